@@ -1,0 +1,82 @@
+//! The port to the bank.
+//!
+//! [`Bank::charge`] takes a [`SendPermit`] by value. Only the commit pipeline makes permits, only
+//! after the intent is durable, and each works once: code that calls the bank early, or twice for
+//! one attempt, does not compile.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::payment::{
+    BankReference, BankTransactionId, Capability, DeclineCode, DeclineMessage, PaymentRequest,
+};
+use crate::pipeline::SendPermit;
+
+/// What the bank is asked to do: the same for every attempt of a payment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChargeOrder {
+    /// Our reference, by which the bank can recognise a repeat.
+    pub bank_reference: BankReference,
+    /// Amount, currency and parties.
+    pub request: Arc<PaymentRequest>,
+}
+
+/// The bank decided.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Decision {
+    /// The debit happened.
+    Confirmed {
+        /// The bank's id for it.
+        bank_transaction_id: BankTransactionId,
+    },
+    /// It did not happen and will not.
+    Declined {
+        /// The bank's code.
+        code: DeclineCode,
+        /// The bank's words.
+        message: DeclineMessage,
+    },
+}
+
+/// How an attempt ended. Every error of an adapter is classified into one of these, once, there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ChargeOutcome {
+    /// The bank answered.
+    Decided(Decision),
+    /// Not a byte of the request left, or the bank said that it did not process it (429, or 503
+    /// with `Retry-After`).
+    NotSent {
+        /// How long the bank asked to be left alone, in milliseconds; 0 when it did not say.
+        retry_after_ms: u64,
+    },
+    /// Anything else: timeout, reset, 5xx, an unreadable answer. The debit may have happened.
+    Unknown,
+}
+
+/// What an inquiry by our reference brought.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum InquiryOutcome {
+    /// The bank knows the reference and decided.
+    Decided(Decision),
+    /// The bank does not know the reference. By itself this proves nothing: a delayed request may
+    /// still arrive.
+    NotFound,
+    /// No usable answer.
+    Unknown,
+}
+
+/// A bank.
+///
+/// Calls are bounded by the caller, which may drop the returned future at its time limit.
+#[async_trait]
+pub trait Bank: Send + Sync + 'static {
+    /// What it promises about repeats.
+    fn capability(&self) -> Capability;
+
+    /// Sends one attempt.
+    async fn charge(&self, permit: SendPermit) -> ChargeOutcome;
+
+    /// Asks what became of a reference.
+    async fn inquire(&self, bank_reference: BankReference) -> InquiryOutcome;
+}

@@ -1,0 +1,185 @@
+//! Bytes of stored values: `format version (1 byte) | CRC-32 (4 bytes, little-endian) | bincode`.
+//!
+//! The checksum covers the kind of value, its storage key and the body, so a value that was moved
+//! under another key or into another tree is found out as surely as a flipped bit. All use of
+//! bincode in the project stands in this file.
+
+use bincode::Options;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// The format version that this build writes, and the newest it reads.
+pub const FORMAT_VERSION: u8 = 1;
+
+/// No stored value's body is larger, in bytes. sled moves values of about 128 KiB and more to blob
+/// files that no sync of the log covers, so everything stays well below.
+pub const BODY_BYTES_MAX: u64 = 96 * 1024;
+
+const HEADER_BYTES: usize = 5;
+
+/// What a value is; part of its checksum.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A payment's record.
+    Payment,
+    /// From payment id to idempotency key.
+    Id,
+    /// Consecutive journal entries.
+    Journal,
+    /// An unfinished payment that lingers.
+    Unfinished,
+    /// A single value about the whole store.
+    Meta,
+}
+
+impl Kind {
+    const fn tag(self) -> u8 {
+        match self {
+            Self::Payment => b'p',
+            Self::Id => b'i',
+            Self::Journal => b'j',
+            Self::Unfinished => b'u',
+            Self::Meta => b'm',
+        }
+    }
+}
+
+/// Why bytes are not a value.
+#[derive(Debug, thiserror::Error)]
+pub enum DecodeError {
+    /// Shorter than the header.
+    #[error("the value has {len} bytes, fewer than its {HEADER_BYTES}-byte header")]
+    Truncated {
+        /// How many there are.
+        len: usize,
+    },
+    /// Written by a newer Holdfast, or damaged in its first byte.
+    #[error("the value has format version {found}; this build reads up to {FORMAT_VERSION}")]
+    UnknownVersion {
+        /// The version found.
+        found: u8,
+    },
+    /// Damaged, or moved from where it was written.
+    #[error("the checksum does not match: the value is damaged or stands under a wrong key")]
+    Checksum,
+    /// The checksum is right but the body is no value of this kind.
+    #[error("the body is no valid value")]
+    Body(#[source] bincode::Error),
+}
+
+/// The value cannot be stored.
+#[derive(Debug, thiserror::Error)]
+#[error("the value cannot be encoded")]
+pub struct EncodeError(#[source] bincode::Error);
+
+fn options() -> impl Options {
+    bincode::DefaultOptions::new().with_limit(BODY_BYTES_MAX)
+}
+
+fn checksum(kind: Kind, key: &[u8], body: &[u8]) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(&[FORMAT_VERSION, kind.tag()]);
+    // The key's length keeps a byte from wandering between key and body.
+    hasher.update(&u32::try_from(key.len()).unwrap_or(u32::MAX).to_le_bytes());
+    hasher.update(key);
+    hasher.update(body);
+    hasher.finalize()
+}
+
+/// Encodes `value` for storage under `key`.
+///
+/// # Errors
+/// When the body would be larger than [`BODY_BYTES_MAX`].
+pub fn encode<T: Serialize>(kind: Kind, key: &[u8], value: &T) -> Result<Vec<u8>, EncodeError> {
+    let mut bytes = Vec::with_capacity(512);
+    bytes.push(FORMAT_VERSION);
+    bytes.extend_from_slice(&[0; HEADER_BYTES - 1]);
+    options()
+        .serialize_into(&mut bytes, value)
+        .map_err(EncodeError)?;
+    let checksum = checksum(kind, key, &bytes[HEADER_BYTES..]);
+    bytes[1..HEADER_BYTES].copy_from_slice(&checksum.to_le_bytes());
+    Ok(bytes)
+}
+
+/// How many bytes the body of `value` has.
+///
+/// # Errors
+/// When it would be larger than [`BODY_BYTES_MAX`].
+pub fn body_bytes<T: Serialize>(value: &T) -> Result<u64, EncodeError> {
+    options().serialized_size(value).map_err(EncodeError)
+}
+
+/// Decodes the value stored under `key`.
+///
+/// # Errors
+/// When the bytes are damaged, of a newer format, or not a value of this kind.
+pub fn decode<T: DeserializeOwned>(kind: Kind, key: &[u8], bytes: &[u8]) -> Result<T, DecodeError> {
+    let (header, body) = bytes
+        .split_at_checked(HEADER_BYTES)
+        .ok_or(DecodeError::Truncated { len: bytes.len() })?;
+    let [version, expected @ ..] = header else {
+        return Err(DecodeError::Truncated { len: bytes.len() });
+    };
+    if *version != FORMAT_VERSION {
+        return Err(DecodeError::UnknownVersion { found: *version });
+    }
+    if checksum(kind, key, body).to_le_bytes() != *expected {
+        return Err(DecodeError::Checksum);
+    }
+    options().deserialize(body).map_err(DecodeError::Body)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_body_above_the_limit_is_refused() {
+        let oversized = vec![0_u8; usize::try_from(BODY_BYTES_MAX).unwrap()];
+        assert!(encode(Kind::Meta, b"k", &oversized).is_err());
+    }
+
+    #[test]
+    fn a_newer_version_is_named() {
+        let mut bytes = encode(Kind::Meta, b"k", &7_u64).unwrap();
+        bytes[0] = FORMAT_VERSION + 1;
+        let error = decode::<u64>(Kind::Meta, b"k", &bytes).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the value has format version 2; this build reads up to 1"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_encoded_is_decoded(key: Vec<u8>, value: (u64, String, Option<Vec<u32>>)) {
+            let bytes = encode(Kind::Payment, &key, &value).unwrap();
+            prop_assert_eq!(decode::<(u64, String, Option<Vec<u32>>)>(Kind::Payment, &key, &bytes)
+                .unwrap(), value);
+        }
+
+        #[test]
+        fn any_flipped_bit_is_found(value: (u64, String), at: prop::sample::Index, bit in 0..8_u8) {
+            let mut bytes = encode(Kind::Payment, b"key", &value).unwrap();
+            let at = at.index(bytes.len());
+            bytes[at] ^= 1 << bit;
+            prop_assert!(decode::<(u64, String)>(Kind::Payment, b"key", &bytes).is_err());
+        }
+
+        #[test]
+        fn a_value_under_another_key_or_kind_is_found(value: u64, key: Vec<u8>, other: Vec<u8>) {
+            prop_assume!(key != other);
+            let bytes = encode(Kind::Payment, &key, &value).unwrap();
+            prop_assert!(decode::<u64>(Kind::Payment, &other, &bytes).is_err());
+            prop_assert!(decode::<u64>(Kind::Id, &key, &bytes).is_err());
+        }
+
+        #[test]
+        fn arbitrary_bytes_never_panic(bytes: Vec<u8>) {
+            let _ = decode::<(u64, String, Vec<String>)>(Kind::Journal, b"k", &bytes);
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! The one way to stop for good: the first fatal failure is kept, and everyone can see it.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use crate::store::StoreError;
+
+/// Why the engine stopped for good. Only a restart, which reads what is durable, goes on from here.
+#[derive(Debug, thiserror::Error)]
+pub enum FatalError {
+    /// The store cannot be trusted any more.
+    #[error("the store failed")]
+    Store(#[from] StoreError),
+    /// A bug: a payment's own task panicked. The panic message was logged before this.
+    #[error("the task that drives a payment panicked; this is a bug in Holdfast")]
+    Panicked,
+}
+
+/// Holds the first fatal failure; clones share it.
+#[derive(Debug, Clone)]
+pub struct Failure(watch::Sender<Option<Arc<FatalError>>>);
+
+impl Default for Failure {
+    fn default() -> Self {
+        Self(watch::Sender::new(None))
+    }
+}
+
+impl Failure {
+    /// Records a failure, unless there is one already.
+    pub fn report(&self, error: FatalError) {
+        tracing::error!(error = &error as &dyn std::error::Error, "the engine stops");
+        self.0.send_if_modified(|first| {
+            let is_first = first.is_none();
+            first.get_or_insert_with(|| Arc::new(error));
+            is_first
+        });
+    }
+
+    /// The failure, if there is one.
+    pub fn get(&self) -> Option<Arc<FatalError>> {
+        self.0.borrow().clone()
+    }
+
+    /// Whether there is one.
+    pub fn is_set(&self) -> bool {
+        self.0.borrow().is_some()
+    }
+
+    /// Waits for a failure.
+    pub async fn wait(&self) -> Arc<FatalError> {
+        let mut failure = self.0.subscribe();
+        loop {
+            if let Some(error) = failure.borrow_and_update().clone() {
+                return error;
+            }
+            // The sender lives in `self`, so the channel cannot close while this waits.
+            let _ = failure.changed().await;
+        }
+    }
+}

@@ -1,0 +1,25 @@
+//! Holdfast's engine: payments that survive retries, crashes and an ambiguous bank.
+//!
+//! The rooms, from the inside out:
+//!
+//! - [`payment`]: the pure core. States, events, one `transition` function.
+//! - [`retry`]: when to try again; pure as well.
+//! - [`store`]: the source of truth, as a trait, and its embedded adapter.
+//! - [`pipeline`]: the one way to write: group commit, and the permits that follow from it.
+//! - [`bank`]: the port to the bank, which takes a permit by value.
+//! - [`service`]: one flight per key, the cache of finished payments, recovery.
+//!
+//! Architecture invariant: the engine knows no HTTP. Time, randomness and ids come in from outside
+//! through [`clock::Clock`] and [`source::SeededSource`].
+
+pub mod bank;
+pub mod clock;
+pub mod codec;
+pub mod fatal;
+pub mod metrics;
+pub mod payment;
+pub mod pipeline;
+pub mod retry;
+pub mod service;
+pub mod source;
+pub mod store;

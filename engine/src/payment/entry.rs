@@ -1,0 +1,109 @@
+//! A journal entry: one transition, with its cause and its ledger movement. The journal alone is
+//! enough to rebuild every record.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    AccountId, Amount, Currency, IdempotencyKey, Merchant, PaymentId, PaymentRequest, State,
+    StateName, Timestamp,
+};
+
+/// One transition of one payment, as it is written to the journal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JournalEntry {
+    /// Whose payment.
+    pub merchant: Merchant,
+    /// Which payment.
+    pub payment_id: PaymentId,
+    /// The payment's version after this transition.
+    pub version: u64,
+    /// The state before; `None` for the admission.
+    pub from: Option<StateName>,
+    /// The state after, with all its data.
+    pub to: State,
+    /// The number of attempts after.
+    pub attempts: u32,
+    /// What brought it about.
+    pub cause: Cause,
+    /// When.
+    pub at: Timestamp,
+    /// What moved in the ledger.
+    pub movement: Option<Movement>,
+    /// Key and request, in the admission only: what no later entry repeats.
+    pub admission: Option<Admission>,
+}
+
+/// What the admission adds to the journal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Admission {
+    /// The client's key.
+    pub idempotency_key: IdempotencyKey,
+    /// What was asked for.
+    pub request: Arc<PaymentRequest>,
+}
+
+/// What brought a transition about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Cause {
+    /// A client's request was admitted.
+    Request,
+    /// An attempt is about to be sent.
+    Dispatch,
+    /// The bank answered the attempt.
+    BankAnswer,
+    /// The attempt provably never reached the bank's processing.
+    NotSent,
+    /// The attempt ended without a readable answer.
+    NoAnswer,
+    /// The bank was asked by our reference.
+    Inquiry,
+    /// The process found the attempt interrupted when it started.
+    Recovery,
+    /// The automatic attempts or inquiries are used up.
+    BudgetSpent,
+    /// The client cancelled.
+    Cancel,
+    /// A time limit passed.
+    Timer,
+}
+
+/// A movement of the two-phase double-entry ledger.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Movement {
+    /// Which of the two phases.
+    pub kind: MovementKind,
+    /// The account debited.
+    pub debit: AccountId,
+    /// The account credited.
+    pub credit: AccountId,
+    /// How much.
+    pub amount: Amount,
+    /// In which currency.
+    pub currency: Currency,
+}
+
+impl Movement {
+    /// The movement of `kind` for a request.
+    pub fn of(kind: MovementKind, request: &PaymentRequest) -> Self {
+        Self {
+            kind,
+            debit: request.debtor().clone(),
+            credit: request.creditor().clone(),
+            amount: request.amount(),
+            currency: request.currency(),
+        }
+    }
+}
+
+/// The phases of a movement: each payment holds once, then posts or voids once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum MovementKind {
+    /// Placed as pending at admission.
+    Hold,
+    /// Pending becomes posted when the payment settles.
+    Post,
+    /// Pending is taken back when the payment fails.
+    Void,
+}

@@ -1,0 +1,25 @@
+//! The pure core: what a payment is, and what may happen to it.
+//!
+//! Architecture invariant: this room does no IO, reads no clock, draws no randomness and has no
+//! `async`. It knows no HTTP, no store and no bank; effects are data that others carry out.
+
+mod entry;
+mod ids;
+mod key;
+mod money;
+mod recovery_policy;
+mod request;
+mod state;
+mod transition;
+
+pub use entry::{Admission, Cause, JournalEntry, Movement, MovementKind};
+pub use ids::{
+    AccountId, BankReference, BankTransactionId, DeclineCode, DeclineMessage, InvalidText,
+    PaymentId, Timestamp,
+};
+pub use key::{IdempotencyKey, Merchant, PaymentKey};
+pub use money::{Amount, Currency, InvalidAmount, InvalidCurrency};
+pub use recovery_policy::{Budgets, Capability, NextStep, next_step};
+pub use request::{InvalidMetadata, Metadata, PaymentRequest, Reference, SameParties};
+pub use state::{BankCalled, FailureReason, Payment, Phase, State, StateName};
+pub use transition::{Event, Evidence, Illegal, Interruption, Step, transition};

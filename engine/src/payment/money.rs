@@ -1,0 +1,124 @@
+//! Money in integer minor units with an ISO 4217 currency. No floating point anywhere.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+/// An amount in minor units (cents for EUR, yen for JPY), 1 to [`Amount::MAX`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "u64")]
+pub struct Amount(u64);
+
+/// The amount is outside 1..=[`Amount::MAX`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must be an integer from 1 to {} in minor units", Amount::MAX)]
+pub struct InvalidAmount;
+
+impl Amount {
+    /// The largest amount of one payment: 999,999,999,999 minor units.
+    ///
+    /// Eighteen million such payments still fit a 64-bit balance.
+    pub const MAX: u64 = 999_999_999_999;
+
+    /// Checks the bounds.
+    ///
+    /// # Errors
+    /// When `minor_units` is zero or more than [`Self::MAX`].
+    pub const fn new(minor_units: u64) -> Result<Self, InvalidAmount> {
+        if minor_units >= 1 && minor_units <= Self::MAX {
+            Ok(Self(minor_units))
+        } else {
+            Err(InvalidAmount)
+        }
+    }
+
+    /// The number of minor units.
+    pub const fn minor_units(self) -> u64 {
+        self.0
+    }
+}
+
+impl TryFrom<u64> for Amount {
+    type Error = InvalidAmount;
+
+    fn try_from(minor_units: u64) -> Result<Self, Self::Error> {
+        Self::new(minor_units)
+    }
+}
+
+/// A currency that money can be moved in, by its ISO 4217 code.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "Arc<str>", into = "&'static str")]
+pub struct Currency(iso_currency::Currency);
+
+/// The text is no ISO 4217 code, or one that stands for no money.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must be an ISO 4217 currency code in upper case, such as EUR")]
+pub struct InvalidCurrency;
+
+impl Currency {
+    /// Looks up an upper-case code.
+    ///
+    /// # Errors
+    /// When ISO 4217 has no such code, and for `XXX` ("no currency") and `XTS` ("for testing"),
+    /// which name no money.
+    pub fn from_code(code: &str) -> Result<Self, InvalidCurrency> {
+        use iso_currency::Currency as Iso;
+        if !code.bytes().all(|b| b.is_ascii_uppercase()) {
+            return Err(InvalidCurrency);
+        }
+        match Iso::from_code(code) {
+            None | Some(Iso::XXX | Iso::XTS) => Err(InvalidCurrency),
+            Some(currency) => Ok(Self(currency)),
+        }
+    }
+
+    /// The three-letter code.
+    pub fn code(self) -> &'static str {
+        self.0.code()
+    }
+}
+
+impl TryFrom<Arc<str>> for Currency {
+    type Error = InvalidCurrency;
+
+    fn try_from(code: Arc<str>) -> Result<Self, Self::Error> {
+        Self::from_code(&code)
+    }
+}
+
+impl From<Currency> for &'static str {
+    fn from(currency: Currency) -> Self {
+        currency.code()
+    }
+}
+
+impl fmt::Debug for Currency {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.code())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amounts_are_1_to_the_maximum() {
+        assert_eq!(Amount::new(0), Err(InvalidAmount));
+        assert_eq!(Amount::new(1).unwrap().minor_units(), 1);
+        assert!(Amount::new(Amount::MAX).is_ok());
+        assert_eq!(Amount::new(Amount::MAX + 1), Err(InvalidAmount));
+    }
+
+    #[test]
+    fn currencies_are_upper_case_iso_codes_of_real_money() {
+        for good in ["EUR", "USD", "JPY", "BHD", "XAU"] {
+            assert_eq!(Currency::from_code(good).unwrap().code(), good);
+        }
+        for bad in ["eur", "Eur", "EURO", "EU", "", "ZZZ", "XXX", "XTS", "ÄUR"] {
+            assert!(Currency::from_code(bad).is_err(), "{bad}");
+        }
+    }
+}

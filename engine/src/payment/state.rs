@@ -1,0 +1,169 @@
+//! The five states of a payment. Data lives in the variant that owns it.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    BankReference, BankTransactionId, DeclineCode, DeclineMessage, PaymentId, PaymentKey,
+    PaymentRequest, Timestamp,
+};
+
+/// A payment as it stands after some transition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Payment {
+    /// Its id.
+    pub id: PaymentId,
+    /// Merchant and idempotency key.
+    pub key: PaymentKey,
+    /// What was asked for; never changes.
+    pub request: Arc<PaymentRequest>,
+    /// Where it stands.
+    pub state: State,
+    /// How many numbered tries at the bank were made durable so far.
+    pub attempts: u32,
+    /// How many transitions led here. Every transition is a compare-and-swap on it.
+    pub version: u64,
+    /// When the intent was admitted.
+    pub created_at: Timestamp,
+    /// When the last transition happened.
+    pub updated_at: Timestamp,
+}
+
+impl Payment {
+    /// A valid request that nothing has happened to yet: in memory only, version 0.
+    pub fn received(
+        id: PaymentId,
+        key: PaymentKey,
+        request: Arc<PaymentRequest>,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            id,
+            key,
+            request,
+            state: State::Received,
+            attempts: 0,
+            version: 0,
+            created_at: now,
+            updated_at: now,
+        }
+    }
+
+    /// Our reference at the bank: the same on every attempt.
+    pub const fn bank_reference(&self) -> BankReference {
+        BankReference::of(self.id)
+    }
+
+    /// Whether the payment is Settled or Failed, and so immutable for ever.
+    pub const fn is_finished(&self) -> bool {
+        self.state.name().is_final()
+    }
+}
+
+/// The state machine's state.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum State {
+    /// Valid, in memory only. Never stored.
+    Received,
+    /// The intent is durable. The bank has provably not been called: safe to cancel.
+    Persisted,
+    /// Durable before the bytes leave: the bank may have it.
+    BankCalled(BankCalled),
+    /// Final: the bank confirmed the debit.
+    Settled {
+        /// The bank's id for it.
+        bank_transaction_id: BankTransactionId,
+        /// When the confirmation was taken in.
+        at: Timestamp,
+    },
+    /// Final: no debit happened and none can.
+    Failed {
+        /// Why.
+        reason: FailureReason,
+        /// When it was decided.
+        at: Timestamp,
+    },
+}
+
+impl State {
+    /// The state without its data.
+    pub const fn name(&self) -> StateName {
+        match self {
+            Self::Received => StateName::Received,
+            Self::Persisted => StateName::Persisted,
+            Self::BankCalled(_) => StateName::BankCalled,
+            Self::Settled { .. } => StateName::Settled,
+            Self::Failed { .. } => StateName::Failed,
+        }
+    }
+}
+
+/// What is known of a payment that the bank may have.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BankCalled {
+    /// What is being done about it.
+    pub phase: Phase,
+    /// When the next automatic step is due; `None` while a call is under way, and in review.
+    pub next_at: Option<Timestamp>,
+    /// When the first attempt was made durable. The bank's own memory of our reference is counted
+    /// from here.
+    pub first_called_at: Timestamp,
+    /// When the latest attempt was made durable.
+    pub last_called_at: Timestamp,
+    /// How many inquiries came back without a decision since the latest attempt.
+    pub inquiries: u32,
+    /// Whether some attempt may have reached the bank. While `false`, every attempt so far is
+    /// proven not to have been processed.
+    pub exposed: bool,
+}
+
+/// What is being done about a payment in [`State::BankCalled`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Phase {
+    /// A call is under way, or the next attempt waits for its time.
+    Awaiting,
+    /// The outcome is unknown; inquiring or re-sending.
+    Unknown,
+    /// Out of automatic options: an operator decides.
+    Review,
+}
+
+/// Why a payment failed. Each of them means: no debit happened and none can.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum FailureReason {
+    /// The bank declined it.
+    Declined {
+        /// The bank's code.
+        code: DeclineCode,
+        /// The bank's words.
+        message: DeclineMessage,
+    },
+    /// The client cancelled it before the bank was called.
+    Cancelled,
+    /// It waited too long for its turn and was never sent.
+    Expired,
+    /// Every attempt is proven not to have reached the bank, and the attempts are used up.
+    NotSent,
+}
+
+/// A state without its data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "each is documented at `State`")]
+pub enum StateName {
+    Received,
+    Persisted,
+    BankCalled,
+    Settled,
+    Failed,
+}
+
+impl StateName {
+    /// Whether nothing may follow.
+    pub const fn is_final(self) -> bool {
+        match self {
+            Self::Received | Self::Persisted | Self::BankCalled => false,
+            Self::Settled | Self::Failed => true,
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! The commit pipeline: the one way to write.
+//!
+//! It takes whatever waits, hands it to the store as one batch (one transaction, one sync), then
+//! answers everyone. While one batch syncs the next one gathers. It is also the only place that
+//! makes [`SendPermit`]s, and it makes them only from durable marks.
+
+mod permit;
+
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+
+use crate::fatal::{Failure, FatalError};
+use crate::metrics::Metrics;
+use crate::payment::{Payment, Phase, State};
+use crate::store::{Store, Verdict, Write};
+pub use permit::SendPermit;
+
+/// Most writes that wait for a batch. Beyond it submitting waits, which slows admission down before
+/// memory grows.
+pub const QUEUE_MAX: usize = 4096;
+
+/// Most writes of one batch: it bounds how long the last in line waits and how large a transaction
+/// gets, and is past the point where more grouping saves anything.
+pub const BATCH_MAX: usize = 256;
+
+/// What became of a write.
+#[derive(Debug)]
+pub enum Committed {
+    /// It is durable.
+    Applied {
+        /// The payment as it stands.
+        payment: Arc<Payment>,
+        /// The right to send, when the write ended with an attempt.
+        permit: Option<SendPermit>,
+    },
+    /// Another writer was first.
+    Lost {
+        /// The record that stands, if any.
+        current: Option<Arc<Payment>>,
+    },
+}
+
+/// The pipeline stopped: the write may or may not be durable, and only a restart will tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the commit pipeline has stopped")]
+pub struct Stopped;
+
+struct Submission {
+    write: Write,
+    answer: oneshot::Sender<Committed>,
+}
+
+/// Submits writes; clones share one pipeline.
+#[derive(Debug, Clone)]
+pub struct Pipeline {
+    queue: mpsc::Sender<Submission>,
+}
+
+impl Pipeline {
+    /// A pipeline and the task that runs it; the task ends when every handle is gone and all is
+    /// written, or at the first failure of the store, which it reports to `failure`.
+    pub fn new(
+        store: Arc<dyn Store>,
+        metrics: Metrics,
+        failure: Failure,
+    ) -> (Self, impl Future<Output = ()> + Send + 'static) {
+        let (queue, waiting) = mpsc::channel(QUEUE_MAX);
+        (Self { queue }, run(store, metrics, failure, waiting))
+    }
+
+    /// Makes a write durable, and returns only then.
+    ///
+    /// # Errors
+    /// When the pipeline has stopped.
+    pub async fn commit(&self, write: Write) -> Result<Committed, Stopped> {
+        let (answer, committed) = oneshot::channel();
+        self.queue
+            .send(Submission { write, answer })
+            .await
+            .map_err(|_| Stopped)?;
+        committed.await.map_err(|_| Stopped)
+    }
+}
+
+async fn run(
+    store: Arc<dyn Store>,
+    metrics: Metrics,
+    failure: Failure,
+    mut waiting: mpsc::Receiver<Submission>,
+) {
+    let mut submissions = Vec::with_capacity(BATCH_MAX);
+    while waiting.recv_many(&mut submissions, BATCH_MAX).await > 0 {
+        let mut batch = Vec::with_capacity(submissions.len());
+        let mut answers = Vec::with_capacity(submissions.len());
+        for Submission { write, answer } in submissions.drain(..) {
+            answers.push((Arc::new(write.last().clone()), answer));
+            batch.push(write);
+        }
+        #[expect(clippy::cast_precision_loss, reason = "a batch is far below 2^52")]
+        metrics.batch_size.observe(batch.len() as f64);
+        let started = Instant::now();
+        match store.commit(batch).await {
+            Ok(verdicts) => {
+                metrics
+                    .commit_seconds
+                    .observe(started.elapsed().as_secs_f64());
+                assert_eq!(verdicts.len(), answers.len(), "one verdict per write");
+                for ((payment, answer), verdict) in answers.into_iter().zip(verdicts) {
+                    // Whoever asked may be gone; what is written stays written.
+                    let _ = answer.send(committed(payment, verdict));
+                }
+            }
+            Err(error) => {
+                // Everyone who waits learns from the closed channel that the outcome is open.
+                failure.report(FatalError::Store(error));
+                return;
+            }
+        }
+    }
+}
+
+fn committed(payment: Arc<Payment>, verdict: Verdict) -> Committed {
+    match verdict {
+        Verdict::Applied => {
+            let sending = matches!(
+                &payment.state,
+                State::BankCalled(called)
+                    if called.phase == Phase::Awaiting && called.next_at.is_none()
+            );
+            // The mark is on disk: from here on the bank may be called, once.
+            let permit = sending.then(|| SendPermit::mint(&payment));
+            Committed::Applied { payment, permit }
+        }
+        Verdict::Lost { current } => Committed::Lost {
+            current: current.map(|payment| Arc::new(*payment)),
+        },
+    }
+}

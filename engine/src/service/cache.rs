@@ -1,0 +1,56 @@
+//! The fast path: finished payments in memory. It guarantees nothing and may forget at any time.
+//!
+//! Architecture invariant: only durable, finished payments get in. They never change, so what is
+//! found here is never stale.
+
+use std::sync::Arc;
+
+use crate::payment::{Payment, PaymentKey};
+
+#[derive(Debug)]
+pub(super) struct Cache {
+    finished: moka::sync::Cache<PaymentKey, Arc<Payment>>,
+}
+
+impl Cache {
+    pub(super) fn new(bytes_max: u64) -> Self {
+        let finished = moka::sync::Cache::builder()
+            .max_capacity(bytes_max)
+            .weigher(|key, payment: &Arc<Payment>| bytes_of(key, payment))
+            .build();
+        Self { finished }
+    }
+
+    pub(super) fn get(&self, key: &PaymentKey) -> Option<Arc<Payment>> {
+        self.finished.get(key)
+    }
+
+    /// Keeps a payment that is finished and durable.
+    pub(super) fn insert(&self, payment: &Arc<Payment>) {
+        assert!(
+            payment.is_finished(),
+            "the cache holds finished payments only"
+        );
+        self.finished.insert(payment.key.clone(), payment.clone());
+    }
+}
+
+/// Memory of one entry, in bytes: the texts, and a fixed share for structs and moka's own books.
+fn bytes_of(key: &PaymentKey, payment: &Payment) -> u32 {
+    const FIXED: usize = 600;
+    let request = &payment.request;
+    let metadata: usize = request
+        .metadata()
+        .entries()
+        .iter()
+        .map(|(key, value)| key.len() + value.len() + 64)
+        .sum();
+    let texts = key.merchant.as_str().len()
+        + key.idempotency_key.as_str().len()
+        + request.debtor().as_str().len()
+        + request.creditor().as_str().len()
+        + request
+            .reference()
+            .map_or(0, |reference| reference.as_str().len());
+    u32::try_from(FIXED + texts + metadata).unwrap_or(u32::MAX)
+}

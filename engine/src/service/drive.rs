@@ -1,0 +1,406 @@
+//! Driving one payment to its end: the flight's own task.
+//!
+//! Each step follows from the durable record alone, so a payment found after a crash goes on by the
+//! same code as one just admitted. Persist, then speak: a step commits before it acts, and what the
+//! flight publishes is durable.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Instant;
+use tokio_retry::RetryIf;
+
+use super::Inner;
+use super::flight::Pilot;
+use crate::bank::{ChargeOutcome, Decision, InquiryOutcome};
+use crate::payment::{
+    BankCalled, Capability, Event, Evidence, Interruption, NextStep, Payment, PaymentRequest,
+    Phase, State, Timestamp, next_step, transition,
+};
+use crate::pipeline::{Committed, SendPermit};
+use crate::store::Write;
+
+/// A free slot at the bank and the right to use it for one attempt.
+type Clearance = (SendPermit, OwnedSemaphorePermit);
+
+/// Why a flight does not go on now.
+#[derive(Debug)]
+enum Pause {
+    /// Go on after the wait that was set.
+    Later,
+    /// Nothing more to do here: finished, in review, parked, or the service has stopped.
+    Land,
+}
+
+/// One payment under way.
+struct Drive {
+    inner: Arc<Inner>,
+    pilot: Pilot,
+    payment: Mutex<Arc<Payment>>,
+    clearance: Mutex<Option<Clearance>>,
+    /// How long to wait before the next step, in milliseconds.
+    wait_ms: AtomicU64,
+    /// The version whose wait has been served: due, whatever the wall clock says.
+    served_version: AtomicU64,
+    /// Held while a step runs, so that parking happens only between steps.
+    stepping: tokio::sync::Mutex<()>,
+    /// Wall-clock and monotonic time when this flight began: see [`Drive::now_at_least`].
+    began: (Timestamp, Instant),
+    /// When this flight last called the bank, in milliseconds after it began.
+    called_at_ms: AtomicU64,
+}
+
+/// The task of a flight: finds or admits the payment of its key, and drives it.
+pub(super) async fn fly(inner: Arc<Inner>, pilot: Pilot, request: Option<Arc<PaymentRequest>>) {
+    let Ok(stored) = inner.read(inner.store.get(pilot.key()).await) else {
+        return;
+    };
+    let (payment, clearance) = match (stored, request) {
+        (Some(payment), _) => {
+            let payment = Arc::new(payment);
+            pilot.flight.publish(payment.clone());
+            (payment, None)
+        }
+        (None, Some(request)) => match admit(&inner, &pilot, request).await {
+            Some(admitted) => admitted,
+            None => return,
+        },
+        // Recovery was told of a payment that the store does not have.
+        (None, None) => {
+            tracing::error!("an unfinished payment has no record; run `holdfast verify`");
+            return;
+        }
+    };
+    if payment.is_finished() {
+        inner.cache.insert(&payment);
+        return;
+    }
+    let began = (inner.clock.now().max(payment.updated_at), Instant::now());
+    let drive = Arc::new(Drive {
+        inner,
+        pilot,
+        payment: Mutex::new(payment),
+        clearance: Mutex::new(clearance),
+        wait_ms: AtomicU64::new(0),
+        served_version: AtomicU64::new(0),
+        stepping: tokio::sync::Mutex::new(()),
+        began,
+        called_at_ms: AtomicU64::new(0),
+    });
+    drive.run().await;
+}
+
+/// Makes the intent durable. With a free slot at the bank, the mark "about to call" goes with it in
+/// the same commit, so the fast path costs two syncs in all.
+async fn admit(
+    inner: &Arc<Inner>,
+    pilot: &Pilot,
+    request: Arc<PaymentRequest>,
+) -> Option<(Arc<Payment>, Option<Clearance>)> {
+    let now = inner.clock.now();
+    let id = inner.source.payment_id(now);
+    let received = Payment::received(id, pilot.key().clone(), request, now);
+    let slot = inner.slots.clone().try_acquire_owned().ok();
+    let admitted = legal(&received, &Event::Admit, now);
+    let write = if slot.is_some() {
+        let dispatched = legal(&admitted.payment, &Event::Dispatch, now);
+        Write::new(admitted).then(dispatched)
+    } else {
+        Write::new(admitted)
+    };
+    match inner.pipeline.commit(write).await.ok()? {
+        Committed::Applied { payment, permit } => {
+            inner.metrics.admitted.inc();
+            pilot.flight.publish_admitted(payment.clone());
+            Some((payment, permit.zip(slot)))
+        }
+        // Another writer (a replica, say) was first with this key.
+        Committed::Lost { current } => {
+            let payment = current?;
+            pilot.flight.publish(payment.clone());
+            Some((payment, None))
+        }
+    }
+}
+
+fn legal(payment: &Payment, event: &Event, now: Timestamp) -> crate::payment::Step {
+    transition(payment, event, now).expect("the caller has checked that the event fits the state")
+}
+
+impl Drive {
+    async fn run(self: Arc<Self>) {
+        let drive = self.clone();
+        let waits = std::iter::from_fn(move || {
+            Some(Duration::from_millis(drive.wait_ms.load(Ordering::Relaxed)))
+        });
+        let steps = || {
+            let drive = self.clone();
+            async move { drive.step().await }
+        };
+        let flown = RetryIf::start(waits, steps, |pause: &Pause| matches!(pause, Pause::Later));
+        tokio::select! {
+            biased;
+            _ = flown => {}
+            () = self.parked() => {}
+        }
+    }
+
+    /// Returns once the service parks and this flight only waits for its next step.
+    async fn parked(&self) {
+        self.inner.parking.cancelled().await;
+        let _between_steps = self.stepping.lock().await;
+    }
+
+    /// Does the next thing the durable record calls for.
+    async fn step(&self) -> Result<(), Pause> {
+        let _stepping = self.stepping.lock().await;
+        let payment = self.current();
+        if let Some(clearance) = self.take_clearance() {
+            return self.call(&payment, clearance).await;
+        }
+        if self.inner.parking.is_cancelled() {
+            return Err(Pause::Land);
+        }
+        match &payment.state {
+            State::Received => unreachable!("a received payment is never stored"),
+            State::Persisted => self.send(&payment).await,
+            State::BankCalled(called) => self.resume(&payment, called).await,
+            State::Settled { .. } | State::Failed { .. } => Ok(()),
+        }
+    }
+
+    /// Goes on with a payment that the bank may have.
+    async fn resume(&self, payment: &Payment, called: &BankCalled) -> Result<(), Pause> {
+        let now = self.now_at_least();
+        let Some(due) = called.next_at else {
+            return if called.phase == Phase::Review {
+                Err(Pause::Land)
+            } else {
+                // Whoever made this mark is gone, and what came of the attempt with it.
+                let interruption = Interruption::Restart;
+                self.record(
+                    payment,
+                    Event::OutcomeUnknown {
+                        next_at: now,
+                        interruption,
+                    },
+                )
+                .await
+            };
+        };
+        let served = self.served_version.load(Ordering::Relaxed) == payment.version;
+        if due > now && !served {
+            self.served_version
+                .store(payment.version, Ordering::Relaxed);
+            let wait_ms = due.ms_since(now).min(self.inner.options.backoff.cap_ms);
+            self.wait_ms.store(wait_ms, Ordering::Relaxed);
+            return Err(Pause::Later);
+        }
+        let capability = self.inner.bank.capability();
+        match next_step(capability, self.inner.options.budgets, payment, called, now) {
+            NextStep::Send => self.send(payment).await,
+            NextStep::Inquire => self.inquire(payment, called, capability).await,
+            NextStep::Escalate => self.record(payment, Event::Escalate).await,
+            NextStep::GiveUp => self.record(payment, Event::GiveUp).await,
+            NextStep::Rest => Err(Pause::Land),
+        }
+    }
+
+    /// Waits for a slot at the bank, makes the attempt durable, and sends it.
+    async fn send(&self, payment: &Payment) -> Result<(), Pause> {
+        let inner = &self.inner;
+        let age_ms = self.now_at_least().ms_since(payment.created_at);
+        let patience = Duration::from_millis(inner.options.expire_after_ms.saturating_sub(age_ms));
+        let slot = tokio::select! {
+            biased;
+            slot = inner.slots.clone().acquire_owned() => slot.expect("the bulkhead is never closed"),
+            () = inner.parking.cancelled() => return Err(Pause::Land),
+            () = self.pilot.flight.poke.notified() => return self.reload().await,
+            () = tokio::time::sleep(patience), if payment.state == State::Persisted => {
+                return self.record(payment, Event::Expire).await;
+            }
+        };
+        let step = legal(payment, &Event::Dispatch, inner.clock.now());
+        match inner.pipeline.commit(Write::new(step)).await {
+            Ok(Committed::Applied {
+                payment,
+                permit: Some(permit),
+            }) => {
+                self.adopt(payment.clone());
+                self.call(&payment, (permit, slot)).await
+            }
+            Ok(Committed::Applied { permit: None, .. }) => {
+                unreachable!("a durable dispatch comes with its permit")
+            }
+            Ok(Committed::Lost { .. }) => self.reload().await,
+            Err(_) => Err(Pause::Land),
+        }
+    }
+
+    /// Sends the one attempt that `clearance` allows and records how it ended.
+    async fn call(&self, payment: &Payment, clearance: Clearance) -> Result<(), Pause> {
+        let (permit, slot) = clearance;
+        let inner = &self.inner;
+        inner.metrics.bank_attempts.inc();
+        let limit = Duration::from_millis(inner.options.bank_timeout_ms);
+        let answer = tokio::time::timeout(limit, inner.bank.charge(permit)).await;
+        drop(slot);
+        self.called_at_ms.store(self.age_ms(), Ordering::Relaxed);
+        // Time being up says nothing about what the bank did.
+        let event = match answer.unwrap_or(ChargeOutcome::Unknown) {
+            ChargeOutcome::Decided(decision) => decided(decision, Evidence::Answer),
+            ChargeOutcome::NotSent { retry_after_ms } => Event::NotSent {
+                next_at: self.after_wait(payment, payment.attempts, retry_after_ms),
+            },
+            ChargeOutcome::Unknown => {
+                inner.metrics.bank_unknown.inc();
+                Event::OutcomeUnknown {
+                    next_at: self.after_wait(payment, payment.attempts, 0),
+                    interruption: Interruption::NoAnswer,
+                }
+            }
+        };
+        self.record(payment, event).await
+    }
+
+    /// Asks the bank what became of our reference and records the answer.
+    async fn inquire(
+        &self,
+        payment: &Payment,
+        called: &BankCalled,
+        capability: Capability,
+    ) -> Result<(), Pause> {
+        let inner = &self.inner;
+        inner.metrics.bank_inquiries.inc();
+        let limit = Duration::from_millis(inner.options.bank_timeout_ms);
+        let answer =
+            tokio::time::timeout(limit, inner.bank.inquire(payment.bank_reference())).await;
+        let next_at = self.after_wait(payment, called.inquiries.saturating_add(1), 0);
+        let event = match answer.unwrap_or(InquiryOutcome::Unknown) {
+            InquiryOutcome::Decided(decision) => decided(decision, Evidence::Inquiry),
+            InquiryOutcome::NotFound if self.grace_is_over(called, capability) => {
+                Event::ProvenUnsent { next_at }
+            }
+            InquiryOutcome::NotFound | InquiryOutcome::Unknown => {
+                Event::InquiryInconclusive { next_at }
+            }
+        };
+        self.record(payment, event).await
+    }
+
+    /// Whether "not found" proves that no attempt was processed: only when every request is older
+    /// than any may be on its way, by the wall clock *and* by this flight's own clock.
+    fn grace_is_over(&self, called: &BankCalled, capability: Capability) -> bool {
+        let Capability::InquiryOnly { grace_ms } = capability else {
+            return false;
+        };
+        let by_wall_ms = self.inner.clock.now().ms_since(called.last_called_at);
+        let here_ms = self
+            .age_ms()
+            .saturating_sub(self.called_at_ms.load(Ordering::Relaxed));
+        by_wall_ms >= grace_ms && here_ms >= grace_ms
+    }
+
+    /// How long this flight has lasted, by the monotonic clock.
+    fn age_ms(&self) -> u64 {
+        u64::try_from(self.began.1.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// Makes `event` durable and publishes what follows from it.
+    async fn record(&self, payment: &Payment, event: Event) -> Result<(), Pause> {
+        let inner = &self.inner;
+        let step = legal(payment, &event, inner.clock.now());
+        match inner.pipeline.commit(Write::new(step)).await {
+            Ok(Committed::Applied { payment, .. }) => {
+                if payment.is_finished() {
+                    inner.finished(&payment);
+                    self.adopt(payment);
+                    return Ok(());
+                }
+                self.adopt(payment);
+                self.at_once()
+            }
+            Ok(Committed::Lost { .. }) => self.reload().await,
+            Err(_) => Err(Pause::Land),
+        }
+    }
+
+    /// Someone else moved the record: takes it as it durably stands, and goes on from there.
+    async fn reload(&self) -> Result<(), Pause> {
+        let stored = self
+            .inner
+            .read(self.inner.store.get(self.pilot.key()).await);
+        match stored {
+            Ok(Some(payment)) => {
+                self.adopt(Arc::new(payment));
+                self.at_once()
+            }
+            Ok(None) | Err(_) => Err(Pause::Land),
+        }
+    }
+
+    fn at_once(&self) -> Result<(), Pause> {
+        self.wait_ms.store(0, Ordering::Relaxed);
+        Err(Pause::Later)
+    }
+
+    /// When to look again, after the wait that backoff and the bank ask for.
+    fn after_wait(&self, payment: &Payment, tries: u32, at_least_ms: u64) -> Timestamp {
+        // The version numbers the draw: no two waits of a payment share one.
+        let draw = u32::try_from(payment.version).unwrap_or(u32::MAX);
+        let jitter = self.inner.source.jitter(payment.id, draw);
+        let wait_ms = self
+            .inner
+            .options
+            .backoff
+            .wait_ms(tries, jitter, at_least_ms);
+        self.inner.clock.now().plus_ms(wait_ms)
+    }
+
+    /// The wall clock, but never behind what this flight has measured itself: a clock that is set
+    /// back must not make the bank's memory look longer than it is.
+    fn now_at_least(&self) -> Timestamp {
+        self.inner
+            .clock
+            .now()
+            .max(self.began.0.plus_ms(self.age_ms()))
+    }
+
+    fn current(&self) -> Arc<Payment> {
+        self.payment
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    fn take_clearance(&self) -> Option<Clearance> {
+        self.clearance
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
+    }
+
+    /// Takes a durable record over and tells everyone who joined.
+    fn adopt(&self, payment: Arc<Payment>) {
+        *self.payment.lock().unwrap_or_else(PoisonError::into_inner) = payment.clone();
+        self.pilot.flight.publish(payment);
+    }
+}
+
+fn decided(decision: Decision, evidence: Evidence) -> Event {
+    match decision {
+        Decision::Confirmed {
+            bank_transaction_id,
+        } => Event::Confirmed {
+            bank_transaction_id,
+            evidence,
+        },
+        Decision::Declined { code, message } => Event::Declined {
+            code,
+            message,
+            evidence,
+        },
+    }
+}

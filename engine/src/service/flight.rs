@@ -1,0 +1,138 @@
+//! One key, one flight: the running effort for a key, which all concurrent duplicates join.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::{Notify, watch};
+
+use crate::fatal::{Failure, FatalError};
+use crate::metrics::Metrics;
+use crate::payment::{Payment, PaymentKey};
+
+/// What a flight has to say so far. Only durable things get in here.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Stage {
+    /// The payment as it durably stands; `None` until the store has answered.
+    pub(super) payment: Option<Arc<Payment>>,
+    /// Whether this flight admitted it, rather than found it in the store.
+    pub(super) admitted_here: bool,
+    /// Whether the flight is over. The payment may be unfinished then: parked, or in review.
+    pub(super) ended: bool,
+}
+
+/// The effort for one key.
+#[derive(Debug)]
+pub(super) struct Flight {
+    stage: watch::Sender<Stage>,
+    /// Wakes a waiting flight because its record was changed by someone else.
+    pub(super) poke: Notify,
+}
+
+impl Flight {
+    pub(super) fn subscribe(&self) -> watch::Receiver<Stage> {
+        self.stage.subscribe()
+    }
+
+    /// Tells everyone who joined how the payment durably stands.
+    pub(super) fn publish(&self, payment: Arc<Payment>) {
+        self.stage
+            .send_modify(|stage| stage.payment = Some(payment));
+    }
+
+    /// As [`Self::publish`], for the payment that this flight itself admitted.
+    pub(super) fn publish_admitted(&self, payment: Arc<Payment>) {
+        self.stage.send_modify(|stage| {
+            stage.payment = Some(payment);
+            stage.admitted_here = true;
+        });
+    }
+}
+
+/// All open flights.
+#[derive(Debug)]
+pub(super) struct Flights {
+    open: Mutex<BTreeMap<PaymentKey, Arc<Flight>>>,
+    metrics: Metrics,
+    failure: Failure,
+}
+
+/// What [`Flights::join_or_open`] came to.
+pub(super) enum Boarding {
+    /// There is a flight; wait for it.
+    Joined(Arc<Flight>),
+    /// There was none. Whoever holds the pilot must fly.
+    Opened(Arc<Flight>, Pilot),
+    /// There was none and may be no more.
+    Full,
+}
+
+impl Flights {
+    pub(super) fn new(metrics: Metrics, failure: Failure) -> Self {
+        Self {
+            open: Mutex::new(BTreeMap::new()),
+            metrics,
+            failure,
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<PaymentKey, Arc<Flight>>> {
+        // The map is changed by single inserts and removes: a panic elsewhere leaves it whole.
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn get(&self, key: &PaymentKey) -> Option<Arc<Flight>> {
+        self.lock().get(key).cloned()
+    }
+
+    /// Atomic insert-if-absent: of any number of callers, exactly one becomes the pilot.
+    pub(super) fn join_or_open(self: &Arc<Self>, key: &PaymentKey, flights_max: usize) -> Boarding {
+        let mut open = self.lock();
+        if let Some(flight) = open.get(key) {
+            return Boarding::Joined(flight.clone());
+        }
+        if open.len() >= flights_max {
+            return Boarding::Full;
+        }
+        let flight = Arc::new(Flight {
+            stage: watch::Sender::new(Stage::default()),
+            poke: Notify::new(),
+        });
+        open.insert(key.clone(), flight.clone());
+        drop(open);
+        self.metrics.flights.inc();
+        let pilot = Pilot {
+            flights: self.clone(),
+            key: key.clone(),
+            flight: flight.clone(),
+        };
+        Boarding::Opened(flight, pilot)
+    }
+}
+
+/// Owns an open flight: when it goes, by whatever way, the flight is closed and nobody waits for
+/// ever.
+#[derive(Debug)]
+pub(super) struct Pilot {
+    flights: Arc<Flights>,
+    key: PaymentKey,
+    pub(super) flight: Arc<Flight>,
+}
+
+impl Pilot {
+    pub(super) fn key(&self) -> &PaymentKey {
+        &self.key
+    }
+}
+
+impl Drop for Pilot {
+    fn drop(&mut self) {
+        // Off the board first: who comes now opens a new flight and reads what is durable.
+        self.flights.lock().remove(&self.key);
+        self.flights.metrics.flights.dec();
+        self.flight.stage.send_modify(|stage| stage.ended = true);
+        if std::thread::panicking() {
+            // The payment would otherwise stand still until the next start.
+            self.flights.failure.report(FatalError::Panicked);
+        }
+    }
+}

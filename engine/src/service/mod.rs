@@ -1,0 +1,439 @@
+//! The service: one flight per key, the cache in front, the store behind, the bank at the side.
+//!
+//! Lookup order of a create: cache, flight table, store. The first to find nothing opens the flight
+//! and only then reads the store; everyone else joins. A flight is a task of its own, so a client
+//! that hangs up cancels nothing.
+
+mod cache;
+mod drive;
+mod flight;
+mod options;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::bank::Bank;
+use crate::clock::Clock;
+use crate::fatal::{Failure, FatalError};
+use crate::metrics::Metrics;
+use crate::payment::{
+    Event, FailureReason, JournalEntry, Merchant, Payment, PaymentId, PaymentKey, PaymentRequest,
+    State, transition,
+};
+use crate::pipeline::{Committed, Pipeline};
+use crate::source::SeededSource;
+use crate::store::{Page, Query, Store, StoreError, Write};
+use cache::Cache;
+use flight::{Boarding, Flight, Flights};
+pub use options::ServiceOptions;
+
+/// What the service is made of. All of it comes from outside.
+pub struct Parts {
+    /// The source of truth.
+    pub store: Arc<dyn Store>,
+    /// The bank.
+    pub bank: Arc<dyn Bank>,
+    /// Wall-clock time.
+    pub clock: Arc<dyn Clock>,
+    /// Ids and jitter.
+    pub source: Arc<SeededSource>,
+    /// Bounds and intervals.
+    pub options: ServiceOptions,
+}
+
+/// The payment service; clones share it.
+#[derive(Clone)]
+pub struct Service {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    store: Arc<dyn Store>,
+    bank: Arc<dyn Bank>,
+    clock: Arc<dyn Clock>,
+    source: Arc<SeededSource>,
+    options: ServiceOptions,
+    pipeline: Pipeline,
+    cache: Cache,
+    flights: Arc<Flights>,
+    /// The bulkhead: one permit per call to the bank.
+    slots: Arc<Semaphore>,
+    /// Set when the service drains: nothing new starts, whatever only waits is parked.
+    parking: CancellationToken,
+    /// Every flight's task.
+    tasks: TaskTracker,
+    failure: Failure,
+    metrics: Metrics,
+}
+
+/// How a create is to be answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CreateOptions {
+    /// How long to wait for the end of the payment. Durability is always waited for.
+    pub wait: Duration,
+    /// Refuse to join a payment that is still in flight.
+    pub strict: bool,
+}
+
+/// The answer to a create.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Created {
+    /// The payment as it durably stands.
+    pub payment: Arc<Payment>,
+    /// `false` only for the request that opened the payment.
+    pub replayed: bool,
+}
+
+/// Why a create was not answered with its payment. None of these charged anything.
+#[derive(Debug, thiserror::Error)]
+pub enum CreateError {
+    /// The key stands for another request.
+    #[error("the key was used for another request")]
+    Mismatch {
+        /// The fields that differ.
+        fields: Vec<&'static str>,
+        /// What the key stands for.
+        payment: Arc<Payment>,
+    },
+    /// The key's payment is in flight and the client did not want to join it.
+    #[error("the key's payment is in flight")]
+    InProgress(Arc<Payment>),
+    /// The request was not taken in.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+}
+
+/// Why the service takes nothing in. Whatever was asked had no effect at the bank.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Unavailable {
+    /// As many payments are in flight as may be.
+    #[error("as many payments are in flight as this service is configured for")]
+    AtCapacity,
+    /// The service is shutting down.
+    #[error("the service is shutting down")]
+    Draining,
+    /// The store failed.
+    #[error("the store has stopped after a failure; the service must be restarted")]
+    Stopped,
+}
+
+/// Why a payment was not cancelled.
+#[derive(Debug, thiserror::Error)]
+pub enum CancelError {
+    /// The merchant has no such payment.
+    #[error("there is no such payment")]
+    NotFound,
+    /// It is finished, or the bank may have it.
+    #[error("the payment can no longer be cancelled")]
+    TooLate(Arc<Payment>),
+    /// The service takes nothing in.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+}
+
+impl Service {
+    /// Starts the service and its pipeline on the current tokio runtime.
+    pub fn start(parts: Parts) -> Self {
+        let Parts {
+            store,
+            bank,
+            clock,
+            source,
+            options,
+        } = parts;
+        let failure = Failure::default();
+        let metrics = Metrics::default();
+        let (pipeline, run) = Pipeline::new(store.clone(), metrics.clone(), failure.clone());
+        // Ends by itself when the last handle of the pipeline goes, or at a failure.
+        tokio::spawn(run);
+        let inner = Inner {
+            store,
+            bank,
+            clock,
+            source,
+            pipeline,
+            cache: Cache::new(options.cache_bytes),
+            flights: Arc::new(Flights::new(metrics.clone(), failure.clone())),
+            slots: Arc::new(Semaphore::new(options.bank_calls_max)),
+            parking: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+            failure,
+            metrics,
+            options,
+        };
+        Self {
+            inner: Arc::new(inner),
+        }
+    }
+
+    /// The first fatal failure, once there is one.
+    pub fn failure(&self) -> &Failure {
+        &self.inner.failure
+    }
+
+    /// What the service counts.
+    pub fn metrics(&self) -> &Metrics {
+        &self.inner.metrics
+    }
+
+    /// Whether new payments are taken in.
+    ///
+    /// # Errors
+    /// When the service drains or the store has failed.
+    pub fn ready(&self) -> Result<(), Unavailable> {
+        if self.inner.failure.is_set() {
+            return Err(Unavailable::Stopped);
+        }
+        if self.inner.parking.is_cancelled() {
+            return Err(Unavailable::Draining);
+        }
+        Ok(())
+    }
+
+    /// Creates a payment, or answers with the one the key stands for.
+    ///
+    /// # Errors
+    /// When the key stands for another request, when joining was declined, or when nothing is taken
+    /// in. In each case this call charged nothing.
+    pub async fn create(
+        &self,
+        key: PaymentKey,
+        request: PaymentRequest,
+        options: CreateOptions,
+    ) -> Result<Created, CreateError> {
+        if self.inner.failure.is_set() {
+            return Err(Unavailable::Stopped.into());
+        }
+        if let Some(payment) = self.inner.cache.get(&key) {
+            self.inner.metrics.cache_hits.inc();
+            same_request(&payment, &request)?;
+            return Ok(Created {
+                payment,
+                replayed: true,
+            });
+        }
+        let request = Arc::new(request);
+        let (flight, opened) = self.board(&key, &request)?;
+        let mut stage = flight.subscribe();
+
+        // Nothing is said before the store has spoken.
+        let known = stage
+            .wait_for(|stage| stage.payment.is_some() || stage.ended)
+            .await;
+        let known = known.map_or(None, |stage| stage.payment.clone());
+        let payment = known.ok_or(Unavailable::Stopped)?;
+        same_request(&payment, &request)?;
+        let replayed = !(opened && stage.borrow().admitted_here);
+        if options.strict && replayed && !payment.is_finished() && !stage.borrow().ended {
+            return Err(CreateError::InProgress(payment));
+        }
+
+        // The time being up is no error: the answer is then the payment as it stands.
+        let ended = stage.wait_for(|stage| stage.ended);
+        let _ = tokio::time::timeout(options.wait, ended).await;
+        let payment = stage.borrow().payment.clone().unwrap_or(payment);
+        Ok(Created { payment, replayed })
+    }
+
+    fn board(
+        &self,
+        key: &PaymentKey,
+        request: &Arc<PaymentRequest>,
+    ) -> Result<(Arc<Flight>, bool), Unavailable> {
+        let inner = &self.inner;
+        let flights_max = if inner.parking.is_cancelled() {
+            0
+        } else {
+            inner.options.flights_max
+        };
+        match inner.flights.join_or_open(key, flights_max) {
+            Boarding::Joined(flight) => {
+                inner.metrics.joins.inc();
+                Ok((flight, false))
+            }
+            Boarding::Opened(flight, pilot) => {
+                inner
+                    .tasks
+                    .spawn(drive::fly(inner.clone(), pilot, Some(request.clone())));
+                Ok((flight, true))
+            }
+            Boarding::Full if flights_max == 0 => Err(Unavailable::Draining),
+            Boarding::Full => Err(Unavailable::AtCapacity),
+        }
+    }
+
+    /// A merchant's payment by id.
+    ///
+    /// # Errors
+    /// When the store has failed.
+    pub async fn find(
+        &self,
+        merchant: &Merchant,
+        id: PaymentId,
+    ) -> Result<Option<Payment>, Unavailable> {
+        self.inner.read(self.inner.store.find(merchant, id).await)
+    }
+
+    /// The payment under a key, if there is one, in flight or not.
+    ///
+    /// # Errors
+    /// When the store has failed.
+    pub async fn find_by_key(&self, key: &PaymentKey) -> Result<Option<Payment>, Unavailable> {
+        self.inner.read(self.inner.store.get(key).await)
+    }
+
+    /// A page of a merchant's payments, newest first.
+    ///
+    /// # Errors
+    /// When the store has failed.
+    pub async fn list(&self, query: &Query) -> Result<Page, Unavailable> {
+        self.inner.read(self.inner.store.list(query).await)
+    }
+
+    /// A payment's journal entries, oldest first; `None` when the merchant has no such payment.
+    ///
+    /// # Errors
+    /// When the store has failed.
+    pub async fn entries(
+        &self,
+        merchant: &Merchant,
+        id: PaymentId,
+    ) -> Result<Option<Vec<(u64, JournalEntry)>>, Unavailable> {
+        self.inner
+            .read(self.inner.store.entries(merchant, id).await)
+    }
+
+    /// Cancels a payment that the bank has provably not been called for. Repeatable.
+    ///
+    /// # Errors
+    /// When there is no such payment, when it is too late, or when nothing is taken in.
+    pub async fn cancel(
+        &self,
+        merchant: &Merchant,
+        id: PaymentId,
+    ) -> Result<Arc<Payment>, CancelError> {
+        loop {
+            let payment = self
+                .find(merchant, id)
+                .await?
+                .ok_or(CancelError::NotFound)?;
+            if let State::Failed {
+                reason: FailureReason::Cancelled,
+                ..
+            } = payment.state
+            {
+                return Ok(Arc::new(payment));
+            }
+            let now = self.inner.clock.now();
+            let Ok(step) = transition(&payment, &Event::Cancel, now) else {
+                return Err(CancelError::TooLate(Arc::new(payment)));
+            };
+            let committed = self.inner.pipeline.commit(Write::new(step)).await;
+            match committed.map_err(|_| Unavailable::Stopped)? {
+                Committed::Applied { payment, .. } => {
+                    self.inner.finished(&payment);
+                    if let Some(flight) = self.inner.flights.get(&payment.key) {
+                        flight.poke.notify_one();
+                    }
+                    return Ok(payment);
+                }
+                // Someone moved it first. Versions only rise and the machine is finite, so this
+                // ends: look again.
+                Committed::Lost { .. } => {}
+            }
+        }
+    }
+
+    /// Resumes every unfinished payment. The service answers while this runs; a request for a key
+    /// under recovery joins its flight. Running it again, or crashing in it, changes nothing.
+    ///
+    /// Returns how many payments were resumed.
+    ///
+    /// # Errors
+    /// When the store has failed.
+    pub async fn recover(&self) -> Result<usize, Unavailable> {
+        /// Keys read at once.
+        const PAGE: usize = 1_000;
+        let inner = &self.inner;
+        let mut after = None;
+        let mut resumed = 0;
+        loop {
+            let page = inner.read(inner.store.unfinished(after, PAGE).await)?;
+            for (_, key) in &page {
+                if inner.parking.is_cancelled() {
+                    return Err(Unavailable::Draining);
+                }
+                // Never refused for want of room: these payments were accepted before.
+                if let Boarding::Opened(_, pilot) = inner.flights.join_or_open(key, usize::MAX) {
+                    inner.tasks.spawn(drive::fly(inner.clone(), pilot, None));
+                    resumed += 1;
+                }
+            }
+            match page.last() {
+                Some((last, _)) => after = Some(*last),
+                None => return Ok(resumed),
+            }
+        }
+    }
+
+    /// Stops in order: takes nothing new in, parks what only waits, lets calls under way end, then
+    /// closes the store. What is parked resumes at the next start.
+    ///
+    /// # Errors
+    /// When the store has failed before or fails to sync.
+    pub async fn shutdown(&self) -> Result<(), Arc<FatalError>> {
+        let inner = &self.inner;
+        inner.parking.cancel();
+        inner.tasks.close();
+        inner.tasks.wait().await;
+        if let Some(error) = inner.failure.get() {
+            return Err(error);
+        }
+        inner.store.close().await.map_err(|error| {
+            inner.failure.report(FatalError::Store(error));
+            inner
+                .failure
+                .get()
+                .unwrap_or_else(|| Arc::new(FatalError::Panicked))
+        })
+    }
+}
+
+impl Inner {
+    /// Takes a store's answer; any error stops the service, for it cannot be trusted any more.
+    fn read<T>(&self, answer: Result<T, StoreError>) -> Result<T, Unavailable> {
+        answer.map_err(|error| {
+            match error {
+                StoreError::Closed => {}
+                error => self.failure.report(FatalError::Store(error)),
+            }
+            Unavailable::Stopped
+        })
+    }
+
+    /// Books a payment that has just become finished and durable.
+    fn finished(&self, payment: &Arc<Payment>) {
+        match payment.state {
+            State::Settled { .. } => self.metrics.settled.inc(),
+            State::Failed { .. } => self.metrics.failed.inc(),
+            State::Received | State::Persisted | State::BankCalled(_) => return,
+        };
+        self.cache.insert(payment);
+    }
+}
+
+fn same_request(payment: &Arc<Payment>, request: &PaymentRequest) -> Result<(), CreateError> {
+    let fields = payment.request.mismatched_fields(request);
+    if fields.is_empty() {
+        Ok(())
+    } else {
+        Err(CreateError::Mismatch {
+            fields,
+            payment: payment.clone(),
+        })
+    }
+}

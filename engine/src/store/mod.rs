@@ -1,0 +1,196 @@
+//! The source of truth, as a trait.
+//!
+//! Architecture invariant: whatever a [`Store`] returns is durable. A read never shows a write that
+//! a power loss could still take back, and a commit answers only after its batch is synced.
+//!
+//! The trait leaves room for a networked engine shared by several replicas: verdicts carry the
+//! record that won, sequences are assigned by the store, and nothing assumes a single writer.
+
+mod sled;
+
+use async_trait::async_trait;
+
+use crate::codec::{DecodeError, EncodeError};
+use crate::payment::{
+    IdempotencyKey, JournalEntry, Merchant, Payment, PaymentId, PaymentKey, StateName, Step,
+};
+
+pub use self::sled::{OpenError, OpenProblem, SledOptions, SledStore, format};
+
+/// One or more consecutive transitions of one payment, applied together or not at all.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Write {
+    steps: Vec<Step>,
+}
+
+impl Write {
+    /// A write of one transition.
+    pub fn new(step: Step) -> Self {
+        Self { steps: vec![step] }
+    }
+
+    /// Adds the transition that follows.
+    ///
+    /// # Panics
+    /// When `step` does not follow directly on the last one: a bug in the caller.
+    pub fn then(mut self, step: Step) -> Self {
+        let last = self.last();
+        assert_eq!(step.payment.key, last.key, "a write is about one payment");
+        assert_eq!(
+            step.payment.version,
+            last.version + 1,
+            "a write is of consecutive steps"
+        );
+        self.steps.push(step);
+        self
+    }
+
+    /// The payment's key.
+    pub fn key(&self) -> &PaymentKey {
+        &self.last().key
+    }
+
+    /// The version the stored record must have for the write to apply; 0 means that there must be
+    /// none. This is the compare of the compare-and-swap.
+    pub fn expected_version(&self) -> u64 {
+        self.steps[0].payment.version - 1
+    }
+
+    /// The transitions, oldest first; never empty.
+    pub fn steps(&self) -> &[Step] {
+        &self.steps
+    }
+
+    /// The payment after the write.
+    pub fn last(&self) -> &Payment {
+        &self.steps[self.steps.len() - 1].payment
+    }
+}
+
+/// What became of one write of a batch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is durable.
+    Applied,
+    /// Another writer was first; nothing of it was applied.
+    Lost {
+        /// The record that stands, if any.
+        current: Option<Box<Payment>>,
+    },
+}
+
+/// A page of payments, newest first.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Page {
+    /// The payments.
+    pub payments: Vec<Payment>,
+    /// Ask for payments before this id to get the next page; `None` at the end.
+    pub next_before: Option<PaymentId>,
+}
+
+/// Which payments to list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Query {
+    /// Of which merchant.
+    pub merchant: Merchant,
+    /// Only the one with this key.
+    pub idempotency_key: Option<IdempotencyKey>,
+    /// Only those in this state.
+    pub state: Option<StateName>,
+    /// Only those created before this one.
+    pub before: Option<PaymentId>,
+    /// At most so many, at least 1.
+    pub limit: usize,
+}
+
+/// Most records one [`Store::list`] call reads: a rare state in a large store costs pages, not a
+/// stalled request. A page may therefore be short and still have a successor.
+pub const LIST_SCAN_MAX: usize = 10_000;
+
+/// Where payments and their journal are kept.
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    /// Applies a batch in order, makes it durable with one sync, and gives a verdict per write.
+    ///
+    /// Writes of one batch see each other; a lost one does not affect the others.
+    ///
+    /// # Errors
+    /// Any error poisons the store: nothing of the batch may be believed, and every later call
+    /// fails with [`StoreError::Poisoned`]. A restart finds out what is durable.
+    async fn commit(&self, batch: Vec<Write>) -> Result<Vec<Verdict>, StoreError>;
+
+    /// The payment under a key.
+    async fn get(&self, key: &PaymentKey) -> Result<Option<Payment>, StoreError>;
+
+    /// A merchant's payment by id.
+    async fn find(&self, merchant: &Merchant, id: PaymentId)
+    -> Result<Option<Payment>, StoreError>;
+
+    /// A page of a merchant's payments, newest first.
+    async fn list(&self, query: &Query) -> Result<Page, StoreError>;
+
+    /// A payment's journal entries with their sequences, oldest first; `None` when the merchant
+    /// has no such payment.
+    async fn entries(
+        &self,
+        merchant: &Merchant,
+        id: PaymentId,
+    ) -> Result<Option<Vec<(u64, JournalEntry)>>, StoreError>;
+
+    /// The keys of unfinished payments, oldest first, after the given id; at most `limit`.
+    async fn unfinished(
+        &self,
+        after: Option<PaymentId>,
+        limit: usize,
+    ) -> Result<Vec<(PaymentId, PaymentKey)>, StoreError>;
+
+    /// Makes everything durable and refuses further work.
+    async fn close(&self) -> Result<(), StoreError>;
+}
+
+/// Why the store could not do its work. Each of them stops the service: a store that cannot be
+/// trusted is not asked again.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// An earlier failure made the store refuse all further work.
+    #[error("the store refuses work since an earlier failure")]
+    Poisoned,
+    /// The store was closed.
+    #[error("the store is closed")]
+    Closed,
+    /// A batch could not be applied.
+    #[error("could not apply a batch of writes")]
+    Apply(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// A batch could not be made durable. What the disk holds of it is unknown until a restart.
+    #[error("could not sync written data to disk")]
+    Sync(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// A read failed.
+    #[error("could not read from {tree}")]
+    Read {
+        /// From which tree.
+        tree: &'static str,
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A stored value is damaged.
+    #[error("a value in {tree} under key {key} is damaged")]
+    Damaged {
+        /// In which tree.
+        tree: &'static str,
+        /// Under which key, in printable form.
+        key: String,
+        /// What is wrong with it.
+        source: DecodeError,
+    },
+    /// Two trees disagree.
+    #[error("{tree} has no entry for {key}, which another tree refers to")]
+    Missing {
+        /// The tree that lacks it.
+        tree: &'static str,
+        /// The key, in printable form.
+        key: String,
+    },
+    /// A value is too large to be stored; the API's limits should have refused it.
+    #[error("a value cannot be encoded")]
+    Encode(#[from] EncodeError),
+}

@@ -1,0 +1,259 @@
+//! The data directory: who may open it, what is in it, and how a new store comes to be.
+//!
+//! A store is made under another name, synced file by file, and only then renamed into place. A
+//! crash on the way leaves a directory that the next start throws away, never half a store.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64};
+
+use tokio::sync::watch;
+
+use super::batch::{self, Replay};
+use super::format::STORE_FORMAT;
+use super::{Inner, SledOptions, Writer};
+use crate::store::StoreError;
+
+const STORE: &str = "store";
+const STORE_IN_CREATION: &str = "store.new";
+const LOCK: &str = "LOCK";
+const FORMAT_KEY: &[u8] = b"format";
+const FORMAT_PREFIX: &str = "holdfast store format ";
+
+/// A store could not be opened: where, and why.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot open the data directory {}: {problem}", directory.display())]
+pub struct OpenError {
+    directory: PathBuf,
+    #[source]
+    problem: OpenProblem,
+}
+
+impl OpenError {
+    /// Why.
+    pub const fn problem(&self) -> &OpenProblem {
+        &self.problem
+    }
+}
+
+/// Why a store could not be opened; each message says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenProblem {
+    /// A lock is held on it.
+    #[error(
+        "another Holdfast process is using it. Stop that process first, or choose another \
+         directory with --data"
+    )]
+    InUse,
+    /// It is not empty and holds no store.
+    #[error(
+        "it holds something else ({found}) and no Holdfast store. Choose an empty or new directory \
+         with --data"
+    )]
+    Foreign {
+        /// The name of a file in it.
+        found: String,
+    },
+    /// A newer Holdfast wrote it.
+    #[error(
+        "its store has format version {found}, and this build of Holdfast knows versions up to \
+         {STORE_FORMAT}. Start it with the newer Holdfast that wrote it; nothing was changed"
+    )]
+    NewerFormat {
+        /// The version found.
+        found: u32,
+    },
+    /// The mark that says what it is cannot be read.
+    #[error(
+        "its store carries no readable format mark, so it is damaged or not Holdfast's. Restore the \
+         directory from a backup; nothing was changed"
+    )]
+    NoFormatMark,
+    /// The database refused to open.
+    #[error(
+        "its database is damaged or unreadable ({0}). Restore the directory from a backup; keep the \
+         damaged one for inspection"
+    )]
+    Database(#[source] sled::Error),
+    /// The content is damaged.
+    #[error(
+        "its content is damaged ({0}). Restore the directory from a backup; keep the damaged one \
+         for inspection"
+    )]
+    Content(#[source] StoreError),
+    /// The operating system refused.
+    #[error(
+        "{action} failed: {source}. Check that the directory exists, belongs to this user and that the disk has space"
+    )]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// What it said.
+        source: io::Error,
+    },
+}
+
+fn io(action: &'static str) -> impl FnOnce(io::Error) -> OpenProblem {
+    move |source| OpenProblem::Io { action, source }
+}
+
+pub(super) fn open(options: &SledOptions) -> Result<Inner, OpenError> {
+    open_in(options).map_err(|problem| OpenError {
+        directory: options.directory.clone(),
+        problem,
+    })
+}
+
+fn open_in(options: &SledOptions) -> Result<Inner, OpenProblem> {
+    let data = &options.directory;
+    fs::create_dir_all(data).map_err(io("creating the directory"))?;
+    let lock = take_lock(data)?;
+    let store = data.join(STORE);
+    if !store.exists() {
+        refuse_foreign(data)?;
+        create(options, data)?;
+    }
+    let database = open_database(options, &store)?;
+    check_format(&database)?;
+    assemble(database, &store, lock)
+}
+
+fn take_lock(data: &Path) -> Result<File, OpenProblem> {
+    let lock = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(data.join(LOCK))
+        .map_err(io("opening the lock file"))?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => Err(OpenProblem::InUse),
+        Err(TryLockError::Error(source)) => Err(OpenProblem::Io {
+            action: "locking the lock file",
+            source,
+        }),
+    }
+}
+
+/// A directory with other things in it is more likely a slip of the hand than a wish for a new
+/// store beside them.
+fn refuse_foreign(data: &Path) -> Result<(), OpenProblem> {
+    for entry in fs::read_dir(data).map_err(io("listing the directory"))? {
+        let name = entry.map_err(io("listing the directory"))?.file_name();
+        let ours = [LOCK, STORE_IN_CREATION].iter().any(|known| name == *known)
+            || name.to_string_lossy().starts_with("simulated-bank");
+        if !ours {
+            return Err(OpenProblem::Foreign {
+                found: name.to_string_lossy().into_owned(),
+            });
+        }
+    }
+    Ok(())
+}
+
+fn create(options: &SledOptions, data: &Path) -> Result<(), OpenProblem> {
+    let unfinished = data.join(STORE_IN_CREATION);
+    if unfinished.exists() {
+        fs::remove_dir_all(&unfinished).map_err(io("removing an unfinished store"))?;
+    }
+    {
+        let database = open_database(options, &unfinished)?;
+        let mark = format!("{FORMAT_PREFIX}{STORE_FORMAT}");
+        let meta = database.open_tree("meta").map_err(OpenProblem::Database)?;
+        meta.insert(FORMAT_KEY, mark.as_bytes())
+            .map_err(OpenProblem::Database)?;
+        for tree in ["payments", "ids", "journal", "unfinished"] {
+            database.open_tree(tree).map_err(OpenProblem::Database)?;
+        }
+        database.flush().map_err(OpenProblem::Database)?;
+    }
+    // sled syncs none of what it makes, and a torn `conf` keeps it from opening ever again.
+    for entry in fs::read_dir(&unfinished).map_err(io("listing the new store"))? {
+        let path = entry.map_err(io("listing the new store"))?.path();
+        sync_path(&path)?;
+    }
+    sync_path(&unfinished)?;
+    fs::rename(&unfinished, data.join(STORE)).map_err(io("moving the new store into place"))?;
+    sync_path(data)?;
+    let parent = fs::canonicalize(data).map_err(io("resolving the directory"))?;
+    if let Some(parent) = parent.parent() {
+        sync_path(parent)?;
+    }
+    Ok(())
+}
+
+fn sync_path(path: &Path) -> Result<(), OpenProblem> {
+    File::open(path)
+        .and_then(|file| file.sync_all())
+        .map_err(io("syncing new files to disk"))
+}
+
+fn open_database(options: &SledOptions, path: &Path) -> Result<sled::Db, OpenProblem> {
+    sled::Config::new()
+        .path(path)
+        .cache_capacity(options.cache_bytes)
+        // Nothing relies on a timer: every batch is flushed and synced by its commit.
+        .flush_every_ms(None)
+        .open()
+        .map_err(OpenProblem::Database)
+}
+
+fn check_format(database: &sled::Db) -> Result<(), OpenProblem> {
+    let meta = database.open_tree("meta").map_err(OpenProblem::Database)?;
+    let mark = meta.get(FORMAT_KEY).map_err(OpenProblem::Database)?;
+    let version = mark
+        .as_deref()
+        .and_then(|mark| std::str::from_utf8(mark).ok())
+        .and_then(|mark| mark.strip_prefix(FORMAT_PREFIX))
+        .and_then(|version| version.parse::<u32>().ok());
+    match version {
+        None => Err(OpenProblem::NoFormatMark),
+        Some(found) if found > STORE_FORMAT => Err(OpenProblem::NewerFormat { found }),
+        Some(_) => Ok(()),
+    }
+}
+
+fn assemble(database: sled::Db, store: &Path, lock: File) -> Result<Inner, OpenProblem> {
+    let tree = |name: &str| database.open_tree(name).map_err(OpenProblem::Database);
+    let payments = tree("payments")?;
+    let ids = tree("ids")?;
+    let journal = tree("journal")?;
+    let unfinished = tree("unfinished")?;
+    let meta = tree("meta")?;
+    let Replay {
+        live,
+        next_sequence,
+        low_water,
+    } = batch::replay(&journal, &unfinished, &meta).map_err(OpenProblem::Content)?;
+    let log = File::options()
+        .read(true)
+        .open(store.join("db"))
+        .map_err(io("opening the database's log"))?;
+    // What the last life wrote but did not sync may be shown from now on: sync it first.
+    database.flush().map_err(OpenProblem::Database)?;
+    log.sync_all().map_err(io("syncing the database's log"))?;
+    let live: BTreeMap<_, _> = live;
+    Ok(Inner {
+        database,
+        payments,
+        ids,
+        journal,
+        unfinished,
+        meta,
+        log,
+        _lock: lock,
+        writer: Mutex::new(Writer {
+            next_sequence,
+            next_batch: 1,
+            low_water,
+        }),
+        live: Mutex::new(live),
+        visible: AtomicU64::new(0),
+        durable: watch::Sender::new(0),
+        poisoned: AtomicBool::new(false),
+        closed: AtomicBool::new(false),
+    })
+}

@@ -1,0 +1,182 @@
+//! What stands in the trees: keys and values, in bytes.
+//!
+//! Integers in keys are big-endian, so the trees' order is theirs. Values go through
+//! [`crate::codec`]. The names of merchants cannot hold a zero byte, which therefore ends them.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::codec::{self, DecodeError, EncodeError, Kind};
+use crate::payment::{
+    IdempotencyKey, JournalEntry, Merchant, Payment, PaymentId, PaymentKey, PaymentRequest, State,
+    Timestamp,
+};
+
+/// The version of the whole layout: trees, keys and values.
+pub const STORE_FORMAT: u32 = 1;
+
+/// Journal entries of a batch are packed into values of at most this many bytes, which keeps them
+/// far from sled's blob threshold.
+pub const JOURNAL_CHUNK_BYTES_MAX: u64 = 48 * 1024;
+
+/// A record as stored in `payments`: all of a payment but its key, under which it stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    id: PaymentId,
+    request: Arc<PaymentRequest>,
+    state: State,
+    attempts: u32,
+    version: u64,
+    created_at: Timestamp,
+    updated_at: Timestamp,
+    /// Sequence of the payment's latest journal entry, which leads to the ones before it.
+    last_sequence: u64,
+}
+
+impl Record {
+    /// The record of `payment`.
+    pub fn of(payment: &Payment, last_sequence: u64) -> Self {
+        Self {
+            id: payment.id,
+            request: payment.request.clone(),
+            state: payment.state.clone(),
+            attempts: payment.attempts,
+            version: payment.version,
+            created_at: payment.created_at,
+            updated_at: payment.updated_at,
+            last_sequence,
+        }
+    }
+
+    /// The payment it stands for, under `key`.
+    pub fn into_payment(self, key: PaymentKey) -> Payment {
+        Payment {
+            id: self.id,
+            key,
+            request: self.request,
+            state: self.state,
+            attempts: self.attempts,
+            version: self.version,
+            created_at: self.created_at,
+            updated_at: self.updated_at,
+        }
+    }
+
+    /// The payment's version.
+    pub const fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// Sequence of the latest journal entry.
+    pub const fn last_sequence(&self) -> u64 {
+        self.last_sequence
+    }
+
+    /// Bytes to store under `storage_key`.
+    ///
+    /// # Errors
+    /// When the record is too large.
+    pub fn encode(&self, storage_key: &[u8]) -> Result<Vec<u8>, EncodeError> {
+        codec::encode(Kind::Payment, storage_key, self)
+    }
+
+    /// Reads back what [`Self::encode`] wrote.
+    ///
+    /// # Errors
+    /// When the bytes are damaged or of another format.
+    pub fn decode(storage_key: &[u8], bytes: &[u8]) -> Result<Self, DecodeError> {
+        codec::decode(Kind::Payment, storage_key, bytes)
+    }
+}
+
+/// A journal entry as stored: linked to the payment's entry before it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LinkedEntry {
+    /// Sequence of the same payment's previous entry.
+    pub previous: Option<u64>,
+    /// The entry.
+    pub entry: JournalEntry,
+}
+
+/// Consecutive journal entries; the storage key is the first one's sequence.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Chunk {
+    /// The entries; never empty in storage.
+    pub entries: Vec<LinkedEntry>,
+}
+
+impl Chunk {
+    /// Bytes to store under the sequence of the first entry.
+    ///
+    /// # Errors
+    /// When the chunk is too large.
+    pub fn encode(&self, first_sequence: u64) -> Result<Vec<u8>, EncodeError> {
+        codec::encode(Kind::Journal, &sequence_key(first_sequence), self)
+    }
+
+    /// Reads back what [`Self::encode`] wrote.
+    ///
+    /// # Errors
+    /// When the bytes are damaged or of another format.
+    pub fn decode(storage_key: &[u8], bytes: &[u8]) -> Result<Self, DecodeError> {
+        codec::decode(Kind::Journal, storage_key, bytes)
+    }
+}
+
+/// The key of a payment in `payments`: `merchant 00 idempotency-key`.
+pub fn payment_key(key: &PaymentKey) -> Vec<u8> {
+    scoped(&key.merchant, key.idempotency_key.as_str().as_bytes())
+}
+
+/// The key of a payment in `ids`: `merchant 00 payment-id (16 bytes)`. Ids are UUIDv7, so a
+/// merchant's part of the tree is the creation-ordered list of its payments.
+pub fn id_key(merchant: &Merchant, id: PaymentId) -> Vec<u8> {
+    scoped(merchant, id.as_uuid().as_bytes())
+}
+
+/// What all keys of a merchant begin with.
+pub fn merchant_prefix(merchant: &Merchant) -> Vec<u8> {
+    scoped(merchant, &[])
+}
+
+/// The key of a chunk in `journal`.
+pub const fn sequence_key(sequence: u64) -> [u8; 8] {
+    sequence.to_be_bytes()
+}
+
+/// The sequence a `journal` key stands for; `None` when it is no such key.
+pub fn sequence_of(storage_key: &[u8]) -> Option<u64> {
+    Some(u64::from_be_bytes(storage_key.try_into().ok()?))
+}
+
+/// The payment id at the end of an `ids` key; `None` when it is no such key.
+pub fn id_of(storage_key: &[u8]) -> Option<PaymentId> {
+    let (_, id) = storage_key.split_last_chunk::<16>()?;
+    Some(PaymentId::from_uuid(uuid::Uuid::from_bytes(*id)))
+}
+
+/// Bytes of an `ids` value.
+///
+/// # Errors
+/// Never in practice: a key is far below the size limit.
+pub fn encode_id(storage_key: &[u8], key: &IdempotencyKey) -> Result<Vec<u8>, EncodeError> {
+    codec::encode(Kind::Id, storage_key, key)
+}
+
+/// Reads back what [`encode_id`] wrote.
+///
+/// # Errors
+/// When the bytes are damaged or of another format.
+pub fn decode_id(storage_key: &[u8], bytes: &[u8]) -> Result<IdempotencyKey, DecodeError> {
+    codec::decode(Kind::Id, storage_key, bytes)
+}
+
+fn scoped(merchant: &Merchant, rest: &[u8]) -> Vec<u8> {
+    let merchant = merchant.as_str().as_bytes();
+    let mut key = Vec::with_capacity(merchant.len() + 1 + rest.len());
+    key.extend_from_slice(merchant);
+    key.push(0);
+    key.extend_from_slice(rest);
+    key
+}

@@ -1,0 +1,221 @@
+//! The embedded store: sled, with the durability that sled alone does not give.
+//!
+//! sled's `flush()` hands data to the operating system without an fsync, so this adapter syncs the
+//! log file through a handle of its own after every batch, and syncs every file and directory that
+//! sled made when it made them. `docs/storage-format.md` has the layout and the reasons.
+
+mod batch;
+mod directory;
+pub mod format;
+mod read;
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use tokio::sync::watch;
+
+use super::{Page, Query, Store, StoreError, Verdict, Write};
+use crate::payment::{JournalEntry, Merchant, Payment, PaymentId, PaymentKey};
+pub use directory::{OpenError, OpenProblem};
+
+/// How to open a store.
+#[derive(Debug, Clone)]
+pub struct SledOptions {
+    /// The data directory; created when it does not exist.
+    pub directory: PathBuf,
+    /// How much of the store sled keeps in memory, in bytes.
+    pub cache_bytes: u64,
+}
+
+/// Payments and journal in an embedded sled database. One process at a time.
+pub struct SledStore {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    database: sled::Db,
+    payments: sled::Tree,
+    ids: sled::Tree,
+    journal: sled::Tree,
+    unfinished: sled::Tree,
+    meta: sled::Tree,
+    /// Our own handle of sled's log: `sync_data` on it is what makes a batch durable.
+    log: File,
+    /// Held locked for the life of the store.
+    _lock: File,
+    writer: Mutex<Writer>,
+    /// Durable unfinished payments; see [`batch`] for how it is kept without an index write each.
+    live: Mutex<BTreeMap<PaymentId, Live>>,
+    /// Number of the latest batch whose writes sled may show to readers.
+    visible: AtomicU64,
+    /// Number of the latest batch that is on disk.
+    durable: watch::Sender<u64>,
+    poisoned: AtomicBool,
+    closed: AtomicBool,
+}
+
+/// What only the writer knows.
+struct Writer {
+    next_sequence: u64,
+    next_batch: u64,
+    /// Every payment admitted before this sequence is finished or stands in `unfinished`.
+    low_water: u64,
+}
+
+/// An unfinished payment.
+#[derive(Debug, Clone)]
+struct Live {
+    key: PaymentKey,
+    /// Whether it stands in the `unfinished` tree.
+    indexed: bool,
+}
+
+impl SledStore {
+    /// Opens the store in a directory, creating it when there is none.
+    ///
+    /// # Errors
+    /// When another process uses it, when the directory holds something else, when the store is of
+    /// a newer format or damaged, or when the disk refuses. Each message says what to do.
+    pub fn open(options: &SledOptions) -> Result<Self, OpenError> {
+        directory::open(options).map(|inner| Self {
+            inner: Arc::new(inner),
+        })
+    }
+
+    async fn barrier(&self) -> Result<(), StoreError> {
+        self.inner.barrier().await
+    }
+}
+
+impl Inner {
+    fn poison(&self) {
+        self.poisoned.store(true, Ordering::SeqCst);
+        // Wakes every reader that waits for a sync which will never come.
+        self.durable.send_modify(|_| {});
+    }
+
+    fn ensure_usable(&self) -> Result<(), StoreError> {
+        if self.poisoned.load(Ordering::SeqCst) {
+            return Err(StoreError::Poisoned);
+        }
+        if self.closed.load(Ordering::SeqCst) {
+            return Err(StoreError::Closed);
+        }
+        Ok(())
+    }
+
+    /// The read barrier: returns once everything sled may have shown so far is durable.
+    ///
+    /// Call it after reading. sled shows a batch before it is synced; the writer publishes the
+    /// batch's number in `visible` before it applies it, so whatever a reader saw is covered by the
+    /// number it loads here.
+    async fn barrier(&self) -> Result<(), StoreError> {
+        let seen = self.visible.load(Ordering::SeqCst);
+        if *self.durable.borrow() < seen {
+            let mut durable = self.durable.subscribe();
+            durable
+                .wait_for(|durable| *durable >= seen || self.poisoned.load(Ordering::SeqCst))
+                .await
+                .map_err(|_| StoreError::Closed)?;
+        }
+        self.ensure_usable()
+    }
+
+    fn sync(&self) -> Result<(), StoreError> {
+        // Persist, then speak: sled's buffers to the file, then the file to the disk.
+        self.database
+            .flush()
+            .map_err(|error| StoreError::Sync(Box::new(error)))?;
+        self.log
+            .sync_data()
+            .map_err(|error| StoreError::Sync(Box::new(error)))
+    }
+}
+
+#[async_trait]
+impl Store for SledStore {
+    async fn commit(&self, batch: Vec<Write>) -> Result<Vec<Verdict>, StoreError> {
+        let inner = self.inner.clone();
+        let committed = tokio::task::spawn_blocking(move || inner.commit(&batch)).await;
+        committed.unwrap_or_else(|panicked| {
+            self.inner.poison();
+            Err(StoreError::Apply(Box::new(panicked)))
+        })
+    }
+
+    async fn get(&self, key: &PaymentKey) -> Result<Option<Payment>, StoreError> {
+        self.inner.ensure_usable()?;
+        let Some(record) = self.inner.record(key)? else {
+            // Nothing was seen, so nothing can be shown too early.
+            return Ok(None);
+        };
+        self.barrier().await?;
+        Ok(Some(record.into_payment(key.clone())))
+    }
+
+    async fn find(
+        &self,
+        merchant: &Merchant,
+        id: PaymentId,
+    ) -> Result<Option<Payment>, StoreError> {
+        self.inner.ensure_usable()?;
+        let found = self.inner.record_by_id(merchant, id)?;
+        self.barrier().await?;
+        Ok(found.map(|(key, record)| record.into_payment(key)))
+    }
+
+    async fn list(&self, query: &Query) -> Result<Page, StoreError> {
+        self.inner.ensure_usable()?;
+        let page = self.inner.list(query)?;
+        self.barrier().await?;
+        Ok(page)
+    }
+
+    async fn entries(
+        &self,
+        merchant: &Merchant,
+        id: PaymentId,
+    ) -> Result<Option<Vec<(u64, JournalEntry)>>, StoreError> {
+        self.inner.ensure_usable()?;
+        let entries = self.inner.entries(merchant, id)?;
+        self.barrier().await?;
+        Ok(entries)
+    }
+
+    async fn unfinished(
+        &self,
+        after: Option<PaymentId>,
+        limit: usize,
+    ) -> Result<Vec<(PaymentId, PaymentKey)>, StoreError> {
+        use std::ops::Bound::{Excluded, Unbounded};
+        self.inner.ensure_usable()?;
+        let live = self
+            .inner
+            .live
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let from = after.map_or(Unbounded, Excluded);
+        Ok(live
+            .range((from, Unbounded))
+            .take(limit)
+            .map(|(id, live)| (*id, live.key.clone()))
+            .collect())
+    }
+
+    async fn close(&self) -> Result<(), StoreError> {
+        let inner = self.inner.clone();
+        let closed = tokio::task::spawn_blocking(move || {
+            let _writer = inner.writer.lock().unwrap_or_else(PoisonError::into_inner);
+            inner.ensure_usable()?;
+            inner.closed.store(true, Ordering::SeqCst);
+            inner.sync()
+        });
+        closed
+            .await
+            .unwrap_or_else(|panicked| Err(StoreError::Sync(Box::new(panicked))))
+    }
+}

@@ -1,0 +1,239 @@
+//! Reading the trees. Nothing here waits for durability: the callers pass the read barrier after.
+
+use std::ops::Bound::{Excluded, Included, Unbounded};
+use std::sync::PoisonError;
+
+use super::format::{self, Chunk, LinkedEntry, Record};
+use super::{Inner, Page, Query, StoreError};
+use crate::payment::{JournalEntry, Merchant, Payment, PaymentId, PaymentKey, StateName};
+use crate::store::LIST_SCAN_MAX;
+
+/// A storage key as text: ASCII as it is, the rest escaped.
+pub(super) fn printable(storage_key: &[u8]) -> String {
+    storage_key.escape_ascii().to_string()
+}
+
+pub(super) fn decode_record(storage_key: &[u8], bytes: &[u8]) -> Result<Record, StoreError> {
+    Record::decode(storage_key, bytes).map_err(|source| StoreError::Damaged {
+        tree: "payments",
+        key: printable(storage_key),
+        source,
+    })
+}
+
+pub(super) fn decode_chunk(storage_key: &[u8], bytes: &[u8]) -> Result<Chunk, StoreError> {
+    Chunk::decode(storage_key, bytes).map_err(|source| StoreError::Damaged {
+        tree: "journal",
+        key: printable(storage_key),
+        source,
+    })
+}
+
+fn read<T>(result: sled::Result<T>, tree: &'static str) -> Result<T, StoreError> {
+    result.map_err(|error| StoreError::Read {
+        tree,
+        source: Box::new(error),
+    })
+}
+
+fn missing(tree: &'static str, key: &(impl ToString + ?Sized)) -> StoreError {
+    StoreError::Missing {
+        tree,
+        key: key.to_string(),
+    }
+}
+
+impl Inner {
+    pub(super) fn record(&self, key: &PaymentKey) -> Result<Option<Record>, StoreError> {
+        let storage_key = format::payment_key(key);
+        read(self.payments.get(&storage_key), "payments")?
+            .map(|bytes| decode_record(&storage_key, &bytes))
+            .transpose()
+    }
+
+    pub(super) fn record_by_id(
+        &self,
+        merchant: &Merchant,
+        id: PaymentId,
+    ) -> Result<Option<(PaymentKey, Record)>, StoreError> {
+        let id_key = format::id_key(merchant, id);
+        let Some(bytes) = read(self.ids.get(&id_key), "ids")? else {
+            return Ok(None);
+        };
+        self.record_of_id_entry(merchant, &id_key, &bytes).map(Some)
+    }
+
+    fn record_of_id_entry(
+        &self,
+        merchant: &Merchant,
+        id_key: &[u8],
+        bytes: &[u8],
+    ) -> Result<(PaymentKey, Record), StoreError> {
+        let idempotency_key =
+            format::decode_id(id_key, bytes).map_err(|source| StoreError::Damaged {
+                tree: "ids",
+                key: printable(id_key),
+                source,
+            })?;
+        let key = PaymentKey {
+            merchant: merchant.clone(),
+            idempotency_key,
+        };
+        let record = self
+            .record(&key)?
+            .ok_or_else(|| missing("payments", &key.idempotency_key))?;
+        Ok((key, record))
+    }
+
+    pub(super) fn list(&self, query: &Query) -> Result<Page, StoreError> {
+        if let Some(idempotency_key) = &query.idempotency_key {
+            return self.list_one(query, idempotency_key.clone());
+        }
+        match query.state {
+            Some(StateName::Persisted | StateName::BankCalled) => self.list_live(query),
+            Some(StateName::Received) => Ok(Page::default()),
+            None | Some(StateName::Settled | StateName::Failed) => self.list_scan(query),
+        }
+    }
+
+    fn list_one(
+        &self,
+        query: &Query,
+        idempotency_key: crate::payment::IdempotencyKey,
+    ) -> Result<Page, StoreError> {
+        let key = PaymentKey {
+            merchant: query.merchant.clone(),
+            idempotency_key,
+        };
+        let found = self.record(&key)?.map(|record| record.into_payment(key));
+        let matches = |payment: &Payment| {
+            query
+                .state
+                .is_none_or(|state| payment.state.name() == state)
+                && query.before.is_none_or(|before| payment.id < before)
+        };
+        Ok(Page {
+            payments: found.into_iter().filter(matches).collect(),
+            next_before: None,
+        })
+    }
+
+    /// Unfinished payments are few and known by id, however large the store.
+    fn list_live(&self, query: &Query) -> Result<Page, StoreError> {
+        let upper = query.before.map_or(Unbounded, Excluded);
+        let candidates: Vec<PaymentKey> = {
+            let live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
+            live.range((Unbounded, upper))
+                .rev()
+                .filter(|(_, live)| live.key.merchant == query.merchant)
+                .map(|(_, live)| live.key.clone())
+                .take(LIST_SCAN_MAX)
+                .collect()
+        };
+        let mut page = Page::default();
+        let full_scan = candidates.len() == LIST_SCAN_MAX;
+        for (examined, key) in candidates.into_iter().enumerate() {
+            let record = self
+                .record(&key)?
+                .ok_or_else(|| missing("payments", &key.idempotency_key))?;
+            let payment = record.into_payment(key);
+            let id = payment.id;
+            if query
+                .state
+                .is_none_or(|state| payment.state.name() == state)
+            {
+                if page.payments.len() == query.limit {
+                    page.next_before = page.payments.last().map(|payment| payment.id);
+                    return Ok(page);
+                }
+                page.payments.push(payment);
+            }
+            if full_scan && examined + 1 == LIST_SCAN_MAX {
+                page.next_before = Some(id);
+            }
+        }
+        Ok(page)
+    }
+
+    fn list_scan(&self, query: &Query) -> Result<Page, StoreError> {
+        let prefix = format::merchant_prefix(&query.merchant);
+        let lower = Included(prefix.clone());
+        let mut past_prefix = prefix;
+        if let Some(last) = past_prefix.last_mut() {
+            // The prefix ends in a zero byte; one is the first byte past it.
+            *last = 1;
+        }
+        let upper = query
+            .before
+            .map_or(past_prefix, |id| format::id_key(&query.merchant, id));
+        let mut page = Page::default();
+        let mut last_examined = None;
+        for (examined, item) in self
+            .ids
+            .range::<Vec<u8>, _>((lower, Excluded(upper)))
+            .rev()
+            .enumerate()
+        {
+            if examined == LIST_SCAN_MAX {
+                page.next_before = last_examined;
+                break;
+            }
+            let (id_key, bytes) = read(item, "ids")?;
+            let (key, record) = self.record_of_id_entry(&query.merchant, &id_key, &bytes)?;
+            let payment = record.into_payment(key);
+            last_examined = Some(payment.id);
+            if query
+                .state
+                .is_some_and(|state| payment.state.name() != state)
+            {
+                continue;
+            }
+            if page.payments.len() == query.limit {
+                page.next_before = page.payments.last().map(|payment| payment.id);
+                break;
+            }
+            page.payments.push(payment);
+        }
+        Ok(page)
+    }
+
+    pub(super) fn entries(
+        &self,
+        merchant: &Merchant,
+        id: PaymentId,
+    ) -> Result<Option<Vec<(u64, JournalEntry)>>, StoreError> {
+        let Some((_, record)) = self.record_by_id(merchant, id)? else {
+            return Ok(None);
+        };
+        let mut entries = Vec::new();
+        let mut next = Some(record.last_sequence());
+        while let Some(sequence) = next {
+            let LinkedEntry { previous, entry } = self.entry(sequence)?;
+            if previous.is_some_and(|previous| previous >= sequence) {
+                return Err(missing("journal", &format!("the entry before {sequence}")));
+            }
+            entries.push((sequence, entry));
+            next = previous;
+        }
+        entries.reverse();
+        Ok(Some(entries))
+    }
+
+    fn entry(&self, sequence: u64) -> Result<LinkedEntry, StoreError> {
+        let at_or_before = self
+            .journal
+            .range(..=format::sequence_key(sequence))
+            .next_back();
+        let Some(item) = at_or_before else {
+            return Err(missing("journal", &sequence));
+        };
+        let (storage_key, bytes) = read(item, "journal")?;
+        let chunk = decode_chunk(&storage_key, &bytes)?;
+        let first = format::sequence_of(&storage_key)
+            .ok_or_else(|| missing("journal", &printable(&storage_key)))?;
+        usize::try_from(sequence - first)
+            .ok()
+            .and_then(|index| chunk.entries.into_iter().nth(index))
+            .ok_or_else(|| missing("journal", &sequence))
+    }
+}

@@ -1,0 +1,538 @@
+//! The body of a create: strict JSON, every broken rule named.
+//!
+//! What would make two different requests look the same, or one look like two, is refused: duplicate
+//! members, unknown members, numbers as strings, arrays for objects.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use holdfast_engine::payment::{AccountId, Amount, Currency, Metadata, PaymentRequest, Reference};
+use poem::http::header;
+use poem::{Request, RequestBody};
+use poem_openapi::registry::{MetaMediaType, MetaRequest, MetaSchemaRef, Registry};
+use poem_openapi::types::Type;
+use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions, Object};
+use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::Value;
+
+use super::problem::{FieldError, Kind, Problem, quoted};
+
+/// Largest body, in bytes.
+pub(crate) const BODY_BYTES_MAX: usize = 16 * 1024;
+
+/// A request to move money once.
+#[derive(Debug, Object)]
+#[oai(rename = "CreatePayment")]
+struct CreatePaymentSchema {
+    /// Minor units (cents for EUR, yen for JPY).
+    #[oai(validator(minimum(value = "1"), maximum(value = "999999999999")))]
+    amount: i64,
+    /// ISO 4217 code, upper case.
+    #[oai(validator(pattern = "^[A-Z]{3}$"))]
+    currency: String,
+    /// The account that pays.
+    #[oai(validator(pattern = "^[A-Za-z0-9._:-]{1,64}$"))]
+    debtor: String,
+    /// The account that is paid; another one than the debtor.
+    #[oai(validator(pattern = "^[A-Za-z0-9._:-]{1,64}$"))]
+    creditor: String,
+    /// The client's own text, such as an order number; no control characters.
+    #[oai(validator(max_length = 140))]
+    reference: Option<String>,
+    /// The client's own key-value pairs: up to 16, keys up to 40 characters, values up to 500.
+    metadata: Option<BTreeMap<String, String>>,
+}
+
+/// The body of a create, or why it is none.
+///
+/// The extractor never fails: the handler answers, for it knows the key.
+pub(crate) struct CreateBody(pub(crate) Result<PaymentRequest, Problem>);
+
+impl<'a> ApiExtractor<'a> for CreateBody {
+    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::RequestObject];
+    const PARAM_IS_REQUIRED: bool = true;
+
+    type ParamType = ();
+    type ParamRawType = ();
+
+    fn register(registry: &mut Registry) {
+        CreatePaymentSchema::register(registry);
+    }
+
+    fn request_meta() -> Option<MetaRequest> {
+        let schema = MetaSchemaRef::Reference(CreatePaymentSchema::name().into_owned());
+        Some(MetaRequest {
+            description: Some("The payment to make."),
+            content: vec![MetaMediaType {
+                content_type: "application/json",
+                schema,
+            }],
+            required: true,
+        })
+    }
+
+    async fn from_request(
+        request: &'a Request,
+        body: &mut RequestBody,
+        _options: ExtractParamOptions<()>,
+    ) -> poem::Result<Self> {
+        Ok(Self(read(request, body).await))
+    }
+}
+
+async fn read(request: &Request, body: &mut RequestBody) -> Result<PaymentRequest, Problem> {
+    let too_large = || {
+        Problem::new(
+            Kind::ContentTooLarge,
+            "The body may have at most 16 KiB (16384 bytes).",
+        )
+    };
+    let content_type = request.headers().get(header::CONTENT_TYPE);
+    if !content_type.is_some_and(|value| is_json(value.as_bytes())) {
+        return Err(Problem::new(
+            Kind::UnsupportedMediaType,
+            "Send the body as JSON in UTF-8, with Content-Type: application/json.",
+        ));
+    }
+    let declared = request.headers().get(header::CONTENT_LENGTH);
+    let declared = declared.and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    if declared.is_some_and(|bytes| bytes > BODY_BYTES_MAX as u64) {
+        return Err(too_large());
+    }
+    let body = body.take().map_err(|_| Problem::field("", "is missing"))?;
+    match body.into_bytes_limit(BODY_BYTES_MAX).await {
+        Ok(bytes) => parse(&bytes).map_err(Problem::validation),
+        Err(poem::error::ReadBodyError::PayloadTooLarge) => Err(too_large()),
+        Err(_) => Err(Problem::field("", "could not be read to its end")),
+    }
+}
+
+/// Whether a `Content-Type` means JSON in UTF-8.
+fn is_json(content_type: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(content_type) else {
+        return false;
+    };
+    let mut parts = text.split(';').map(str::trim);
+    let essence = parts.next().unwrap_or_default();
+    essence.eq_ignore_ascii_case("application/json")
+        && parts.filter(|part| !part.is_empty()).all(|parameter| {
+            parameter.split_once('=').is_some_and(|(name, value)| {
+                !name.trim().eq_ignore_ascii_case("charset")
+                    || value.trim().trim_matches('"').eq_ignore_ascii_case("utf-8")
+            })
+        })
+}
+
+/// Parses and checks a body.
+pub(crate) fn parse(bytes: &[u8]) -> Result<PaymentRequest, Vec<FieldError>> {
+    match serde_json::from_slice::<Members>(bytes) {
+        Ok(members) => members.check(),
+        Err(error) => {
+            let message = match error.classify() {
+                serde_json::error::Category::Data => quoted(&error.to_string()),
+                _ => format!("is not valid JSON: {}", quoted(&error.to_string())),
+            };
+            Err(vec![FieldError {
+                field: String::new(),
+                message,
+            }])
+        }
+    }
+}
+
+/// The members of the body, not yet checked.
+#[derive(Debug, Default)]
+struct Members {
+    amount: Option<Value>,
+    currency: Option<Value>,
+    debtor: Option<Value>,
+    creditor: Option<Value>,
+    reference: Option<Value>,
+    metadata: Option<MetadataMember>,
+    errors: Vec<FieldError>,
+}
+
+impl<'de> Deserialize<'de> for Members {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(MembersVisitor)
+    }
+}
+
+struct MembersVisitor;
+
+impl<'de> Visitor<'de> for MembersVisitor {
+    type Value = Members;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
+        let mut members = Members::default();
+        while let Some(name) = map.next_key::<String>()? {
+            let slot = match name.as_str() {
+                "amount" => &mut members.amount,
+                "currency" => &mut members.currency,
+                "debtor" => &mut members.debtor,
+                "creditor" => &mut members.creditor,
+                "reference" => &mut members.reference,
+                "metadata" => {
+                    let value = map.next_value()?;
+                    if members.metadata.replace(value).is_some() {
+                        members.error(&name, "must be given only once");
+                    }
+                    continue;
+                }
+                _ => {
+                    map.next_value::<de::IgnoredAny>()?;
+                    members.error(
+                        &name,
+                        "is not a field of a payment; allowed are amount, currency, debtor, \
+                         creditor, reference and metadata",
+                    );
+                    continue;
+                }
+            };
+            if slot.replace(map.next_value()?).is_some() {
+                members.error(&name, "must be given only once");
+            }
+        }
+        Ok(members)
+    }
+}
+
+impl Members {
+    fn error(&mut self, field: &str, message: impl Into<String>) {
+        self.errors.push(FieldError {
+            field: quoted(field),
+            message: message.into(),
+        });
+    }
+
+    /// Checks one member; `None` when it broke a rule, which is then noted.
+    fn take<T, E: fmt::Display>(
+        &mut self,
+        field: &str,
+        value: Option<Value>,
+        check: impl FnOnce(Value) -> Result<T, E>,
+    ) -> Option<T> {
+        let Some(value) = value else {
+            self.error(field, "is required");
+            return None;
+        };
+        check(value)
+            .map_err(|error| self.error(field, error.to_string()))
+            .ok()
+    }
+
+    fn check(mut self) -> Result<PaymentRequest, Vec<FieldError>> {
+        let (amount, currency) = (self.amount.take(), self.currency.take());
+        let (debtor, creditor) = (self.debtor.take(), self.creditor.take());
+        let amount = self.take("amount", amount, |value| {
+            let minor_units = value.as_u64().unwrap_or_default();
+            Amount::new(minor_units)
+        });
+        let currency = self.take("currency", currency, |value| {
+            text(
+                &value,
+                "an ISO 4217 currency code in upper case, such as EUR",
+                Currency::from_code,
+            )
+        });
+        let debtor = self.take("debtor", debtor, |value| {
+            text(&value, AccountId::RULE, AccountId::new)
+        });
+        let creditor = self.take("creditor", creditor, |value| {
+            text(&value, AccountId::RULE, AccountId::new)
+        });
+        let reference = match self.reference.take() {
+            None | Some(Value::Null) => Some(None),
+            given => self
+                .take("reference", given, |value| {
+                    text(&value, Reference::RULE, Reference::new)
+                })
+                .map(Some),
+        };
+        let metadata = match self.metadata.take() {
+            None | Some(MetadataMember::Null) => Some(Metadata::default()),
+            Some(MetadataMember::Entries(entries)) => Metadata::new(entries)
+                .map_err(|error| self.error("metadata", error.to_string()))
+                .ok(),
+            Some(MetadataMember::Invalid { field, message }) => {
+                self.error(&field, message);
+                None
+            }
+        };
+        if debtor.is_some() && debtor == creditor {
+            self.error(
+                "creditor",
+                holdfast_engine::payment::SameParties.to_string(),
+            );
+        }
+        let (Some(amount), Some(currency), Some(debtor), Some(creditor)) =
+            (amount, currency, debtor, creditor)
+        else {
+            return Err(self.errors);
+        };
+        let (Some(reference), Some(metadata)) = (reference, metadata) else {
+            return Err(self.errors);
+        };
+        if !self.errors.is_empty() {
+            return Err(self.errors);
+        }
+        PaymentRequest::new(amount, currency, debtor, creditor, reference, metadata).map_err(
+            |error| {
+                vec![FieldError {
+                    field: "creditor".into(),
+                    message: error.to_string(),
+                }]
+            },
+        )
+    }
+}
+
+/// A JSON string that passes `check`; anything else is told `rule`.
+fn text<T, E: fmt::Display>(
+    value: &Value,
+    rule: &str,
+    check: impl FnOnce(&str) -> Result<T, E>,
+) -> Result<T, String> {
+    let text = value
+        .as_str()
+        .ok_or_else(|| format!("must be a string: {rule}"))?;
+    check(text).map_err(|error| error.to_string())
+}
+
+/// The metadata member: an object of strings without duplicates, or what is wrong with it.
+#[derive(Debug)]
+enum MetadataMember {
+    Null,
+    Entries(BTreeMap<String, String>),
+    Invalid {
+        field: String,
+        message: &'static str,
+    },
+}
+
+impl MetadataMember {
+    fn not_an_object() -> Self {
+        let message = "must be an object whose values are strings";
+        Self::Invalid {
+            field: "metadata".into(),
+            message,
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for MetadataMember {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(MetadataVisitor)
+    }
+}
+
+struct MetadataVisitor;
+
+impl<'de> Visitor<'de> for MetadataVisitor {
+    type Value = MetadataMember;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object whose values are strings")
+    }
+
+    fn visit_unit<E>(self) -> Result<MetadataMember, E> {
+        Ok(MetadataMember::Null)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<MetadataMember, A::Error> {
+        let mut entries = BTreeMap::new();
+        let mut invalid = None;
+        while let Some((key, value)) = map.next_entry::<String, Value>()? {
+            let field = quoted(&format!("metadata.{key}"));
+            match value {
+                Value::String(value) => {
+                    if entries.insert(key, value).is_some() {
+                        invalid.get_or_insert((field, "must be given only once"));
+                    }
+                }
+                Value::Null
+                | Value::Bool(_)
+                | Value::Number(_)
+                | Value::Array(_)
+                | Value::Object(_) => {
+                    invalid.get_or_insert((field, "must be a string"));
+                }
+            }
+        }
+        Ok(match invalid {
+            None => MetadataMember::Entries(entries),
+            Some((field, message)) => MetadataMember::Invalid { field, message },
+        })
+    }
+
+    fn visit_seq<A: de::SeqAccess<'de>>(self, mut seq: A) -> Result<MetadataMember, A::Error> {
+        while seq.next_element::<de::IgnoredAny>()?.is_some() {}
+        Ok(MetadataMember::not_an_object())
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<MetadataMember, E> {
+        Ok(MetadataMember::not_an_object())
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<MetadataMember, E> {
+        Ok(MetadataMember::not_an_object())
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<MetadataMember, E> {
+        Ok(MetadataMember::not_an_object())
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<MetadataMember, E> {
+        Ok(MetadataMember::not_an_object())
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<MetadataMember, E> {
+        Ok(MetadataMember::not_an_object())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    fn valid() -> Value {
+        json!({
+            "amount": 1999, "currency": "EUR", "debtor": "acct_alice", "creditor": "acct_shop",
+            "reference": "order 1001", "metadata": {"cart": "77"},
+        })
+    }
+
+    fn errors_of(body: &str) -> Vec<(String, String)> {
+        let errors = parse(body.as_bytes()).unwrap_err();
+        errors
+            .into_iter()
+            .map(|error| (error.field, error.message))
+            .collect()
+    }
+
+    #[test]
+    fn a_valid_body_is_taken_with_and_without_its_optional_members() {
+        let request = parse(valid().to_string().as_bytes()).unwrap();
+        assert_eq!(request.amount().minor_units(), 1999);
+        assert_eq!(request.metadata().entries()["cart"], "77");
+        let bare = r#"{"amount":1,"currency":"JPY","debtor":"a","creditor":"b"}"#;
+        let nulls = r#"{"amount":1,"currency":"JPY","debtor":"a","creditor":"b",
+            "reference":null,"metadata":null}"#;
+        assert_eq!(
+            parse(bare.as_bytes()).unwrap(),
+            parse(nulls.as_bytes()).unwrap()
+        );
+    }
+
+    #[test]
+    fn every_broken_rule_is_named() {
+        let mut table = String::new();
+        let mut row = |body: &str| {
+            use std::fmt::Write;
+            writeln!(table, "{body}").unwrap();
+            for (field, message) in errors_of(body) {
+                writeln!(table, "    {field:?} {message}").unwrap();
+            }
+        };
+        for body in [
+            "",
+            "nonsense",
+            "[]",
+            "null",
+            "\"text\"",
+            "{",
+            "{}",
+            "[1999, \"EUR\"]",
+        ] {
+            row(body);
+        }
+        for (field, value) in [
+            ("amount", json!(0)),
+            ("amount", json!(-1)),
+            ("amount", json!(1_000_000_000_000_u64)),
+            ("amount", json!("1999")),
+            ("amount", json!(19.99)),
+            ("amount", json!(null)),
+            ("currency", json!("eur")),
+            ("currency", json!("XXX")),
+            ("currency", json!(978)),
+            ("debtor", json!("")),
+            ("debtor", json!("a b")),
+            ("debtor", json!("x".repeat(65))),
+            ("debtor", json!(true)),
+            ("creditor", json!("acct_alice")),
+            ("reference", json!("x".repeat(141))),
+            ("reference", json!("line\nbreak")),
+            ("reference", json!(7)),
+            ("metadata", json!([])),
+            ("metadata", json!("text")),
+            ("metadata", json!({"a": 1})),
+            ("metadata", json!({"a": "x".repeat(501)})),
+            ("metadata", json!({"k".repeat(41): "a"})),
+            ("surprise", json!(1)),
+        ] {
+            let mut body = valid();
+            body[field] = value;
+            row(&body.to_string());
+        }
+        row(r#"{"amount":1,"amount":2,"currency":"EUR","debtor":"a","creditor":"b"}"#);
+        row(r#"{"amount":1,"currency":"EUR","debtor":"a","creditor":"b",
+            "metadata":{"a":"1","a":"2"}}"#);
+        row(r#"{"amount":1.0,"currency":"EUR","debtor":"a","creditor":"b"}"#);
+        row(r#"{"amount":1,"currency":"EUR","debtor":"a","creditor":"b"} trailing"#);
+        insta::assert_snapshot!(table);
+    }
+
+    #[test]
+    fn media_types_other_than_json_in_utf_8_are_refused() {
+        for good in [
+            "application/json",
+            "Application/JSON; charset=UTF-8",
+            "application/json;",
+        ] {
+            assert!(is_json(good.as_bytes()), "{good}");
+        }
+        for bad in [
+            "",
+            "text/json",
+            "application/json; charset=latin1",
+            "application/problem+json",
+        ] {
+            assert!(!is_json(bad.as_bytes()), "{bad}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_fingerprint_does_not_depend_on_member_order(seed: u64) {
+            let mut members: Vec<_> = valid().as_object().unwrap().clone().into_iter().collect();
+            let count = members.len();
+            members.rotate_left(usize::try_from(seed % count as u64).unwrap());
+            let shuffled = Value::Object(members.into_iter().collect());
+            let original = parse(valid().to_string().as_bytes()).unwrap();
+            let shuffled = parse(shuffled.to_string().as_bytes()).unwrap();
+            prop_assert!(original.mismatched_fields(&shuffled).is_empty());
+        }
+
+        #[test]
+        fn arbitrary_bytes_never_panic(bytes: Vec<u8>) {
+            let _ = parse(&bytes);
+        }
+
+        #[test]
+        fn arbitrary_text_around_a_body_never_panics(text in ".*") {
+            let _ = errors_of_any(&format!("{{\"amount\":{text}}}"));
+        }
+    }
+
+    fn errors_of_any(body: &str) -> Option<Vec<FieldError>> {
+        parse(body.as_bytes()).err()
+    }
+}

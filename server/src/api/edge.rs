@@ -1,0 +1,278 @@
+//! The outermost layer: every answer leaves through here.
+//!
+//! It turns each error, the framework's own included, into problem details, and adds the headers
+//! that every answer carries. What it does not know: what any route means.
+
+use std::collections::BTreeSet;
+
+use poem::error::{MethodNotAllowedError, NotFoundError};
+use poem::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use poem::{Endpoint, Error, IntoResponse, Request, Response};
+use poem_openapi::error::{ParseParamError, ParsePathError};
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::registry::Registry;
+
+use super::payments::{REPLAYED, SHOULD_RETRY, boolean};
+use super::problem::{FieldError, Kind, Problem, quoted};
+use super::{FrontDoor, PAYMENTS_PATH, key_header};
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static(key_header::NAME);
+
+/// Longest request id that is taken over from the client, in bytes.
+const REQUEST_ID_BYTES_MAX: usize = 128;
+
+/// Counts answers by route and status.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Requests(Family<RequestLabels, Counter>);
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RequestLabels {
+    method: String,
+    route: &'static str,
+    status: u16,
+}
+
+impl Requests {
+    pub(super) fn register(&self, registry: &mut Registry) {
+        registry.register(
+            "http_requests",
+            "Answers by method, route and status",
+            self.0.clone(),
+        );
+    }
+}
+
+/// Wraps the routes; never fails.
+pub(super) struct Edge<E> {
+    inner: E,
+    front_door: FrontDoor,
+    requests: Requests,
+}
+
+impl<E: Endpoint> Edge<E> {
+    pub(super) fn new(inner: E, front_door: FrontDoor, requests: Requests) -> Self {
+        Self {
+            inner,
+            front_door,
+            requests,
+        }
+    }
+
+    /// The client's request id when it is harmless, else one of our own.
+    fn request_id(&self, headers: &HeaderMap) -> HeaderValue {
+        let harmless = |value: &&HeaderValue| {
+            let bytes = value.as_bytes();
+            (1..=REQUEST_ID_BYTES_MAX).contains(&bytes.len())
+                && bytes
+                    .iter()
+                    .all(|b| b.is_ascii_alphanumeric() || b"-_.:".contains(b))
+        };
+        headers
+            .get(&REQUEST_ID)
+            .filter(harmless)
+            .cloned()
+            .unwrap_or_else(|| {
+                let id = self
+                    .front_door
+                    .source
+                    .request_id(self.front_door.clock.now());
+                HeaderValue::try_from(id.to_string()).expect("a UUID is ASCII")
+            })
+    }
+}
+
+impl<E: Endpoint> Endpoint for Edge<E> {
+    type Output = Response;
+
+    async fn call(&self, request: Request) -> poem::Result<Response> {
+        let method = request.method().clone();
+        let path = request.uri().path().to_owned();
+        let request_id = self.request_id(request.headers());
+        let is_create = method == Method::POST && path == PAYMENTS_PATH;
+        let keys: Vec<HeaderValue> = if is_create {
+            request
+                .headers()
+                .get_all(&IDEMPOTENCY_KEY)
+                .iter()
+                .cloned()
+                .collect()
+        } else {
+            Vec::new()
+        };
+
+        let mut response = match self.inner.call(request).await {
+            Ok(response) => response.into_response(),
+            Err(error) => respond_to_error(error, &path, &request_id),
+        };
+
+        let route = route_of(&path);
+        let status = response.status().as_u16();
+        let labels = RequestLabels {
+            method: label_of(&method),
+            route,
+            status,
+        };
+        self.requests.0.get_or_create(&labels).inc();
+        let headers = response.headers_mut();
+        headers.insert(REQUEST_ID, request_id);
+        let nosniff = HeaderValue::from_static("nosniff");
+        headers.insert(header::X_CONTENT_TYPE_OPTIONS, nosniff);
+        if !headers.contains_key(header::CACHE_CONTROL) {
+            headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        }
+        if is_create {
+            for key in keys {
+                headers.append(IDEMPOTENCY_KEY, key);
+            }
+            headers.entry(REPLAYED).or_insert_with(|| boolean(false));
+            headers
+                .entry(SHOULD_RETRY)
+                .or_insert_with(|| boolean(worth_a_retry(status)));
+        }
+        Ok(response)
+    }
+}
+
+/// Whether an error of the create route may turn into something else by itself.
+const fn worth_a_retry(status: u16) -> bool {
+    matches!(status, 409 | 500..)
+}
+
+fn respond_to_error(error: Error, path: &str, request_id: &HeaderValue) -> Response {
+    if error.is_from_response() {
+        return error.into_response();
+    }
+    let allow = error
+        .is::<MethodNotAllowedError>()
+        .then(|| allowed_methods(path));
+    let problem = problem_of(&error, path);
+    if problem.kind == Kind::InternalError {
+        let request_id = request_id.to_str().unwrap_or_default();
+        tracing::error!(%error, request_id, path = quoted(path), "a request failed inside");
+    }
+    let mut response = problem.respond(path);
+    if let Some(allow) = allow {
+        let allow = HeaderValue::try_from(allow).expect("method names are ASCII");
+        response.headers_mut().insert(header::ALLOW, allow);
+    }
+    response
+}
+
+fn problem_of(error: &Error, path: &str) -> Problem {
+    if let Some(problem) = error.downcast_ref::<Problem>() {
+        return problem.clone();
+    }
+    if let Some(ParseParamError { name, reason }) = error.downcast_ref() {
+        return invalid_parameter(name, reason);
+    }
+    if let Some(ParsePathError { name, reason }) = error.downcast_ref() {
+        return invalid_parameter(name, reason);
+    }
+    if error.is::<NotFoundError>() {
+        return not_found(path);
+    }
+    if error.is::<MethodNotAllowedError>() {
+        return Problem::new(
+            Kind::MethodNotAllowed,
+            format!("This address takes {} only.", allowed_methods(path)),
+        );
+    }
+    match error.status() {
+        StatusCode::NOT_FOUND => not_found(path),
+        status if status.is_client_error() => Problem::validation(vec![FieldError {
+            field: String::new(),
+            message: quoted(&error.to_string()),
+        }]),
+        _ => Problem::new(
+            Kind::InternalError,
+            "Something went wrong inside Holdfast; the log has it under this X-Request-Id.",
+        ),
+    }
+}
+
+fn not_found(path: &str) -> Problem {
+    Problem::new(
+        Kind::NotFound,
+        format!(
+            "There is nothing at {}. The API is described at /docs.",
+            quoted(path)
+        ),
+    )
+}
+
+fn invalid_parameter(name: &str, reason: &str) -> Problem {
+    if name == "payment_id" {
+        // What is no id is the id of no payment.
+        return Problem::new(Kind::NotFound, "There is no such payment.");
+    }
+    let rule = match name {
+        "limit" => "must be an integer from 1 to 100".to_owned(),
+        "state" => "must be one of persisted, bank_called, settled, failed".to_owned(),
+        "cursor" => "must be the next_cursor of an earlier page, unchanged".to_owned(),
+        _ => format!("is not valid: {}", quoted(reason)),
+    };
+    Problem::field(name, rule)
+}
+
+/// The API's addresses and the methods each takes; `{}` stands for one path segment.
+const ROUTES: [(&str, &[&str]); 8] = [
+    ("/v1/payments", &["GET", "POST"]),
+    ("/v1/payments/{}", &["GET"]),
+    ("/v1/payments/{}/events", &["GET"]),
+    ("/v1/payments/{}/cancel", &["POST"]),
+    ("/livez", &["GET"]),
+    ("/readyz", &["GET"]),
+    ("/metrics", &["GET"]),
+    ("/openapi.json", &["GET"]),
+];
+
+/// The route a path belongs to, for metrics: a bounded set of names.
+fn route_of(path: &str) -> &'static str {
+    let matches = |pattern: &str| {
+        let mut segments = path.split('/');
+        pattern.split('/').all(|expected| match segments.next() {
+            Some(segment) => expected == "{}" || expected == segment,
+            None => false,
+        }) && segments.next().is_none()
+    };
+    ROUTES
+        .iter()
+        .map(|(pattern, _)| *pattern)
+        .find(|pattern| matches(pattern))
+        .unwrap_or("other")
+}
+
+fn allowed_methods(path: &str) -> String {
+    let route = route_of(path);
+    let methods = ROUTES.iter().find(|(pattern, _)| *pattern == route);
+    let mut methods: BTreeSet<&str> = methods
+        .map_or(&["GET"][..], |(_, methods)| methods)
+        .iter()
+        .copied()
+        .collect();
+    if methods.contains("GET") {
+        methods.insert("HEAD");
+    }
+    methods.into_iter().collect::<Vec<_>>().join(", ")
+}
+
+/// Standard methods by name; the rest is client input and would grow the metrics without bound.
+fn label_of(method: &Method) -> String {
+    let known = [
+        Method::GET,
+        Method::POST,
+        Method::HEAD,
+        Method::PUT,
+        Method::DELETE,
+        Method::PATCH,
+        Method::OPTIONS,
+    ];
+    if known.contains(method) {
+        method.to_string()
+    } else {
+        "other".to_owned()
+    }
+}

@@ -1,0 +1,249 @@
+//! The examples of the generated document, made by the code that makes real answers.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use holdfast_engine::payment::{
+    AccountId, Amount, BankTransactionId, Currency, DeclineCode, DeclineMessage, Event, Evidence,
+    IdempotencyKey, JournalEntry, Merchant, Metadata, Payment, PaymentId, PaymentKey,
+    PaymentRequest, Reference, Timestamp, transition,
+};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::PAYMENTS_PATH;
+use super::problem::{FieldError, Kind, Problem};
+use super::view::{EventPageView, EventView, PaymentPageView, PaymentView};
+
+/// One named example of an answer.
+pub(super) struct Example {
+    pub(super) name: &'static str,
+    pub(super) value: Value,
+}
+
+/// Payments at each point of one life, and its journal.
+pub(super) struct Life {
+    pub(super) called: Payment,
+    pub(super) settled: Payment,
+    pub(super) declined: Payment,
+    pub(super) cancelled: Payment,
+    journal: Vec<JournalEntry>,
+}
+
+/// The life that all examples tell of.
+pub(super) fn life() -> Life {
+    let at = |ms: u64| Timestamp::from_unix_ms(1_767_225_600_000 + ms);
+    let id = Uuid::from_u128(0x019b_76da_a800_7000_8000_0000_0000_0001);
+    let key = PaymentKey {
+        merchant: Merchant::default_merchant(),
+        idempotency_key: IdempotencyKey::new("8e03978e-40d5-43dd-bc93-6894a57f9324")
+            .expect("a UUID is a key"),
+    };
+    let received = Payment::received(PaymentId::from_uuid(id), key, Arc::new(request()), at(0));
+    let step = |payment: &Payment, event: Event, ms| {
+        transition(payment, &event, at(ms)).expect("a legal life")
+    };
+    let admitted = step(&received, Event::Admit, 0);
+    let called = step(&admitted.payment, Event::Dispatch, 0);
+    let confirmed = Event::Confirmed {
+        bank_transaction_id: BankTransactionId::new("b_019b76daa80070008000000000000001")
+            .expect("a transaction id"),
+        evidence: Evidence::Answer,
+    };
+    let declined = Event::Declined {
+        code: DeclineCode::new("insufficient_funds").expect("a code"),
+        message: DeclineMessage::new("The account has not enough funds.").expect("a message"),
+        evidence: Evidence::Answer,
+    };
+    let settled = step(&called.payment, confirmed, 120);
+    Life {
+        declined: step(&called.payment, declined, 120).payment,
+        cancelled: step(&admitted.payment, Event::Cancel, 900).payment,
+        settled: settled.payment,
+        called: called.payment,
+        journal: vec![admitted.entry, called.entry, settled.entry],
+    }
+}
+
+fn request() -> PaymentRequest {
+    let metadata = BTreeMap::from([("cart".to_owned(), "77".to_owned())]);
+    PaymentRequest::new(
+        Amount::new(1999).expect("an amount"),
+        Currency::from_code("EUR").expect("a currency"),
+        AccountId::new("acct_alice").expect("an account"),
+        AccountId::new("acct_shop").expect("an account"),
+        Some(Reference::new("order 1001").expect("a reference")),
+        Metadata::new(metadata).expect("metadata"),
+    )
+    .expect("two parties")
+}
+
+/// The body of a create.
+pub(super) fn create_body() -> Value {
+    json!({
+        "amount": 1999, "currency": "EUR", "debtor": "acct_alice", "creditor": "acct_shop",
+        "reference": "order 1001", "metadata": {"cart": "77"},
+    })
+}
+
+fn value(view: impl serde::Serialize) -> Value {
+    serde_json::to_value(view).expect("a view is plain data")
+}
+
+fn payment(name: &'static str, payment: &Payment) -> Example {
+    Example {
+        name,
+        value: value(PaymentView::of(payment)),
+    }
+}
+
+fn problem(path: &str, problem: Problem) -> Example {
+    Example {
+        name: problem.kind.name(),
+        value: value(problem.view(path)),
+    }
+}
+
+/// The examples of an operation's answer with `status`.
+pub(super) fn of(operation: &str, status: &str) -> Vec<Example> {
+    let life = life();
+    let one = format!("{PAYMENTS_PATH}/{}", life.settled.id);
+    let path = match operation {
+        "createPayment" | "listPayments" => PAYMENTS_PATH.to_owned(),
+        "getPayment" => one.clone(),
+        "listPaymentEvents" => format!("{one}/events"),
+        "cancelPayment" => format!("{one}/cancel"),
+        other => format!("/{other}"),
+    };
+    match (operation, status) {
+        ("createPayment", "201") | ("getPayment", "200") => vec![payment("settled", &life.settled)],
+        ("createPayment", "202") => vec![payment("in_flight", &life.called)],
+        ("cancelPayment", "200") => vec![payment("cancelled", &life.cancelled)],
+        ("listPayments", "200") => {
+            let data = vec![PaymentView::of(&life.settled)];
+            let page = PaymentPageView {
+                data,
+                next_cursor: None,
+            };
+            vec![Example {
+                name: "one_payment",
+                value: value(page),
+            }]
+        }
+        ("listPaymentEvents", "200") => {
+            let events = (15..).zip(&life.journal);
+            let data = events
+                .map(|(sequence, entry)| EventView::of(sequence, entry))
+                .collect();
+            let page = EventPageView {
+                data,
+                next_cursor: None,
+            };
+            vec![Example {
+                name: "a_settled_payment",
+                value: value(page),
+            }]
+        }
+        ("livez" | "readyz", "200") => vec![Example {
+            name: "ok",
+            value: "ok\n".into(),
+        }],
+        ("metrics", "200") => {
+            let text = "# HELP holdfast_flights Open flights.\n# TYPE holdfast_flights gauge\n\
+                        holdfast_flights 3\n";
+            vec![Example {
+                name: "excerpt",
+                value: text.into(),
+            }]
+        }
+        (_, status) => problems(status, &path, &life)
+            .into_iter()
+            .filter(|example| operation == "createPayment" || !example.is_about_keys())
+            .collect(),
+    }
+}
+
+impl Example {
+    fn is_about_keys(&self) -> bool {
+        self.name.starts_with("idempotency-key")
+    }
+}
+
+fn problems(status: &str, path: &str, life: &Life) -> Vec<Example> {
+    let field = |field: &str, message: &str| {
+        Problem::validation(vec![FieldError {
+            field: field.into(),
+            message: message.into(),
+        }])
+    };
+    let is_create = path == PAYMENTS_PATH;
+    let problems =
+        match status {
+            "400" if is_create => vec![
+            field("amount", "must be an integer from 1 to 999999999999 in minor units")
+                .new_key_safe(true),
+            Problem::new(
+                Kind::KeyMissing,
+                "Send an Idempotency-Key header that names this intent to pay, for example a UUID.",
+            )
+            .new_key_safe(true),
+            Problem::new(
+                Kind::KeyInvalid,
+                "The Idempotency-Key header is malformed: the closing quote is missing.",
+            )
+            .new_key_safe(true),
+        ],
+            "400" => vec![field("limit", "must be an integer from 1 to 100")],
+            "401" => vec![Problem::new(
+                Kind::Unauthorized,
+                "Send `Authorization: Bearer hf_...` with an API key of this service.",
+            )],
+            "402" => vec![
+                Problem::new(
+                    Kind::PaymentFailed,
+                    "insufficient_funds: The account has not enough funds.",
+                )
+                .instance(format!("{PAYMENTS_PATH}/{}", life.declined.id))
+                .new_key_safe(true)
+                .payment(PaymentView::of(&life.declined)),
+            ],
+            "404" => vec![Problem::new(Kind::NotFound, "There is no such payment.")],
+            "409" if is_create => vec![Problem::new(
+                Kind::InProgress,
+                format!("The payment {} is still in flight.", life.called.id),
+            )],
+            "409" => vec![
+                Problem::new(Kind::NotCancellable, "The payment is settled.")
+                    .instance(format!("{PAYMENTS_PATH}/{}", life.settled.id))
+                    .payment(PaymentView::of(&life.settled)),
+            ],
+            "413" => vec![
+                Problem::new(
+                    Kind::ContentTooLarge,
+                    "The body may have at most 16 KiB (16384 bytes).",
+                )
+                .new_key_safe(true),
+            ],
+            "415" => vec![
+                Problem::new(
+                    Kind::UnsupportedMediaType,
+                    "Send the body as JSON in UTF-8, with Content-Type: application/json.",
+                )
+                .new_key_safe(true),
+            ],
+            "422" => vec![
+                Problem::new(
+                    Kind::KeyReused,
+                    "The key stands for a payment with another amount. Nothing was changed.",
+                )
+                .mismatched_fields(&["amount"]),
+            ],
+            "500" => vec![Problem::new(
+                Kind::InternalError,
+                "Something went wrong inside Holdfast; the log has it under this X-Request-Id.",
+            )],
+            "503" => vec![holdfast_engine::service::Unavailable::Draining.into()],
+            _ => Vec::new(),
+        };
+    problems.into_iter().map(|p| problem(path, p)).collect()
+}

@@ -1,0 +1,242 @@
+//! The generated OpenAPI document, completed.
+//!
+//! poem-openapi generates the document from the handlers and types. What it cannot say is added
+//! here: that rendered members are always present, which of them may be null, that unknown members
+//! are refused, that an API key is needed only where keys are configured, and an example of every
+//! answer. The result is OpenAPI 3.1, whose `type: [.., "null"]` says "may be null" exactly.
+
+use poem::http::header;
+use poem::{Endpoint, Response, endpoint::make_sync};
+use poem_openapi::{LicenseObject, OpenApi, OpenApiService, ServerObject};
+use serde_json::{Map, Value, json};
+
+use super::{examples, principal};
+
+/// Adds title, description and the like to the API.
+pub(super) fn describe<T>(api: OpenApiService<T, ()>) -> OpenApiService<T, ()> {
+    api.summary("Payments whose retries are safe.")
+        .description(include_str!("openapi_description.md"))
+        .license(LicenseObject::new("MIT OR Apache-2.0").url("https://spdx.org/licenses/MIT.html"))
+        .server(ServerObject::new("/").description("The service that serves this document"))
+}
+
+/// The completed document.
+pub(super) struct Document {
+    value: Value,
+    swagger_ui: String,
+    scalar: String,
+}
+
+impl Document {
+    pub(super) fn of<T: OpenApi>(api: &OpenApiService<T, ()>) -> Self {
+        let generated = api.spec();
+        let value = complete(&generated);
+        // The front ends have the document inside; give them the completed one. In a page, no text
+        // of it may end the script it stands in.
+        let completed = value.to_string().replace("</", "<\\/");
+        let with_completed = |html: String| {
+            let replaced = html.replace(&generated, &completed);
+            assert_ne!(html, replaced, "the page holds the generated document");
+            replaced
+        };
+        let swagger_ui = with_completed(api.swagger_ui_html()).replace(
+            "<title>Swagger UI</title>",
+            "<title>Holdfast API · Swagger UI</title>",
+        );
+        let scalar = with_completed(api.scalar_html()).replace(
+            "<title>Scalar</title>",
+            "<title>Holdfast API · Scalar</title>",
+        );
+        Self {
+            value,
+            swagger_ui,
+            scalar,
+        }
+    }
+
+    pub(super) fn json(&self) -> String {
+        let mut text = serde_json::to_string_pretty(&self.value).expect("a document is plain data");
+        text.push('\n');
+        text
+    }
+
+    pub(super) fn json_endpoint(&self) -> impl Endpoint<Output = Response> + use<> {
+        fixed("application/json", self.json())
+    }
+
+    pub(super) fn yaml_endpoint(&self) -> impl Endpoint<Output = Response> + use<> {
+        let yaml = serde_yaml::to_string(&self.value).expect("a document is plain data");
+        fixed("application/yaml", yaml)
+    }
+
+    pub(super) fn swagger_ui(&self) -> String {
+        self.swagger_ui.clone()
+    }
+
+    pub(super) fn scalar(&self) -> String {
+        self.scalar.clone()
+    }
+}
+
+fn fixed(content_type: &'static str, body: String) -> impl Endpoint<Output = Response> + use<> {
+    let body = bytes::Bytes::from(body);
+    poem::get(make_sync(move |_| {
+        Response::builder()
+            .header(header::CONTENT_TYPE, content_type)
+            .body(body.clone())
+    }))
+}
+
+/// The schemas of what the server renders; the others are what it takes.
+const RENDERED: [&str; 9] = [
+    "Payment",
+    "PaymentPage",
+    "Event",
+    "EventPage",
+    "Movement",
+    "Failure",
+    "FieldError",
+    "Retry",
+    "Problem",
+];
+
+fn complete(generated: &str) -> Value {
+    let mut document: Value = serde_json::from_str(generated).expect("the generator emits JSON");
+    document["openapi"] = "3.1.0".into();
+    document["security"] = json!([{}, {principal::SCHEME: []}]);
+    if let Some(schemas) = document["components"]["schemas"].as_object_mut() {
+        for (name, schema) in schemas {
+            complete_schema(name, schema);
+        }
+    }
+    if let Some(paths) = document["paths"].as_object_mut() {
+        for item in paths.values_mut().filter_map(Value::as_object_mut) {
+            for operation in item.values_mut() {
+                complete_operation(operation);
+            }
+        }
+    }
+    modernise(&mut document);
+    document
+}
+
+fn complete_schema(name: &str, schema: &mut Value) {
+    let Some(properties) = schema["properties"].as_object().cloned() else {
+        return;
+    };
+    schema["additionalProperties"] = false.into();
+    if name == "CreatePayment" {
+        schema["example"] = examples::create_body();
+    }
+    if !RENDERED.contains(&name) {
+        return;
+    }
+    let optional_members = name == "Problem";
+    let required: Vec<String> = match schema["required"].as_array() {
+        Some(required) => required
+            .iter()
+            .filter_map(|v| v.as_str().map(str::to_owned))
+            .collect(),
+        None => Vec::new(),
+    };
+    if optional_members {
+        return;
+    }
+    // What is rendered always has every member; those that are optional in the code may be null.
+    for property in properties
+        .keys()
+        .filter(|property| !required.contains(property))
+    {
+        let given = schema["properties"][property].take();
+        schema["properties"][property] = nullable(given);
+    }
+    schema["required"] = properties.keys().cloned().collect::<Vec<_>>().into();
+}
+
+fn nullable(mut schema: Value) -> Value {
+    if let Some(kind) = schema.get("type").cloned() {
+        schema["type"] = json!([kind, "null"]);
+        return schema;
+    }
+    // A reference, alone or in an `allOf` beside its description.
+    let description = schema
+        .as_object_mut()
+        .and_then(|schema| schema.shift_remove("description"));
+    let alternative = match schema.get("allOf").and_then(Value::as_array) {
+        Some(all_of) => all_of.first().cloned().unwrap_or_default(),
+        None => schema,
+    };
+    let mut nullable = json!({"anyOf": [alternative, {"type": "null"}]});
+    if let Some(description) = description {
+        nullable["description"] = description;
+    }
+    nullable
+}
+
+fn complete_operation(operation: &mut Value) {
+    let id = operation["operationId"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned();
+    if operation.get("security").is_some() {
+        operation["security"] = json!([{}, {principal::SCHEME: []}]);
+    } else {
+        operation["security"] = json!([]);
+    }
+    if let Some(body) = operation.get_mut("requestBody") {
+        body["content"]["application/json"]["example"] = examples::create_body();
+    }
+    let Some(responses) = operation["responses"].as_object_mut() else {
+        return;
+    };
+    for (status, response) in responses {
+        let mut headers = Map::new();
+        headers.insert("X-Request-Id".to_owned(), request_id_header());
+        if let Some(given) = response["headers"].as_object() {
+            headers.extend(given.clone());
+        }
+        response["headers"] = headers.into();
+        let given = examples::of(&id, status);
+        assert!(!given.is_empty(), "{id} {status} has no example");
+        if let Some(content) = response["content"].as_object_mut() {
+            for media_type in content.values_mut() {
+                let named = given.iter().map(|example| {
+                    (
+                        example.name.to_owned(),
+                        json!({"value": example.value.clone()}),
+                    )
+                });
+                media_type["examples"] = named.collect::<Map<_, _>>().into();
+            }
+        }
+    }
+}
+
+fn request_id_header() -> Value {
+    json!({
+        "description": "Identifies this request in the logs; taken over from the request's own \
+                        X-Request-Id when it sent a harmless one.",
+        "required": true,
+        "schema": {"type": "string"},
+    })
+}
+
+/// From OpenAPI 3.0 to 3.1, and off with defaults that say nothing.
+fn modernise(value: &mut Value) {
+    match value {
+        Value::Object(object) => {
+            for (_, inner) in object.iter_mut() {
+                modernise(inner);
+            }
+            if object.get("deprecated") == Some(&Value::Bool(false)) {
+                object.shift_remove("deprecated");
+            }
+            let is_schema = object.contains_key("type") && !object.contains_key("scheme");
+            if is_schema && let Some(example) = object.shift_remove("example") {
+                object.insert("examples".to_owned(), json!([example]));
+            }
+        }
+        Value::Array(array) => array.iter_mut().for_each(modernise),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}

@@ -1,0 +1,386 @@
+//! The payment routes.
+
+use std::sync::Arc;
+
+use holdfast_engine::payment::{IdempotencyKey, Payment, PaymentId, PaymentKey, State};
+use holdfast_engine::service::{CancelError, CreateError, Created, Service};
+use holdfast_engine::store::Query as StoreQuery;
+use poem::http::{HeaderName, HeaderValue, StatusCode, header};
+use poem::{Body, Request, Response};
+use poem_openapi::OpenApi;
+use poem_openapi::param::{Path, Query};
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::answers::{self, Answer};
+use super::create_body::CreateBody;
+use super::key_header::{self, KeyHeader};
+use super::prefer::{PreferHeader, Preferences};
+use super::principal::Principal;
+use super::problem::{Kind, Problem};
+use super::view::{EventPageView, EventView, PaymentPageView, PaymentView, StateView};
+
+pub(super) const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+pub(super) const SHOULD_RETRY: HeaderName = HeaderName::from_static("holdfast-should-retry");
+const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
+
+/// When to ask again after a 202, in seconds.
+const RETRY_AFTER_S: u32 = 1;
+
+/// Most entries of one page.
+const LIMIT_MAX: usize = 100;
+const LIMIT_DEFAULT: usize = 20;
+
+pub(crate) struct PaymentsApi {
+    pub(super) service: Service,
+}
+
+#[OpenApi(tag = "super::Tag::Payments")]
+impl PaymentsApi {
+    /// Create a payment, or replay it
+    ///
+    /// Makes the intent durable, calls the bank, makes the outcome durable, answers. Every repeat
+    /// with the same key and the same body, at any time, gets the same answer and causes no second
+    /// charge. A repeat that comes while the payment is in flight joins it.
+    #[oai(path = "/v1/payments", method = "post", operation_id = "createPayment")]
+    async fn create(
+        &self,
+        principal: Principal,
+        /// Names the intent to pay; the same for every retry of it. 1 to 255 visible ASCII
+        /// characters, quoted as a structured-field string or bare; both forms are the same key.
+        #[oai(name = "Idempotency-Key")]
+        key: KeyHeader,
+        /// `wait=N`: wait up to N seconds (0 to 60) for the end of the payment; 10 by default.
+        /// `respond-async`: the same as `wait=0`. `handling=strict`: do not join a payment in
+        /// flight, answer 409 at once. (RFC 7240)
+        #[oai(name = "Prefer")]
+        prefer: PreferHeader,
+        body: CreateBody,
+    ) -> Answer<answers::Create> {
+        let key = PaymentKey {
+            merchant: principal.0,
+            idempotency_key: key.0,
+        };
+        let PreferHeader(preferences) = prefer;
+        let response = match body.0 {
+            Ok(request) => {
+                let created = self
+                    .service
+                    .create(key, request, preferences.options())
+                    .await;
+                match created {
+                    Ok(created) => render_created(&created),
+                    Err(error) => render_create_error(error),
+                }
+            }
+            Err(problem) => self.refuse_body(&key, problem).await,
+        };
+        with_preferences(response, &preferences).into()
+    }
+
+    /// List payments
+    ///
+    /// The merchant's payments, newest first. Filters can be combined.
+    #[oai(path = "/v1/payments", method = "get", operation_id = "listPayments")]
+    async fn list(
+        &self,
+        request: &Request,
+        principal: Principal,
+        /// Only the payment under this key.
+        idempotency_key: Query<Option<String>>,
+        /// Only payments in this state.
+        state: Query<Option<StateView>>,
+        /// How many payments at most.
+        #[oai(
+            default = "default_limit",
+            validator(minimum(value = "1"), maximum(value = "100"))
+        )]
+        limit: Query<u32>,
+        /// `next_cursor` of the page before.
+        cursor: Query<Option<String>>,
+    ) -> poem::Result<Answer<answers::List>> {
+        only_known_parameters(request, &["idempotency_key", "state", "limit", "cursor"])?;
+        let idempotency_key = idempotency_key
+            .0
+            .as_deref()
+            .map(key_parameter)
+            .transpose()?;
+        let before = cursor.0.as_deref().map(cursor_parameter).transpose()?;
+        let query = StoreQuery {
+            merchant: principal.0,
+            idempotency_key,
+            state: state.0.map(StateView::name),
+            before,
+            limit: usize::try_from(limit.0)
+                .unwrap_or(LIMIT_MAX)
+                .clamp(1, LIMIT_MAX),
+        };
+        let page = self.service.list(&query).await.map_err(Problem::from)?;
+        let view = PaymentPageView {
+            data: page.payments.iter().map(PaymentView::of).collect(),
+            next_cursor: page.next_before.map(|id| id.to_string()),
+        };
+        Ok(json(StatusCode::OK, &view).into())
+    }
+
+    /// Get a payment
+    ///
+    /// The payment as it durably stands.
+    #[oai(
+        path = "/v1/payments/:payment_id",
+        method = "get",
+        operation_id = "getPayment"
+    )]
+    async fn get(
+        &self,
+        principal: Principal,
+        /// The payment's id.
+        payment_id: Path<Uuid>,
+    ) -> poem::Result<Answer<answers::Get>> {
+        let id = PaymentId::from_uuid(payment_id.0);
+        let found = self
+            .service
+            .find(&principal.0, id)
+            .await
+            .map_err(Problem::from)?;
+        let payment = found.ok_or_else(no_such_payment)?;
+        Ok(json(StatusCode::OK, &PaymentView::of(&payment)).into())
+    }
+
+    /// List a payment's events
+    ///
+    /// Every transition of the payment with its cause and its ledger movement, oldest first.
+    #[oai(
+        path = "/v1/payments/:payment_id/events",
+        method = "get",
+        operation_id = "listPaymentEvents"
+    )]
+    async fn events(
+        &self,
+        request: &Request,
+        principal: Principal,
+        /// The payment's id.
+        payment_id: Path<Uuid>,
+        /// How many events at most.
+        #[oai(
+            default = "max_limit",
+            validator(minimum(value = "1"), maximum(value = "100"))
+        )]
+        limit: Query<u32>,
+        /// `next_cursor` of the page before.
+        cursor: Query<Option<u64>>,
+    ) -> poem::Result<Answer<answers::Events>> {
+        only_known_parameters(request, &["limit", "cursor"])?;
+        let id = PaymentId::from_uuid(payment_id.0);
+        let found = self
+            .service
+            .entries(&principal.0, id)
+            .await
+            .map_err(Problem::from)?;
+        let entries = found.ok_or_else(no_such_payment)?;
+        let after = cursor.0.unwrap_or(0);
+        let limit = usize::try_from(limit.0)
+            .unwrap_or(LIMIT_MAX)
+            .clamp(1, LIMIT_MAX);
+        let mut following = entries.iter().filter(|(sequence, _)| *sequence > after);
+        let data: Vec<_> = following.by_ref().take(limit).collect();
+        let last = data.last().map(|(sequence, _)| sequence.to_string());
+        let next_cursor = following.next().and(last);
+        let data = data
+            .into_iter()
+            .map(|(sequence, entry)| EventView::of(*sequence, entry));
+        Ok(json(
+            StatusCode::OK,
+            &EventPageView {
+                data: data.collect(),
+                next_cursor,
+            },
+        )
+        .into())
+    }
+
+    /// Cancel a payment
+    ///
+    /// Only before the bank was called, that is in state `persisted`. Repeatable: a cancelled
+    /// payment answers 200 again.
+    #[oai(
+        path = "/v1/payments/:payment_id/cancel",
+        method = "post",
+        operation_id = "cancelPayment"
+    )]
+    async fn cancel(
+        &self,
+        principal: Principal,
+        /// The payment's id.
+        payment_id: Path<Uuid>,
+    ) -> poem::Result<Answer<answers::Cancel>> {
+        let id = PaymentId::from_uuid(payment_id.0);
+        match self.service.cancel(&principal.0, id).await {
+            Ok(payment) => Ok(json(StatusCode::OK, &PaymentView::of(&payment)).into()),
+            Err(CancelError::NotFound) => Err(no_such_payment().into()),
+            Err(CancelError::TooLate(payment)) => Err(not_cancellable(&payment).into()),
+            Err(CancelError::Unavailable(reason)) => Err(Problem::from(reason).into()),
+        }
+    }
+}
+
+impl PaymentsApi {
+    /// A body that is no request uses up no key. Whether a new key is safe depends on what the key
+    /// stands for already.
+    async fn refuse_body(&self, key: &PaymentKey, problem: Problem) -> Response {
+        let new_key_safe = match self.service.find_by_key(key).await {
+            Ok(None) => true,
+            Ok(Some(payment)) => matches!(payment.state, State::Failed { .. }),
+            Err(_) => false,
+        };
+        problem
+            .new_key_safe(new_key_safe)
+            .respond(super::PAYMENTS_PATH)
+    }
+}
+
+fn default_limit() -> u32 {
+    u32::try_from(LIMIT_DEFAULT).unwrap_or(u32::MAX)
+}
+
+fn max_limit() -> u32 {
+    u32::try_from(LIMIT_MAX).unwrap_or(u32::MAX)
+}
+
+/// A misspelt filter would quietly list everything.
+fn only_known_parameters(request: &Request, known: &[&str]) -> Result<(), Problem> {
+    let parameters: Vec<(String, String)> = request
+        .params()
+        .map_err(|_| Problem::field("query", "is not a valid query string"))?;
+    for (index, (name, _)) in parameters.iter().enumerate() {
+        if !known.contains(&name.as_str()) {
+            let message = format!("is not a parameter here; known are {}", known.join(", "));
+            return Err(Problem::field(name, message));
+        }
+        if parameters[..index]
+            .iter()
+            .any(|(earlier, _)| earlier == name)
+        {
+            return Err(Problem::field(name, "must be given only once"));
+        }
+    }
+    Ok(())
+}
+
+fn key_parameter(text: &str) -> Result<IdempotencyKey, Problem> {
+    key_header::parse(text.as_bytes()).map_err(|_| {
+        Problem::field(
+            "idempotency_key",
+            format!("must be {}", IdempotencyKey::RULE),
+        )
+    })
+}
+
+fn cursor_parameter(text: &str) -> Result<PaymentId, Problem> {
+    let id = Uuid::try_parse(text).map_err(|_| {
+        Problem::field(
+            "cursor",
+            "must be the next_cursor of an earlier page, unchanged",
+        )
+    })?;
+    Ok(PaymentId::from_uuid(id))
+}
+
+fn no_such_payment() -> Problem {
+    Problem::new(Kind::NotFound, "There is no such payment.")
+}
+
+fn not_cancellable(payment: &Payment) -> Problem {
+    let why = match &payment.state {
+        State::BankCalled(_) => "The bank may have the payment already.",
+        State::Settled { .. } => "The payment is settled.",
+        State::Failed { .. } => "The payment has failed already.",
+        State::Received | State::Persisted => "The payment is on its way.",
+    };
+    Problem::new(Kind::NotCancellable, why)
+        .instance(location(payment))
+        .new_key_safe(matches!(payment.state, State::Failed { .. }))
+        .payment(PaymentView::of(payment))
+}
+
+fn location(payment: &Payment) -> String {
+    format!("{}/{}", super::PAYMENTS_PATH, payment.id)
+}
+
+/// The answer to a create that has a payment. For a finished payment the body is a pure function of
+/// the durable record, so every repeat gets the same bytes.
+fn render_created(created: &Created) -> Response {
+    let payment: &Arc<Payment> = &created.payment;
+    let mut response = match &payment.state {
+        State::Settled { .. } => json(StatusCode::CREATED, &PaymentView::of(payment)),
+        State::Failed { .. } => payment_failed(payment),
+        State::Received | State::Persisted | State::BankCalled(_) => {
+            let mut response = json(StatusCode::ACCEPTED, &PaymentView::of(payment));
+            response
+                .headers_mut()
+                .insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_S));
+            response
+        }
+    };
+    let headers = response.headers_mut();
+    let location = HeaderValue::try_from(location(payment)).expect("a UUID in a path is ASCII");
+    headers.insert(header::LOCATION, location);
+    headers.insert(REPLAYED, boolean(created.replayed));
+    headers.insert(SHOULD_RETRY, boolean(!payment.is_finished()));
+    response
+}
+
+fn payment_failed(payment: &Payment) -> Response {
+    let view = PaymentView::of(payment);
+    let detail = view.failure.as_ref().map_or_else(String::new, |failure| {
+        format!("{}: {}", failure.code, failure.message)
+    });
+    Problem::new(Kind::PaymentFailed, detail)
+        .instance(location(payment))
+        .new_key_safe(true)
+        .payment(view)
+        .respond(super::PAYMENTS_PATH)
+}
+
+fn render_create_error(error: CreateError) -> Response {
+    let (problem, replayed) = match error {
+        CreateError::Mismatch { fields, payment } => {
+            let detail = format!(
+                "The key stands for a payment with another {}. Nothing was changed.",
+                fields.join(", ")
+            );
+            let problem = Problem::new(Kind::KeyReused, detail)
+                .new_key_safe(matches!(payment.state, State::Failed { .. }))
+                .mismatched_fields(&fields);
+            (problem, true)
+        }
+        CreateError::InProgress(payment) => {
+            let detail = format!("The payment {} is still in flight.", payment.id);
+            (Problem::new(Kind::InProgress, detail), true)
+        }
+        CreateError::Unavailable(reason) => (Problem::from(reason), false),
+    };
+    let mut response = problem.respond(super::PAYMENTS_PATH);
+    response.headers_mut().insert(REPLAYED, boolean(replayed));
+    response
+}
+
+fn with_preferences(mut response: Response, preferences: &Preferences) -> Response {
+    if let Some(applied) = preferences.applied() {
+        let value = HeaderValue::try_from(applied).expect("names and digits are ASCII");
+        response.headers_mut().insert(PREFERENCE_APPLIED, value);
+    }
+    response
+}
+
+pub(super) fn boolean(value: bool) -> HeaderValue {
+    HeaderValue::from_static(if value { "true" } else { "false" })
+}
+
+fn json<T: Serialize>(status: StatusCode, view: &T) -> Response {
+    let body = serde_json::to_vec(view).expect("a view is plain data");
+    Response::builder()
+        .status(status)
+        .header(header::CONTENT_TYPE, "application/json")
+        .body(Body::from(body))
+}

@@ -1,0 +1,69 @@
+//! Liveness, readiness and metrics.
+
+use std::sync::Arc;
+
+use holdfast_engine::service::Service;
+use poem::http::{StatusCode, header};
+use poem::{Body, Request, Response};
+use poem_openapi::OpenApi;
+use prometheus_client::registry::Registry;
+
+use super::answers::{self, Answer};
+use super::problem::Problem;
+
+pub(crate) struct ProbesApi {
+    pub(super) service: Service,
+    pub(super) registry: Arc<Registry>,
+}
+
+#[expect(
+    clippy::unused_async,
+    reason = "handlers are asynchronous by the framework's rule"
+)]
+#[OpenApi(tag = "super::Tag::Probes")]
+impl ProbesApi {
+    /// Is the process alive?
+    ///
+    /// Answers as long as the process runs, also while it stops. Restart it when this fails.
+    #[oai(path = "/livez", method = "get", operation_id = "livez")]
+    async fn livez(&self) -> Answer<answers::AlwaysText> {
+        text("text/plain; charset=utf-8", "ok\n".to_owned()).into()
+    }
+
+    /// Does the service take new payments in?
+    ///
+    /// Fails while the service shuts down and once its store has stopped. Send traffic elsewhere
+    /// while this fails.
+    #[oai(path = "/readyz", method = "get", operation_id = "readyz")]
+    async fn readyz(&self) -> poem::Result<Answer<answers::Probe>> {
+        self.service.ready().map_err(Problem::from)?;
+        Ok(text("text/plain; charset=utf-8", "ok\n".to_owned()).into())
+    }
+
+    /// Metrics for Prometheus
+    ///
+    /// In the text format that Prometheus scrapes; declared as `OpenMetrics` to clients that accept it.
+    #[oai(path = "/metrics", method = "get", operation_id = "metrics")]
+    async fn metrics(&self, request: &Request) -> Answer<answers::AlwaysText> {
+        let mut body = String::new();
+        prometheus_client::encoding::text::encode(&mut body, &self.registry)
+            .expect("writing to a string cannot fail");
+        let accept = request
+            .headers()
+            .get(header::ACCEPT)
+            .and_then(|value| value.to_str().ok());
+        let content_type = if accept.is_some_and(|accept| accept.contains("openmetrics-text")) {
+            "application/openmetrics-text; version=1.0.0; charset=utf-8"
+        } else {
+            "text/plain; version=0.0.4; charset=utf-8"
+        };
+        text(content_type, body).into()
+    }
+}
+
+fn text(content_type: &'static str, body: String) -> Response {
+    Response::builder()
+        .status(StatusCode::OK)
+        .header(header::CONTENT_TYPE, content_type)
+        .body(Body::from(body))
+}

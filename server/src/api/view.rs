@@ -1,0 +1,346 @@
+//! What the API shows of a payment and of its journal, and how it is rendered.
+//!
+//! Rendering is a pure function of the durable record: that is why every retry of a finished payment
+//! gets the same bytes, also after a restart. A snapshot test pins the bytes.
+
+use std::collections::BTreeMap;
+
+use holdfast_engine::payment::{
+    Cause, FailureReason, JournalEntry, Movement, MovementKind, Payment, Phase, State, StateName,
+    Timestamp,
+};
+use poem_openapi::{Enum, Object};
+use serde::Serialize;
+
+/// Where a payment stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Enum)]
+#[serde(rename_all = "snake_case")]
+#[oai(rename = "State", rename_all = "snake_case")]
+pub(crate) enum StateView {
+    /// The intent is durable; the bank was not called yet.
+    Persisted,
+    /// The bank may have it.
+    BankCalled,
+    /// Final: the debit happened.
+    Settled,
+    /// Final: no debit happened and none can.
+    Failed,
+}
+
+impl StateView {
+    pub(crate) const fn name(self) -> StateName {
+        match self {
+            Self::Persisted => StateName::Persisted,
+            Self::BankCalled => StateName::BankCalled,
+            Self::Settled => StateName::Settled,
+            Self::Failed => StateName::Failed,
+        }
+    }
+
+    fn of(name: StateName) -> Self {
+        match name {
+            // A received payment is in memory only; nothing that is shown is in that state.
+            StateName::Received | StateName::Persisted => Self::Persisted,
+            StateName::BankCalled => Self::BankCalled,
+            StateName::Settled => Self::Settled,
+            StateName::Failed => Self::Failed,
+        }
+    }
+}
+
+/// What is being done about a payment that the bank may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Enum)]
+#[serde(rename_all = "snake_case")]
+#[oai(rename = "Phase", rename_all = "snake_case")]
+pub(crate) enum PhaseView {
+    /// A call is under way, or the next attempt waits for its time.
+    Awaiting,
+    /// The outcome is unknown; Holdfast inquires or re-sends.
+    Unknown,
+    /// An operator decides.
+    Review,
+}
+
+impl PhaseView {
+    fn of(state: &State) -> Option<Self> {
+        match state {
+            State::BankCalled(called) => Some(match called.phase {
+                Phase::Awaiting => Self::Awaiting,
+                Phase::Unknown => Self::Unknown,
+                Phase::Review => Self::Review,
+            }),
+            State::Received | State::Persisted | State::Settled { .. } | State::Failed { .. } => {
+                None
+            }
+        }
+    }
+}
+
+/// Why a payment failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Object)]
+#[oai(rename = "Failure")]
+pub(crate) struct FailureView {
+    /// The bank's decline code, or one of `cancelled`, `expired`, `not_sent`, `resolved`.
+    pub(crate) code: String,
+    /// The reason in words.
+    pub(crate) message: String,
+}
+
+impl FailureView {
+    fn of(reason: &FailureReason) -> Self {
+        let (code, message) = match reason {
+            FailureReason::Declined { code, message } => (code.as_str(), message.as_str()),
+            FailureReason::Cancelled => (
+                "cancelled",
+                "The payment was cancelled before the bank was called.",
+            ),
+            FailureReason::Expired => (
+                "expired",
+                "The payment waited too long for its turn and was never sent.",
+            ),
+            FailureReason::NotSent => (
+                "not_sent",
+                "The bank could not be reached; no attempt was processed.",
+            ),
+        };
+        Self {
+            code: code.to_owned(),
+            message: message.to_owned(),
+        }
+    }
+}
+
+/// A payment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Object)]
+#[oai(rename = "Payment")]
+pub(crate) struct PaymentView {
+    /// Its id, a UUIDv7.
+    pub(crate) id: String,
+    /// The key under which it was created, without quotes.
+    idempotency_key: String,
+    /// Where it stands.
+    state: StateView,
+    /// What is being done about it; in `bank_called` only.
+    phase: Option<PhaseView>,
+    /// Minor units.
+    amount: u64,
+    /// ISO 4217 code.
+    currency: String,
+    /// The account that pays.
+    debtor: String,
+    /// The account that is paid.
+    creditor: String,
+    /// The client's own text.
+    reference: Option<String>,
+    /// The client's own key-value pairs.
+    metadata: BTreeMap<String, String>,
+    /// How many tries at the bank were made durable.
+    attempts: u32,
+    /// Our reference at the bank: the same on every attempt.
+    bank_reference: String,
+    /// The bank's id for the debit; in `settled` only.
+    bank_transaction_id: Option<String>,
+    /// Why it failed; in `failed` only.
+    pub(crate) failure: Option<FailureView>,
+    /// Rises with every transition.
+    version: u64,
+    /// When it was created (RFC 3339, UTC).
+    created_at: String,
+    /// When it last changed (RFC 3339, UTC).
+    updated_at: String,
+}
+
+impl PaymentView {
+    pub(crate) fn of(payment: &Payment) -> Self {
+        let request = &payment.request;
+        let (bank_transaction_id, failure) = match &payment.state {
+            State::Settled {
+                bank_transaction_id,
+                ..
+            } => (Some(bank_transaction_id.as_str().to_owned()), None),
+            State::Failed { reason, .. } => (None, Some(FailureView::of(reason))),
+            State::Received | State::Persisted | State::BankCalled(_) => (None, None),
+        };
+        Self {
+            id: payment.id.to_string(),
+            idempotency_key: payment.key.idempotency_key.as_str().to_owned(),
+            state: StateView::of(payment.state.name()),
+            phase: PhaseView::of(&payment.state),
+            amount: request.amount().minor_units(),
+            currency: request.currency().code().to_owned(),
+            debtor: request.debtor().as_str().to_owned(),
+            creditor: request.creditor().as_str().to_owned(),
+            reference: request
+                .reference()
+                .map(|reference| reference.as_str().to_owned()),
+            metadata: request.metadata().entries().clone(),
+            attempts: payment.attempts,
+            bank_reference: payment.bank_reference().to_string(),
+            bank_transaction_id,
+            failure,
+            version: payment.version,
+            created_at: rfc3339(payment.created_at),
+            updated_at: rfc3339(payment.updated_at),
+        }
+    }
+}
+
+/// A page of payments, newest first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Object)]
+#[oai(rename = "PaymentPage")]
+pub(crate) struct PaymentPageView {
+    /// The payments.
+    pub(crate) data: Vec<PaymentView>,
+    /// Send it as `cursor` to get the next page; null at the end. A page may hold fewer payments
+    /// than asked for and still have a successor.
+    pub(crate) next_cursor: Option<String>,
+}
+
+/// What brought a transition about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Enum)]
+#[serde(rename_all = "snake_case")]
+#[oai(rename = "Cause", rename_all = "snake_case")]
+pub(crate) enum CauseView {
+    /// A client's request was admitted.
+    Request,
+    /// An attempt is about to be sent.
+    Dispatch,
+    /// The bank answered the attempt.
+    BankAnswer,
+    /// The attempt provably was not processed by the bank.
+    NotSent,
+    /// The attempt ended without a readable answer.
+    NoAnswer,
+    /// The bank was asked by our reference.
+    Inquiry,
+    /// The service found the attempt interrupted when it started.
+    Recovery,
+    /// The automatic attempts or inquiries are used up.
+    BudgetSpent,
+    /// The client cancelled.
+    Cancel,
+    /// A time limit passed.
+    Timer,
+}
+
+impl CauseView {
+    const fn of(cause: Cause) -> Self {
+        match cause {
+            Cause::Request => Self::Request,
+            Cause::Dispatch => Self::Dispatch,
+            Cause::BankAnswer => Self::BankAnswer,
+            Cause::NotSent => Self::NotSent,
+            Cause::NoAnswer => Self::NoAnswer,
+            Cause::Inquiry => Self::Inquiry,
+            Cause::Recovery => Self::Recovery,
+            Cause::BudgetSpent => Self::BudgetSpent,
+            Cause::Cancel => Self::Cancel,
+            Cause::Timer => Self::Timer,
+        }
+    }
+}
+
+/// Which part of the two-phase movement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Enum)]
+#[serde(rename_all = "snake_case")]
+#[oai(rename = "MovementKind", rename_all = "snake_case")]
+pub(crate) enum MovementKindView {
+    /// Placed as pending.
+    Hold,
+    /// Pending became posted.
+    Post,
+    /// Pending was taken back.
+    Void,
+}
+
+/// A movement in the ledger.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Object)]
+#[oai(rename = "Movement")]
+pub(crate) struct MovementView {
+    /// Which part of it.
+    kind: MovementKindView,
+    /// The account debited.
+    debit: String,
+    /// The account credited.
+    credit: String,
+    /// Minor units.
+    amount: u64,
+    /// ISO 4217 code.
+    currency: String,
+}
+
+impl MovementView {
+    fn of(movement: &Movement) -> Self {
+        Self {
+            kind: match movement.kind {
+                MovementKind::Hold => MovementKindView::Hold,
+                MovementKind::Post => MovementKindView::Post,
+                MovementKind::Void => MovementKindView::Void,
+            },
+            debit: movement.debit.as_str().to_owned(),
+            credit: movement.credit.as_str().to_owned(),
+            amount: movement.amount.minor_units(),
+            currency: movement.currency.code().to_owned(),
+        }
+    }
+}
+
+/// One transition of a payment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Object)]
+#[oai(rename = "Event")]
+pub(crate) struct EventView {
+    /// Its place in the journal of the whole store: dense and total.
+    sequence: u64,
+    /// The payment it is about.
+    payment_id: String,
+    /// The state before; null for the first event.
+    from: Option<StateView>,
+    /// The state after.
+    to: StateView,
+    /// The phase after; in `bank_called` only.
+    phase: Option<PhaseView>,
+    /// How many tries at the bank were made durable by then.
+    attempt: u32,
+    /// What brought it about.
+    cause: CauseView,
+    /// When (RFC 3339, UTC).
+    at: String,
+    /// What moved in the ledger, if anything.
+    movement: Option<MovementView>,
+}
+
+impl EventView {
+    pub(crate) fn of(sequence: u64, entry: &JournalEntry) -> Self {
+        Self {
+            sequence,
+            payment_id: entry.payment_id.to_string(),
+            from: entry.from.map(StateView::of),
+            to: StateView::of(entry.to.name()),
+            phase: PhaseView::of(&entry.to),
+            attempt: entry.attempts,
+            cause: CauseView::of(entry.cause),
+            at: rfc3339(entry.at),
+            movement: entry.movement.as_ref().map(MovementView::of),
+        }
+    }
+}
+
+/// A page of a payment's events, oldest first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Object)]
+#[oai(rename = "EventPage")]
+pub(crate) struct EventPageView {
+    /// The events.
+    pub(crate) data: Vec<EventView>,
+    /// Send it as `cursor` to get the next page; null at the end.
+    pub(crate) next_cursor: Option<String>,
+}
+
+/// RFC 3339 in UTC with milliseconds, always of the same width.
+fn rfc3339(at: Timestamp) -> String {
+    const PRINTER: jiff::fmt::temporal::DateTimePrinter =
+        jiff::fmt::temporal::DateTimePrinter::new().precision(Some(3));
+    let ms = i64::try_from(at.as_unix_ms()).unwrap_or(i64::MAX);
+    // Beyond the year 9999 there is no RFC 3339; a clock that far off is shown as its last moment.
+    let timestamp = jiff::Timestamp::from_millisecond(ms).unwrap_or(jiff::Timestamp::MAX);
+    PRINTER.timestamp_to_string(&timestamp)
+}

@@ -1,0 +1,199 @@
+//! API keys: who may act for which merchant.
+//!
+//! A key's secret is 256 random bits, so a plain SHA-256 of it is enough to store; it is compared
+//! without telling by its time how much of it was right.
+
+use std::fmt;
+
+use holdfast_engine::payment::Merchant;
+use rand::TryRng;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
+/// What every secret begins with: it lets people and scanners recognise one that leaked.
+const SECRET_PREFIX: &str = "hf_";
+const HASH_PREFIX: &str = "sha256:";
+
+/// What a key allows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Role {
+    /// Create, read and cancel payments.
+    Merchant,
+    /// Also decide payments that are in review.
+    Operator,
+}
+
+/// One key, as a `[[api_keys]]` block of the configuration file.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ApiKey {
+    /// Whom it acts for.
+    merchant: String,
+    /// What it allows.
+    #[serde(default = "merchant_role")]
+    role: Role,
+    /// SHA-256 of the secret, as `sha256:` and 64 hexadecimal digits.
+    hash: String,
+}
+
+const fn merchant_role() -> Role {
+    Role::Merchant
+}
+
+/// A key in the configuration cannot be used.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum InvalidApiKey {
+    #[error("api_keys: merchant {0:?} must be {rule}", rule = Merchant::RULE)]
+    Merchant(String),
+    #[error(
+        "api_keys: the hash of a key of merchant {0:?} must be sha256: and 64 hexadecimal digits; \
+         `holdfast api-key new` makes a key and its block"
+    )]
+    Hash(String),
+}
+
+/// The keys in force.
+#[derive(Clone, Default)]
+pub(crate) struct ApiKeys {
+    keys: Vec<(Merchant, [u8; 32])>,
+}
+
+impl fmt::Debug for ApiKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ApiKeys({})", self.keys.len())
+    }
+}
+
+impl ApiKeys {
+    /// Takes the blocks of the configuration.
+    pub(crate) fn new(blocks: &[ApiKey]) -> Result<Self, InvalidApiKey> {
+        let keys = blocks.iter().map(|block| {
+            let merchant = Merchant::new(&block.merchant)
+                .map_err(|_| InvalidApiKey::Merchant(block.merchant.clone()))?;
+            let hash = block
+                .hash
+                .strip_prefix(HASH_PREFIX)
+                .and_then(from_hex)
+                .ok_or_else(|| InvalidApiKey::Hash(block.merchant.clone()))?;
+            Ok((merchant, hash))
+        });
+        Ok(Self {
+            keys: keys.collect::<Result<_, _>>()?,
+        })
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
+    /// The merchant that an `Authorization` header speaks for. Without any keys configured that is
+    /// always `default`.
+    pub(crate) fn merchant(&self, authorization: Option<&[u8]>) -> Option<Merchant> {
+        if self.is_empty() {
+            return Some(Merchant::default_merchant());
+        }
+        let (scheme, secret) = std::str::from_utf8(authorization?).ok()?.split_once(' ')?;
+        if !scheme.eq_ignore_ascii_case("bearer") {
+            return None;
+        }
+        let hash: [u8; 32] = Sha256::digest(secret.trim()).into();
+        // Every key is compared, so the time tells nothing about which one matched.
+        self.keys.iter().fold(None, |found, (merchant, known)| {
+            if bool::from(known.ct_eq(&hash)) {
+                Some(merchant.clone())
+            } else {
+                found
+            }
+        })
+    }
+}
+
+/// A new secret and the configuration block that admits it.
+pub(crate) fn generate(
+    merchant: &Merchant,
+    role: Role,
+) -> Result<(String, String), rand::rngs::SysError> {
+    let mut random = [0_u8; 32];
+    rand::rngs::SysRng.try_fill_bytes(&mut random)?;
+    let secret = format!("{SECRET_PREFIX}{}", to_hex(&random));
+    let hash = to_hex(&Sha256::digest(&secret));
+    let role = match role {
+        Role::Merchant => "merchant",
+        Role::Operator => "operator",
+    };
+    let block = format!(
+        "[[api_keys]]\nmerchant = \"{merchant}\"\nrole = \"{role}\"\nhash = \"{HASH_PREFIX}{hash}\"\n"
+    );
+    Ok((secret, block))
+}
+
+fn to_hex(bytes: &[u8]) -> String {
+    use fmt::Write;
+    bytes
+        .iter()
+        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
+}
+
+fn from_hex(text: &str) -> Option<[u8; 32]> {
+    let mut bytes = [0; 32];
+    if text.len() != 64 || !text.is_ascii() {
+        return None;
+    }
+    for (byte, digits) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
+        *byte = u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
+    }
+    Some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_generated_key_opens_the_door_for_its_merchant_only_with_its_secret() {
+        #[derive(Deserialize)]
+        struct File {
+            api_keys: Vec<ApiKey>,
+        }
+        let (secret, block) = generate(&Merchant::new("shop").unwrap(), Role::Merchant).unwrap();
+        assert!(secret.starts_with("hf_"));
+        assert!(!block.contains(&secret), "the block holds only the hash");
+        let file: File = toml::from_str(&block).unwrap();
+        let keys = ApiKeys::new(&file.api_keys).unwrap();
+        let ask = |header: &str| keys.merchant(Some(header.as_bytes()));
+        assert_eq!(ask(&format!("Bearer {secret}")).unwrap().as_str(), "shop");
+        assert_eq!(ask(&format!("bearer {secret}")).unwrap().as_str(), "shop");
+        assert_eq!(ask(&secret), None);
+        assert_eq!(ask(&format!("Basic {secret}")), None);
+        assert_eq!(ask(&format!("Bearer {secret}0")), None);
+        assert_eq!(ask("Bearer hf_"), None);
+        assert_eq!(keys.merchant(None), None);
+        assert!(!format!("{keys:?}").contains("shop"));
+    }
+
+    #[test]
+    fn without_keys_everyone_is_the_default_merchant() {
+        assert_eq!(
+            ApiKeys::default().merchant(None).unwrap().as_str(),
+            "default"
+        );
+    }
+
+    #[test]
+    fn a_block_with_a_bad_hash_is_refused() {
+        let block = ApiKey {
+            merchant: "m".into(),
+            role: Role::Merchant,
+            hash: "sha256:12".into(),
+        };
+        assert_eq!(
+            ApiKeys::new(&[block]).unwrap_err(),
+            InvalidApiKey::Hash("m".into())
+        );
+    }
+}

@@ -1,0 +1,161 @@
+//! The commands of the `holdfast` binary.
+//!
+//! Exit codes: 0 done, 1 failed, 2 wrong usage.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::{Parser, Subcommand};
+use holdfast_engine::clock::SystemClock;
+use holdfast_engine::payment::Merchant;
+use holdfast_engine::service::{Parts, Service, ServiceOptions};
+use holdfast_engine::source::SeededSource;
+use holdfast_simulator::{SimulatedBank, SimulatedBankOptions, SimulatedStore};
+use tracing_subscriber::EnvFilter;
+
+use crate::api_keys::Role;
+use crate::bench::BenchArgs;
+use crate::config::ServeArgs;
+
+/// Payments whose retries are safe: at most one charge per idempotency key, and the same answer for
+/// every repeat.
+#[derive(Debug, Parser)]
+#[command(name = "holdfast", version, about, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the payment service
+    Serve(Box<ServeArgs>),
+    /// Print the OpenAPI document
+    Openapi,
+    /// Measure a running service with fresh payments and replays
+    Bench(BenchArgs),
+    /// Make API keys
+    #[command(subcommand, name = "api-key")]
+    ApiKey(ApiKeyCommand),
+}
+
+#[derive(Debug, Subcommand)]
+enum ApiKeyCommand {
+    /// Print a new secret, once, and the configuration block that admits it
+    New {
+        /// The merchant the key acts for
+        #[arg(long)]
+        merchant: String,
+        /// What the key allows
+        #[arg(long, value_enum, default_value = "merchant")]
+        role: Role,
+    },
+}
+
+/// Wrong usage, as clap has it.
+const WRONG_USAGE: u8 = 2;
+
+/// Parses the command line and runs the command.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let filter = EnvFilter::try_from_env("HOLDFAST_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
+    match cli.command {
+        Command::Serve(args) => serve(*args),
+        Command::Openapi => openapi(),
+        Command::Bench(args) => block_on(crate::bench::run(args)).map_or_else(failed, |()| done()),
+        Command::ApiKey(ApiKeyCommand::New { merchant, role }) => new_api_key(&merchant, role),
+    }
+}
+
+fn done() -> ExitCode {
+    ExitCode::SUCCESS
+}
+
+#[expect(
+    clippy::print_stderr,
+    reason = "this is what the command says to the person who ran it"
+)]
+fn say_error(error: impl std::fmt::Display) {
+    eprintln!("holdfast: {error}.");
+}
+
+fn failed(error: impl std::fmt::Display) -> ExitCode {
+    say_error(error);
+    ExitCode::FAILURE
+}
+
+fn wrong_usage(error: impl std::fmt::Display) -> ExitCode {
+    say_error(error);
+    ExitCode::from(WRONG_USAGE)
+}
+
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .expect("the operating system grants a process its threads")
+        .block_on(future)
+}
+
+fn serve(args: ServeArgs) -> ExitCode {
+    let settings = match args.settings() {
+        Ok(settings) => settings,
+        Err(error) => return wrong_usage(error),
+    };
+    match block_on(crate::serve::run(settings)) {
+        Ok(()) => done(),
+        Err(error @ crate::serve::ServeError::Fatal(_)) => {
+            say_error(error);
+            // At once: unwinding would have sled write again to a disk that cannot be trusted.
+            std::process::exit(1)
+        }
+        Err(error) => failed(error),
+    }
+}
+
+fn openapi() -> ExitCode {
+    // The document follows from the code alone; the service behind it is never used.
+    let document = block_on(async {
+        let bank = SimulatedBank::open(&SimulatedBankOptions::default())?;
+        let service = Service::start(Parts {
+            store: Arc::new(SimulatedStore::default()),
+            bank: Arc::new(bank),
+            clock: Arc::new(SystemClock),
+            source: Arc::new(SeededSource::new([0; 32])),
+            options: ServiceOptions::default(),
+        });
+        Ok::<_, holdfast_simulator::LedgerError>(crate::api::openapi_json(service))
+    });
+    match document {
+        Ok(document) => {
+            // Whoever reads may stop early, as `head` does; that is no failure of this command.
+            let _ = std::io::Write::write_all(&mut std::io::stdout(), document.as_bytes());
+            done()
+        }
+        Err(error) => failed(error),
+    }
+}
+
+#[expect(
+    clippy::print_stdout,
+    reason = "the secret and its block are the command's result"
+)]
+fn new_api_key(merchant: &str, role: Role) -> ExitCode {
+    let merchant = match Merchant::new(merchant) {
+        Ok(merchant) => merchant,
+        Err(error) => return wrong_usage(format!("--merchant {error}")),
+    };
+    match crate::api_keys::generate(&merchant, role) {
+        Ok((secret, block)) => {
+            println!(
+                "{secret}\n\n# The secret above is shown this once. Put this into the configuration file:\n\n{block}"
+            );
+            done()
+        }
+        Err(error) => failed(format!("the operating system gave no randomness: {error}")),
+    }
+}

@@ -1,0 +1,14 @@
+//! Holdfast's HTTP API and its one binary, `holdfast`: configuration, wiring, commands.
+//!
+//! - [`api`]: the front door. `http::Request` in, `http::Response` out; it owns no socket.
+//! - [`cli`]: the commands.
+//!
+//! Architecture invariant: what a payment may do is the engine's to decide; this crate translates.
+
+mod accept;
+pub mod api;
+mod api_keys;
+mod bench;
+pub mod cli;
+mod config;
+mod serve;

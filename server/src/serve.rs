@@ -1,0 +1,194 @@
+//! `holdfast serve`: wiring and the life of the process.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use holdfast_engine::clock::{Clock, SystemClock};
+use holdfast_engine::fatal::FatalError;
+use holdfast_engine::service::{Parts, Service};
+use holdfast_engine::source::SeededSource;
+use holdfast_engine::store::{OpenError, SledOptions, SledStore};
+use holdfast_simulator::{LedgerError, SimulatedBank, SimulatedBankOptions};
+use rand::TryRng;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::accept;
+use crate::api::FrontDoor;
+use crate::config::Settings;
+
+/// The simulated bank's books, beside the store but no part of it.
+const SIMULATED_BANK_LEDGER: &str = "simulated-bank.jsonl";
+
+/// After a fatal failure the service answers 503 for so long, so that probes see it, and then ends.
+const FATAL_GRACE: Duration = Duration::from_secs(2);
+
+/// Calls to the bank under way get so much more than their own time limit to end when the service
+/// stops; what is cut off then resumes at the next start.
+const DRAIN_SLACK: Duration = Duration::from_secs(5);
+
+/// Why the service could not start or had to stop.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ServeError {
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    #[error(transparent)]
+    Bank(#[from] LedgerError),
+    #[error("cannot listen on {address}: {source}. Choose another address with --listen")]
+    Listen {
+        address: SocketAddr,
+        source: io::Error,
+    },
+    #[error("the operating system gave no randomness: {0}")]
+    Randomness(#[from] rand::rngs::SysError),
+    #[error("cannot wait for signals: {0}")]
+    Signals(io::Error),
+    #[error(
+        "Holdfast has stopped: {}. Nothing that was acknowledged is lost. Check the disk that holds \
+         the data directory (kernel log, free space, health), then start Holdfast again: it \
+         recovers every payment from what is durable",
+        chain(.0)
+    )]
+    Fatal(Arc<FatalError>),
+}
+
+fn chain(error: &FatalError) -> String {
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(error) = source {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        source = error.source();
+    }
+    text
+}
+
+/// Runs the service until a signal or a fatal failure.
+pub(crate) async fn run(settings: Settings) -> Result<(), ServeError> {
+    let mut signals = Signals::new().map_err(ServeError::Signals)?;
+    let listener = listen(settings.listen).await?;
+    let address = listener.local_addr().map_err(|source| ServeError::Listen {
+        address: settings.listen,
+        source,
+    })?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let mut seed = [0; 32];
+    rand::rngs::SysRng.try_fill_bytes(&mut seed)?;
+    let source = Arc::new(SeededSource::new(seed));
+    let store = SledStore::open(&SledOptions {
+        directory: settings.data.clone(),
+        cache_bytes: settings.store_cache_bytes,
+    })?;
+    let bank = SimulatedBank::open(&SimulatedBankOptions {
+        latency_ms: settings.bank_latency_ms,
+        ledger: Some(settings.data.join(SIMULATED_BANK_LEDGER)),
+    })?;
+    let bank_timeout = Duration::from_millis(settings.service.bank_timeout_ms);
+    let service = Service::start(Parts {
+        store: Arc::new(store),
+        bank: Arc::new(bank),
+        clock: clock.clone(),
+        source: source.clone(),
+        options: settings.service,
+    });
+    let front_door =
+        FrontDoor::new(service.clone(), clock, source).with_api_keys(settings.api_keys);
+    let endpoint = Arc::new(front_door.endpoint());
+    announce(address, &settings.data, settings.bank_latency_ms);
+    tokio::spawn(recover(service.clone()));
+
+    let failure = service.failure().clone();
+    let stop = async {
+        tokio::select! {
+            biased;
+            error = failure.wait() => {
+                let error = chain(&error);
+                tracing::error!(error, "answering 503 for a moment, then stopping");
+                tokio::time::sleep(FATAL_GRACE).await;
+            }
+            name = signals.next() => tracing::info!(signal = name, "shutting down"),
+        }
+    };
+    let connections = accept::serve(listener, endpoint, stop).await;
+
+    // No new connections from here on. Whatever only waits is parked, which answers its clients.
+    let drained = async {
+        let stopped = service.shutdown();
+        let (stopped, ()) = tokio::join!(stopped, connections.shutdown());
+        stopped
+    };
+    let drained = tokio::select! {
+        biased;
+        drained = tokio::time::timeout(bank_timeout + DRAIN_SLACK, drained) => drained,
+        name = signals.next() => {
+            tracing::warn!(signal = name, "stopping at once; payments in flight resume at the next start");
+            return Ok(());
+        }
+    };
+    match drained {
+        Ok(Ok(())) => {
+            tracing::info!("stopped; everything is on disk");
+            Ok(())
+        }
+        Ok(Err(error)) => Err(ServeError::Fatal(error)),
+        Err(_) => {
+            tracing::warn!("some payments did not end in time; they resume at the next start");
+            Ok(())
+        }
+    }
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, ServeError> {
+    TcpListener::bind(address)
+        .await
+        .map_err(|source| ServeError::Listen { address, source })
+}
+
+async fn recover(service: Service) {
+    match service.recover().await {
+        Ok(0) => {}
+        Ok(resumed) => tracing::info!(resumed, "unfinished payments resumed"),
+        Err(reason) => tracing::warn!(%reason, "recovery stopped; it runs again at the next start"),
+    }
+}
+
+/// Says where everything is. Standard output, so that it is seen whatever the log level.
+#[expect(
+    clippy::print_stdout,
+    reason = "this is what the command says to the person who ran it"
+)]
+fn announce(address: SocketAddr, data: &Path, bank_latency_ms: u64) {
+    let data = std::fs::canonicalize(data).unwrap_or_else(|_| data.to_owned());
+    println!("Holdfast {}", env!("CARGO_PKG_VERSION"));
+    println!("  listening on  http://{address}");
+    println!("  API docs      http://{address}/docs");
+    println!("  data          {}", data.display());
+    println!(
+        "  bank          SIMULATED, in this process, {bank_latency_ms} ms a call. NO MONEY MOVES."
+    );
+}
+
+/// SIGINT and SIGTERM.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.interrupt.recv() => "SIGINT",
+            _ = self.terminate.recv() => "SIGTERM",
+        }
+    }
+}
