@@ -57,6 +57,9 @@ pub(crate) enum BenchError {
     Randomness(#[from] rand::rngs::SysError),
 }
 
+/// Latencies above this are counted as this, in microseconds.
+const LATENCY_MAX_US: u64 = 60_000_000;
+
 /// What one connection saw.
 struct Seen {
     /// Latencies in microseconds.
@@ -128,7 +131,7 @@ pub(crate) async fn run(args: BenchArgs) -> Result<(), BenchError> {
 }
 
 fn new_histogram() -> Histogram<u64> {
-    Histogram::new(3).expect("three digits are a valid precision")
+    Histogram::new_with_bounds(1, LATENCY_MAX_US, 3).expect("the bounds are in order")
 }
 
 struct Client {

@@ -1,0 +1,200 @@
+//! The whole machine: every state with every event, as one table. A change of any cell shows.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::sync::Arc;
+
+use holdfast_engine::payment::*;
+
+fn at(ms: u64) -> Timestamp {
+    Timestamp::from_unix_ms(ms)
+}
+
+fn received() -> Payment {
+    let request = PaymentRequest::new(
+        Amount::new(1999).unwrap(),
+        Currency::from_code("EUR").unwrap(),
+        AccountId::new("acct_alice").unwrap(),
+        AccountId::new("acct_shop").unwrap(),
+        None,
+        Metadata::new(BTreeMap::new()).unwrap(),
+    )
+    .unwrap();
+    let key = PaymentKey {
+        merchant: Merchant::default_merchant(),
+        idempotency_key: IdempotencyKey::new("k").unwrap(),
+    };
+    Payment::received(PaymentId::from_uuid(uuid::Uuid::from_u128(7)), key, Arc::new(request), at(0))
+}
+
+fn called(phase: Phase, next_at: Option<u64>, exposed: bool) -> Payment {
+    let state = State::BankCalled(BankCalled {
+        phase,
+        next_at: next_at.map(at),
+        first_called_at: at(10),
+        last_called_at: at(20),
+        inquiries: 1,
+        exposed,
+    });
+    Payment { state, attempts: 2, version: 5, ..received() }
+}
+
+/// Every state, with each shape of its data that matters.
+fn states() -> Vec<(&'static str, Payment)> {
+    let bank_transaction_id = BankTransactionId::new("b_1").unwrap();
+    let settled = State::Settled { bank_transaction_id, at: at(30) };
+    let failed = State::Failed { reason: FailureReason::Cancelled, at: at(30) };
+    vec![
+        ("received", received()),
+        ("persisted", Payment { state: State::Persisted, version: 1, ..received() }),
+        ("calling", called(Phase::Awaiting, None, false)),
+        ("calling, exposed before", called(Phase::Awaiting, None, true)),
+        ("waiting, never exposed", called(Phase::Awaiting, Some(50), false)),
+        ("unknown", called(Phase::Unknown, Some(50), true)),
+        ("review", called(Phase::Review, None, true)),
+        ("settled", Payment { state: settled, attempts: 1, version: 3, ..received() }),
+        ("failed", Payment { state: failed, version: 2, ..received() }),
+    ]
+}
+
+fn events() -> Vec<(&'static str, Event)> {
+    let code = || DeclineCode::new("insufficient_funds").unwrap();
+    let message = || DeclineMessage::new("no").unwrap();
+    let bank_transaction_id = || BankTransactionId::new("b_2").unwrap();
+    vec![
+        ("admit", Event::Admit),
+        ("dispatch", Event::Dispatch),
+        (
+            "confirmed",
+            Event::Confirmed {
+                bank_transaction_id: bank_transaction_id(),
+                evidence: Evidence::Answer,
+            },
+        ),
+        (
+            "confirmed (asked)",
+            Event::Confirmed {
+                bank_transaction_id: bank_transaction_id(),
+                evidence: Evidence::Inquiry,
+            },
+        ),
+        (
+            "declined",
+            Event::Declined { code: code(), message: message(), evidence: Evidence::Answer },
+        ),
+        ("not sent", Event::NotSent { next_at: at(200) }),
+        (
+            "no answer",
+            Event::OutcomeUnknown { next_at: at(200), interruption: Interruption::NoAnswer },
+        ),
+        (
+            "restart",
+            Event::OutcomeUnknown { next_at: at(200), interruption: Interruption::Restart },
+        ),
+        ("inconclusive", Event::InquiryInconclusive { next_at: at(200) }),
+        ("proven unsent", Event::ProvenUnsent { next_at: at(200) }),
+        ("give up", Event::GiveUp),
+        ("escalate", Event::Escalate),
+        ("cancel", Event::Cancel),
+        ("expire", Event::Expire),
+    ]
+}
+
+fn describe(step: &Step) -> String {
+    let Step { payment, entry } = step;
+    let mut text = match &payment.state {
+        State::Received => "received".to_owned(),
+        State::Persisted => "persisted".to_owned(),
+        State::BankCalled(called) => {
+            let next = called.next_at.map_or_else(|| "-".into(), |at| at.as_unix_ms().to_string());
+            format!(
+                "bank_called {:?} next={next} first={} last={} inquiries={} exposed={}",
+                called.phase,
+                called.first_called_at.as_unix_ms(),
+                called.last_called_at.as_unix_ms(),
+                called.inquiries,
+                called.exposed
+            )
+        }
+        State::Settled { bank_transaction_id, .. } => format!("settled {bank_transaction_id}"),
+        State::Failed { reason, .. } => format!("failed {reason:?}"),
+    };
+    let movement = entry.movement.as_ref().map_or_else(|| "-".into(), |m| format!("{:?}", m.kind));
+    write!(text, " | {:?} {movement} attempts={}", entry.cause, payment.attempts).unwrap();
+    text
+}
+
+#[test]
+fn every_state_with_every_event() {
+    let mut table = String::new();
+    for (state, payment) in states() {
+        writeln!(table, "{state}").unwrap();
+        for (name, event) in events() {
+            let cell = match transition(&payment, &event, at(100)) {
+                Ok(step) => describe(&step),
+                Err(illegal) => format!("× {illegal}"),
+            };
+            writeln!(table, "    {name:<18} {cell}").unwrap();
+        }
+    }
+    insta::assert_snapshot!(table);
+}
+
+#[test]
+fn a_step_moves_the_version_by_one_and_its_entry_tells_the_same_story() {
+    for (_, payment) in states() {
+        for (_, event) in events() {
+            let Ok(Step { payment: next, entry }) = transition(&payment, &event, at(100)) else {
+                continue;
+            };
+            assert_eq!(next.version, payment.version + 1);
+            assert_eq!(entry.version, next.version);
+            assert_eq!(entry.to, next.state);
+            assert_eq!(entry.attempts, next.attempts);
+            assert_eq!(entry.at, at(100));
+            assert_eq!((next.id, &next.key, &next.request), (payment.id, &payment.key, &payment.request));
+            let first = payment.state == State::Received;
+            assert_eq!(entry.from, (!first).then(|| payment.state.name()));
+            assert_eq!(entry.admission.is_some(), first, "the request stands in the admission only");
+            // A hold at the admission, a post or void at the end, nothing between.
+            let expected = match (&payment.state, &next.state) {
+                (State::Received, _) => Some(MovementKind::Hold),
+                (_, State::Settled { .. }) => Some(MovementKind::Post),
+                (_, State::Failed { .. }) => Some(MovementKind::Void),
+                _ => None,
+            };
+            assert_eq!(entry.movement.map(|movement| movement.kind), expected);
+        }
+    }
+}
+
+/// What each kind of bank leads to once the outcome is in question.
+#[test]
+fn the_recovery_policy_follows_from_what_the_bank_can_do() {
+    let capabilities = [
+        ("keyed, window open", Capability::Keyed { window_ms: 1000 }),
+        ("keyed, window over", Capability::Keyed { window_ms: 90 }),
+        ("inquiry only", Capability::InquiryOnly { grace_ms: 1000 }),
+        ("neither", Capability::Neither),
+    ];
+    let budgets = [
+        ("budgets left", Budgets { attempts_max: 3, inquiries_max: 2 }),
+        ("no attempts left", Budgets { attempts_max: 2, inquiries_max: 2 }),
+        ("nothing left", Budgets { attempts_max: 2, inquiries_max: 1 }),
+    ];
+    let mut table = String::new();
+    for (state, payment) in states() {
+        let State::BankCalled(called) = &payment.state else { continue };
+        if called.next_at.is_none() && called.phase == Phase::Awaiting {
+            continue;
+        }
+        writeln!(table, "{state}").unwrap();
+        for (capability_name, capability) in capabilities {
+            for (budget_name, budgets) in budgets {
+                let next = next_step(capability, budgets, &payment, called, at(100));
+                writeln!(table, "    {capability_name:<20} {budget_name:<18} {next:?}").unwrap();
+            }
+        }
+    }
+    insta::assert_snapshot!(table);
+}
