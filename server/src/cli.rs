@@ -93,8 +93,12 @@ fn wrong_usage(error: impl std::fmt::Display) -> ExitCode {
     ExitCode::from(WRONG_USAGE)
 }
 
+/// Runs a future on the runtime of the process. One core is left to the thread that commits: tasks
+/// spread over every core cost more in wake-ups than they gain.
 fn block_on<T>(future: impl Future<Output = T>) -> T {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(cores.saturating_sub(1).max(1))
         .enable_all()
         .build()
         .expect("the operating system grants a process its threads")
