@@ -52,16 +52,38 @@ fn each_field_is_compared_and_named() {
     let some = || BTreeMap::from([("a".to_owned(), "1".to_owned())]);
     let base = request(1, "EUR", "alice", "shop", Some("r"), none());
     for (changed, fields) in [
-        (request(2, "EUR", "alice", "shop", Some("r"), none()), vec!["amount"]),
-        (request(1, "USD", "alice", "shop", Some("r"), none()), vec!["currency"]),
-        (request(1, "EUR", "bob", "shop", Some("r"), none()), vec!["debtor"]),
-        (request(1, "EUR", "alice", "mall", Some("r"), none()), vec!["creditor"]),
-        (request(1, "EUR", "alice", "shop", None, none()), vec!["reference"]),
-        (request(1, "EUR", "alice", "shop", Some(""), none()), vec!["reference"]),
-        (request(1, "EUR", "alice", "shop", Some("r"), some()), vec!["metadata"]),
-        (request(9, "EUR", "shop", "alice", None, some()), vec![
-            "amount", "debtor", "creditor", "reference", "metadata",
-        ]),
+        (
+            request(2, "EUR", "alice", "shop", Some("r"), none()),
+            vec!["amount"],
+        ),
+        (
+            request(1, "USD", "alice", "shop", Some("r"), none()),
+            vec!["currency"],
+        ),
+        (
+            request(1, "EUR", "bob", "shop", Some("r"), none()),
+            vec!["debtor"],
+        ),
+        (
+            request(1, "EUR", "alice", "mall", Some("r"), none()),
+            vec!["creditor"],
+        ),
+        (
+            request(1, "EUR", "alice", "shop", None, none()),
+            vec!["reference"],
+        ),
+        (
+            request(1, "EUR", "alice", "shop", Some(""), none()),
+            vec!["reference"],
+        ),
+        (
+            request(1, "EUR", "alice", "shop", Some("r"), some()),
+            vec!["metadata"],
+        ),
+        (
+            request(9, "EUR", "shop", "alice", None, some()),
+            vec!["amount", "debtor", "creditor", "reference", "metadata"],
+        ),
     ] {
         assert_eq!(base.mismatched_fields(&changed), fields);
     }

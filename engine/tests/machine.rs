@@ -24,7 +24,12 @@ fn received() -> Payment {
         merchant: Merchant::default_merchant(),
         idempotency_key: IdempotencyKey::new("k").unwrap(),
     };
-    Payment::received(PaymentId::from_uuid(uuid::Uuid::from_u128(7)), key, Arc::new(request), at(0))
+    Payment::received(
+        PaymentId::from_uuid(uuid::Uuid::from_u128(7)),
+        key,
+        Arc::new(request),
+        at(0),
+    )
 }
 
 fn called(phase: Phase, next_at: Option<u64>, exposed: bool) -> Payment {
@@ -36,24 +41,63 @@ fn called(phase: Phase, next_at: Option<u64>, exposed: bool) -> Payment {
         inquiries: 1,
         exposed,
     });
-    Payment { state, attempts: 2, version: 5, ..received() }
+    Payment {
+        state,
+        attempts: 2,
+        version: 5,
+        ..received()
+    }
 }
 
 /// Every state, with each shape of its data that matters.
 fn states() -> Vec<(&'static str, Payment)> {
     let bank_transaction_id = BankTransactionId::new("b_1").unwrap();
-    let settled = State::Settled { bank_transaction_id, at: at(30) };
-    let failed = State::Failed { reason: FailureReason::Cancelled, at: at(30) };
+    let settled = State::Settled {
+        bank_transaction_id,
+        at: at(30),
+    };
+    let failed = State::Failed {
+        reason: FailureReason::Cancelled,
+        at: at(30),
+    };
     vec![
         ("received", received()),
-        ("persisted", Payment { state: State::Persisted, version: 1, ..received() }),
+        (
+            "persisted",
+            Payment {
+                state: State::Persisted,
+                version: 1,
+                ..received()
+            },
+        ),
         ("calling", called(Phase::Awaiting, None, false)),
-        ("calling, exposed before", called(Phase::Awaiting, None, true)),
-        ("waiting, never exposed", called(Phase::Awaiting, Some(50), false)),
+        (
+            "calling, exposed before",
+            called(Phase::Awaiting, None, true),
+        ),
+        (
+            "waiting, never exposed",
+            called(Phase::Awaiting, Some(50), false),
+        ),
         ("unknown", called(Phase::Unknown, Some(50), true)),
         ("review", called(Phase::Review, None, true)),
-        ("settled", Payment { state: settled, attempts: 1, version: 3, ..received() }),
-        ("failed", Payment { state: failed, version: 2, ..received() }),
+        (
+            "settled",
+            Payment {
+                state: settled,
+                attempts: 1,
+                version: 3,
+                ..received()
+            },
+        ),
+        (
+            "failed",
+            Payment {
+                state: failed,
+                version: 2,
+                ..received()
+            },
+        ),
     ]
 }
 
@@ -80,18 +124,31 @@ fn events() -> Vec<(&'static str, Event)> {
         ),
         (
             "declined",
-            Event::Declined { code: code(), message: message(), evidence: Evidence::Answer },
+            Event::Declined {
+                code: code(),
+                message: message(),
+                evidence: Evidence::Answer,
+            },
         ),
         ("not sent", Event::NotSent { next_at: at(200) }),
         (
             "no answer",
-            Event::OutcomeUnknown { next_at: at(200), interruption: Interruption::NoAnswer },
+            Event::OutcomeUnknown {
+                next_at: at(200),
+                interruption: Interruption::NoAnswer,
+            },
         ),
         (
             "restart",
-            Event::OutcomeUnknown { next_at: at(200), interruption: Interruption::Restart },
+            Event::OutcomeUnknown {
+                next_at: at(200),
+                interruption: Interruption::Restart,
+            },
         ),
-        ("inconclusive", Event::InquiryInconclusive { next_at: at(200) }),
+        (
+            "inconclusive",
+            Event::InquiryInconclusive { next_at: at(200) },
+        ),
         ("proven unsent", Event::ProvenUnsent { next_at: at(200) }),
         ("give up", Event::GiveUp),
         ("escalate", Event::Escalate),
@@ -106,7 +163,9 @@ fn describe(step: &Step) -> String {
         State::Received => "received".to_owned(),
         State::Persisted => "persisted".to_owned(),
         State::BankCalled(called) => {
-            let next = called.next_at.map_or_else(|| "-".into(), |at| at.as_unix_ms().to_string());
+            let next = called
+                .next_at
+                .map_or_else(|| "-".into(), |at| at.as_unix_ms().to_string());
             format!(
                 "bank_called {:?} next={next} first={} last={} inquiries={} exposed={}",
                 called.phase,
@@ -116,11 +175,22 @@ fn describe(step: &Step) -> String {
                 called.exposed
             )
         }
-        State::Settled { bank_transaction_id, .. } => format!("settled {bank_transaction_id}"),
+        State::Settled {
+            bank_transaction_id,
+            ..
+        } => format!("settled {bank_transaction_id}"),
         State::Failed { reason, .. } => format!("failed {reason:?}"),
     };
-    let movement = entry.movement.as_ref().map_or_else(|| "-".into(), |m| format!("{:?}", m.kind));
-    write!(text, " | {:?} {movement} attempts={}", entry.cause, payment.attempts).unwrap();
+    let movement = entry
+        .movement
+        .as_ref()
+        .map_or_else(|| "-".into(), |m| format!("{:?}", m.kind));
+    write!(
+        text,
+        " | {:?} {movement} attempts={}",
+        entry.cause, payment.attempts
+    )
+    .unwrap();
     text
 }
 
@@ -144,7 +214,11 @@ fn every_state_with_every_event() {
 fn a_step_moves_the_version_by_one_and_its_entry_tells_the_same_story() {
     for (_, payment) in states() {
         for (_, event) in events() {
-            let Ok(Step { payment: next, entry }) = transition(&payment, &event, at(100)) else {
+            let Ok(Step {
+                payment: next,
+                entry,
+            }) = transition(&payment, &event, at(100))
+            else {
                 continue;
             };
             assert_eq!(next.version, payment.version + 1);
@@ -152,10 +226,17 @@ fn a_step_moves_the_version_by_one_and_its_entry_tells_the_same_story() {
             assert_eq!(entry.to, next.state);
             assert_eq!(entry.attempts, next.attempts);
             assert_eq!(entry.at, at(100));
-            assert_eq!((next.id, &next.key, &next.request), (payment.id, &payment.key, &payment.request));
+            assert_eq!(
+                (next.id, &next.key, &next.request),
+                (payment.id, &payment.key, &payment.request)
+            );
             let first = payment.state == State::Received;
             assert_eq!(entry.from, (!first).then(|| payment.state.name()));
-            assert_eq!(entry.admission.is_some(), first, "the request stands in the admission only");
+            assert_eq!(
+                entry.admission.is_some(),
+                first,
+                "the request stands in the admission only"
+            );
             // A hold at the admission, a post or void at the end, nothing between.
             let expected = match (&payment.state, &next.state) {
                 (State::Received, _) => Some(MovementKind::Hold),
@@ -178,13 +259,33 @@ fn the_recovery_policy_follows_from_what_the_bank_can_do() {
         ("neither", Capability::Neither),
     ];
     let budgets = [
-        ("budgets left", Budgets { attempts_max: 3, inquiries_max: 2 }),
-        ("no attempts left", Budgets { attempts_max: 2, inquiries_max: 2 }),
-        ("nothing left", Budgets { attempts_max: 2, inquiries_max: 1 }),
+        (
+            "budgets left",
+            Budgets {
+                attempts_max: 3,
+                inquiries_max: 2,
+            },
+        ),
+        (
+            "no attempts left",
+            Budgets {
+                attempts_max: 2,
+                inquiries_max: 2,
+            },
+        ),
+        (
+            "nothing left",
+            Budgets {
+                attempts_max: 2,
+                inquiries_max: 1,
+            },
+        ),
     ];
     let mut table = String::new();
     for (state, payment) in states() {
-        let State::BankCalled(called) = &payment.state else { continue };
+        let State::BankCalled(called) = &payment.state else {
+            continue;
+        };
         if called.next_at.is_none() && called.phase == Phase::Awaiting {
             continue;
         }
@@ -192,7 +293,11 @@ fn the_recovery_policy_follows_from_what_the_bank_can_do() {
         for (capability_name, capability) in capabilities {
             for (budget_name, budgets) in budgets {
                 let next = next_step(capability, budgets, &payment, called, at(100));
-                writeln!(table, "    {capability_name:<20} {budget_name:<18} {next:?}").unwrap();
+                writeln!(
+                    table,
+                    "    {capability_name:<20} {budget_name:<18} {next:?}"
+                )
+                .unwrap();
             }
         }
     }

@@ -141,7 +141,11 @@ async fn gather(waiting: &mut mpsc::Receiver<Submission>, submissions: &mut Vec<
         {
             submissions.push(submission);
         }
-        quiet_passes = if submissions.len() == before { quiet_passes + 1 } else { 0 };
+        quiet_passes = if submissions.len() == before {
+            quiet_passes + 1
+        } else {
+            0
+        };
     }
 }
 

@@ -10,7 +10,6 @@ use holdfast_engine::payment::{AccountId, Amount, Currency, Metadata, PaymentReq
 use poem::http::header;
 use poem::{Request, RequestBody};
 use poem_openapi::registry::{MetaMediaType, MetaRequest, MetaSchemaRef, Registry};
-use poem_openapi::types::Type;
 use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions, Object};
 use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
@@ -56,11 +55,14 @@ impl<'a> ApiExtractor<'a> for CreateBody {
     type ParamRawType = ();
 
     fn register(registry: &mut Registry) {
-        CreatePaymentSchema::register(registry);
+        // Not imported: the trait brings an `is_empty` of its own to every string.
+        <CreatePaymentSchema as poem_openapi::types::Type>::register(registry);
     }
 
     fn request_meta() -> Option<MetaRequest> {
-        let schema = MetaSchemaRef::Reference(CreatePaymentSchema::name().into_owned());
+        let schema = MetaSchemaRef::Reference(
+            <CreatePaymentSchema as poem_openapi::types::Type>::name().into_owned(),
+        );
         Some(MetaRequest {
             description: Some("The payment to make."),
             content: vec![MetaMediaType {

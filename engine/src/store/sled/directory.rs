@@ -192,13 +192,37 @@ fn sync_path(path: &Path) -> Result<(), OpenProblem> {
 }
 
 fn open_database(options: &SledOptions, path: &Path) -> Result<sled::Db, OpenProblem> {
-    sled::Config::new()
+    let config = sled::Config::new()
         .path(path)
         .cache_capacity(options.cache_bytes)
         // Nothing relies on a timer: every batch is flushed and synced by its commit.
-        .flush_every_ms(None)
-        .open()
-        .map_err(OpenProblem::Database)
+        .flush_every_ms(None);
+    let mut tries_left = LOCK_TRIES;
+    loop {
+        match config.open() {
+            Err(sled::Error::Io(error)) if tries_left > 0 && is_locked(&error) => {
+                tries_left -= 1;
+                pause();
+            }
+            opened => return opened.map_err(OpenProblem::Database),
+        }
+    }
+}
+
+/// sled's own threads let go of the log a moment after the last handle is dropped. Nobody else can
+/// hold it, for our lock keeps other processes out; so it is worth a wait of up to five seconds.
+const LOCK_TRIES: u32 = 500;
+
+fn is_locked(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::WouldBlock || error.to_string().contains("acquire lock")
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "sled offers no event to wait for"
+)]
+fn pause() {
+    std::thread::sleep(std::time::Duration::from_millis(10));
 }
 
 fn check_format(database: &sled::Db) -> Result<(), OpenProblem> {

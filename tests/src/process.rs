@@ -1,0 +1,193 @@
+//! Real processes: the `holdfast` binary as a user runs it.
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use crate::Client;
+
+/// A server must say where it listens within this time.
+const START_PATIENCE: Duration = Duration::from_secs(60);
+
+/// Path of the `holdfast` binary that belongs to the tests being run.
+///
+/// # Panics
+/// When it was not built, or is older than a source it was made of: `cargo test --workspace` builds
+/// it.
+pub fn holdfast() -> PathBuf {
+    let test = std::env::current_exe().expect("a test knows its own path");
+    let target = test
+        .parent()
+        .and_then(Path::parent)
+        .expect("tests lie in target/PROFILE/deps");
+    let binary = target.join("holdfast");
+    let modified = |path: &Path| {
+        path.metadata()
+            .and_then(|metadata| metadata.modified())
+            .ok()
+    };
+    let built = modified(&binary).unwrap_or_else(|| {
+        panic!(
+            "{} is missing: run `cargo test --workspace`",
+            binary.display()
+        )
+    });
+    // Beside the binary, cargo keeps the list of sources it was made of.
+    let sources = std::fs::read_to_string(binary.with_extension("d")).unwrap_or_default();
+    for source in sources.split_whitespace().skip(1) {
+        assert!(
+            modified(Path::new(source)).is_none_or(|changed| changed <= built),
+            "{} is older than {source}: run `cargo test --workspace`",
+            binary.display()
+        );
+    }
+    binary
+}
+
+/// Whether the program `name` is there. Where it is not, the test says that it is skipped and why;
+/// under CI it fails instead, for there every tool must be installed.
+///
+/// # Panics
+/// When the tool is missing under CI.
+#[expect(clippy::print_stderr, reason = "a skipped test says so")]
+pub fn need_tool(name: &str, install: &str) -> bool {
+    let paths = std::env::var_os("PATH").unwrap_or_default();
+    if std::env::split_paths(&paths).any(|path| path.join(name).is_file()) {
+        return true;
+    }
+    assert!(
+        std::env::var_os("CI").is_none(),
+        "{name} is missing under CI; install {install}"
+    );
+    eprintln!("SKIPPED: {name} is not installed; to run this test, install {install}");
+    false
+}
+
+/// A running server. It is killed when this goes.
+pub struct Server {
+    child: Child,
+    /// Process to signal: the server itself, also when another program runs it.
+    pid: u32,
+    /// Where it listens.
+    pub address: String,
+    stderr: std::thread::JoinHandle<String>,
+}
+
+impl Server {
+    /// Starts `holdfast serve` on a free port over `data`.
+    pub fn start(data: &Path, arguments: &[&str]) -> Self {
+        Self::start_under(&[], data, arguments)
+    }
+
+    /// As [`Self::start`], run by another program, such as strace.
+    ///
+    /// # Panics
+    /// When the server does not come up.
+    pub fn start_under(wrapper: &[&str], data: &Path, arguments: &[&str]) -> Self {
+        let binary = holdfast();
+        let mut command = match wrapper {
+            [] => Command::new(&binary),
+            [program, rest @ ..] => {
+                let mut command = Command::new(program);
+                command.args(rest).arg(&binary);
+                command
+            }
+        };
+        command
+            .args(["serve", "--listen", "127.0.0.1:0", "--data"])
+            .arg(data)
+            .args(arguments)
+            .env("HOLDFAST_LOG", "warn")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the server starts");
+        let stdout = child.stdout.take().expect("it is piped");
+        let mut stderr = child.stderr.take().expect("it is piped");
+        let stderr = std::thread::spawn(move || {
+            let mut text = String::new();
+            let _ = stderr.read_to_string(&mut text);
+            text
+        });
+        let (said, listening) = mpsc::channel();
+        std::thread::spawn(move || {
+            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                if let Some(address) = line.trim().strip_prefix("listening on  http://") {
+                    let _ = said.send(address.to_owned());
+                }
+            }
+        });
+        let Ok(address) = listening.recv_timeout(START_PATIENCE) else {
+            let _ = child.kill();
+            let said = stderr.join().unwrap_or_default();
+            panic!("the server did not come up; it said: {said}");
+        };
+        let pid = if wrapper.is_empty() {
+            child.id()
+        } else {
+            child_of(child.id())
+        };
+        Self {
+            child,
+            pid,
+            address,
+            stderr,
+        }
+    }
+
+    /// A client of this server.
+    pub fn client(&self) -> Client {
+        Client::new(&self.address)
+    }
+
+    /// Kills it as `kill -9` does, and waits until it is gone.
+    pub fn kill(mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    /// Sends a signal by name, such as `TERM`.
+    ///
+    /// # Panics
+    /// When the signal cannot be sent.
+    pub fn signal(&self, name: &str) {
+        let sent = Command::new("kill")
+            .args(["-s", name, &self.pid.to_string()])
+            .status();
+        assert!(
+            sent.is_ok_and(|status| status.success()),
+            "SIG{name} was not sent"
+        );
+    }
+
+    /// Waits until it ends; returns how, and what it said on standard error.
+    ///
+    /// # Panics
+    /// When waiting fails.
+    pub fn wait(mut self) -> (ExitStatus, String) {
+        let status = self.child.wait().expect("the server can be waited for");
+        let stderr = std::mem::replace(&mut self.stderr, std::thread::spawn(String::new));
+        (status, stderr.join().unwrap_or_default())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn child_of(parent: u32) -> u32 {
+    let children = std::fs::read_to_string(format!("/proc/{parent}/task/{parent}/children"));
+    let first = children
+        .unwrap_or_default()
+        .split_whitespace()
+        .next()
+        .map(str::to_owned);
+    first
+        .and_then(|pid| pid.parse().ok())
+        .expect("the wrapper runs the server as its child")
+}

@@ -1,0 +1,361 @@
+//! One body of tests over every store: the same operations, the same answers.
+
+use holdfast_engine::payment::{BankTransactionId, Merchant};
+use holdfast_engine::payment::{
+    Event, Evidence, MovementKind, Payment, PaymentId, PaymentKey, StateName, Timestamp, transition,
+};
+use holdfast_engine::source::SeededSource;
+use holdfast_engine::store::{
+    Page, Query, SledOptions, SledStore, Store, StoreError, Verdict, Write,
+};
+use holdfast_simulator::SimulatedStore;
+use holdfast_tests::sample::{key, key_of, request};
+
+fn at(ms: u64) -> Timestamp {
+    Timestamp::from_unix_ms(ms)
+}
+
+/// A payment of one key, and the writes of its life.
+struct Life {
+    source: SeededSource,
+    now: u64,
+}
+
+impl Life {
+    /// Lives of different seeds share no ids.
+    fn new(seed: u8) -> Self {
+        Self {
+            source: SeededSource::new([seed; 32]),
+            now: 1_000,
+        }
+    }
+
+    fn admit(&mut self, key: PaymentKey) -> Write {
+        self.now += 1;
+        let id = self.source.payment_id(at(self.now));
+        let received = Payment::received(id, key, request(self.now), at(self.now));
+        Write::new(transition(&received, &Event::Admit, at(self.now)).unwrap())
+    }
+
+    fn step(&mut self, payment: &Payment, event: &Event) -> Write {
+        self.now += 1;
+        Write::new(transition(payment, event, at(self.now)).unwrap())
+    }
+
+    fn settle(&mut self, payment: &Payment) -> Write {
+        let event = Event::Confirmed {
+            bank_transaction_id: BankTransactionId::new("b_1").unwrap(),
+            evidence: Evidence::Answer,
+        };
+        let dispatched = transition(payment, &Event::Dispatch, at(self.now)).unwrap();
+        let settled = transition(&dispatched.payment, &event, at(self.now)).unwrap();
+        Write::new(dispatched).then(settled)
+    }
+}
+
+async fn applied(store: &dyn Store, write: Write) -> Payment {
+    let payment = write.last().clone();
+    assert_eq!(store.commit(vec![write]).await.unwrap(), [Verdict::Applied]);
+    payment
+}
+
+fn query(merchant: &str) -> Query {
+    Query {
+        merchant: Merchant::new(merchant).unwrap(),
+        idempotency_key: None,
+        state: None,
+        before: None,
+        limit: 100,
+    }
+}
+
+async fn a_write_is_read_back_by_key_and_by_id(store: &dyn Store) {
+    let mut life = Life::new(1);
+    let admitted = applied(store, life.admit(key("read-back"))).await;
+    assert_eq!(
+        store.get(&admitted.key).await.unwrap().as_ref(),
+        Some(&admitted)
+    );
+    let found = store
+        .find(&admitted.key.merchant, admitted.id)
+        .await
+        .unwrap();
+    assert_eq!(found.as_ref(), Some(&admitted));
+    assert_eq!(store.get(&key("another")).await.unwrap(), None);
+    let settled = applied(store, life.settle(&admitted)).await;
+    assert_eq!(store.get(&admitted.key).await.unwrap(), Some(settled));
+}
+
+async fn a_stale_write_loses_and_is_told_what_stands(store: &dyn Store) {
+    let mut life = Life::new(2);
+    let first = life.admit(key("race"));
+    let second = life.admit(key("race"));
+    let bystander = life.admit(key("bystander"));
+    let winner = first.last().clone();
+    // All in one batch: the loser fails alone.
+    let verdicts = store.commit(vec![first, second, bystander]).await.unwrap();
+    let lost = Verdict::Lost {
+        current: Some(Box::new(winner.clone())),
+    };
+    assert_eq!(verdicts, [Verdict::Applied, lost, Verdict::Applied]);
+
+    // Two transitions from the same version: exactly one wins, also within one batch.
+    let cancel = life.step(&winner, &Event::Cancel);
+    let dispatch = life.step(&winner, &Event::Dispatch);
+    let cancelled = cancel.last().clone();
+    let verdicts = store.commit(vec![cancel, dispatch]).await.unwrap();
+    let lost = Verdict::Lost {
+        current: Some(Box::new(cancelled.clone())),
+    };
+    assert_eq!(verdicts, [Verdict::Applied, lost]);
+    assert_eq!(store.get(&winner.key).await.unwrap(), Some(cancelled));
+
+    // A transition of something that was never stored.
+    let ghost = life.admit(key("ghost"));
+    let orphan = life.step(ghost.last(), &Event::Cancel);
+    assert_eq!(
+        store.commit(vec![orphan]).await.unwrap(),
+        [Verdict::Lost { current: None }]
+    );
+    let entries = store
+        .entries(&winner.key.merchant, winner.id)
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(entries.len(), 2, "a lost write leaves no journal entry");
+}
+
+async fn merchants_do_not_see_each_other(store: &dyn Store) {
+    let mut life = Life::new(3);
+    let mine = applied(store, life.admit(key_of("mine", "k"))).await;
+    let yours = applied(store, life.admit(key_of("yours", "k"))).await;
+    // A merchant whose name begins with another's.
+    let longer = applied(store, life.admit(key_of("mine2", "k"))).await;
+    assert_ne!(mine.id, yours.id);
+    assert_eq!(
+        store.find(&yours.key.merchant, mine.id).await.unwrap(),
+        None
+    );
+    assert_eq!(
+        store.entries(&yours.key.merchant, mine.id).await.unwrap(),
+        None
+    );
+    assert_eq!(store.list(&query("mine")).await.unwrap().payments, [mine]);
+    assert_eq!(
+        store.list(&query("mine2")).await.unwrap().payments,
+        [longer]
+    );
+    assert_eq!(store.list(&query("nobody")).await.unwrap(), Page::default());
+}
+
+async fn pages_are_newest_first_and_hold_every_payment_once(store: &dyn Store) {
+    let mut life = Life::new(4);
+    let mut ids = Vec::new();
+    for n in 0..25 {
+        let admitted = applied(store, life.admit(key_of("pager", &format!("k{n}")))).await;
+        ids.push(admitted.id);
+        if n % 3 == 0 {
+            applied(store, life.settle(&admitted)).await;
+        }
+    }
+    ids.reverse();
+    let pages = |state: Option<StateName>, limit: usize| async move {
+        let mut seen: Vec<PaymentId> = Vec::new();
+        let mut before = None;
+        loop {
+            let page = store
+                .list(&Query {
+                    before,
+                    limit,
+                    state,
+                    ..query("pager")
+                })
+                .await
+                .unwrap();
+            assert!(page.payments.len() <= limit);
+            seen.extend(page.payments.iter().map(|payment| payment.id));
+            before = page.next_before;
+            if before.is_none() {
+                return seen;
+            }
+        }
+    };
+    for limit in [1, 7, 25, 100] {
+        assert_eq!(pages(None, limit).await, ids);
+    }
+    let settled: Vec<_> = ids.iter().rev().step_by(3).rev().copied().collect();
+    assert_eq!(pages(Some(StateName::Settled), 4).await, settled);
+    let persisted: Vec<_> = ids
+        .iter()
+        .filter(|id| !settled.contains(id))
+        .copied()
+        .collect();
+    assert_eq!(pages(Some(StateName::Persisted), 4).await, persisted);
+    assert_eq!(pages(Some(StateName::Failed), 4).await, []);
+
+    let by_key = |text: &str| Query {
+        idempotency_key: Some(key(text).idempotency_key),
+        ..query("pager")
+    };
+    let page = store.list(&by_key("k3")).await.unwrap();
+    assert_eq!(
+        page.payments
+            .iter()
+            .map(|payment| payment.id)
+            .collect::<Vec<_>>(),
+        [ids[21]]
+    );
+    let filtered = Query {
+        state: Some(StateName::Failed),
+        ..by_key("k3")
+    };
+    assert_eq!(store.list(&filtered).await.unwrap(), Page::default());
+    assert_eq!(
+        store.list(&by_key("unknown")).await.unwrap(),
+        Page::default()
+    );
+}
+
+async fn the_journal_is_dense_and_tells_each_life_in_order(store: &dyn Store) {
+    let mut life = Life::new(5);
+    let first = applied(store, life.admit(key_of("journal", "a"))).await;
+    let second = applied(store, life.admit(key_of("journal", "b"))).await;
+    let first = applied(store, life.settle(&first)).await;
+    let cancel = life.step(&second, &Event::Cancel);
+    let second = applied(store, cancel).await;
+    let of = |payment: Payment| async move {
+        store
+            .entries(&payment.key.merchant, payment.id)
+            .await
+            .unwrap()
+            .unwrap()
+    };
+    let (a, b) = (of(first.clone()).await, of(second).await);
+    let movements = |entries: &[(u64, holdfast_engine::payment::JournalEntry)]| {
+        entries
+            .iter()
+            .map(|(_, e)| e.movement.as_ref().map(|m| m.kind))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        movements(&a),
+        [Some(MovementKind::Hold), None, Some(MovementKind::Post)]
+    );
+    assert_eq!(
+        movements(&b),
+        [Some(MovementKind::Hold), Some(MovementKind::Void)]
+    );
+    assert_eq!(a[0].1.admission.as_ref().unwrap().request, first.request);
+    assert!(a[1].1.admission.is_none());
+    let mut sequences: Vec<u64> = a.iter().chain(&b).map(|(sequence, _)| *sequence).collect();
+    assert!(a.is_sorted_by_key(|(sequence, _)| *sequence));
+    sequences.sort_unstable();
+    let start = sequences[0];
+    assert_eq!(sequences, (start..start + 5).collect::<Vec<_>>());
+}
+
+async fn unfinished_payments_are_listed_oldest_first_until_they_end(store: &dyn Store) {
+    let mut life = Life::new(6);
+    let mut open = Vec::new();
+    for n in 0..10 {
+        let admitted = applied(store, life.admit(key_of("unfinished", &format!("k{n}")))).await;
+        if n % 2 == 0 {
+            applied(store, life.settle(&admitted)).await;
+        } else {
+            open.push((admitted.id, admitted.key));
+        }
+    }
+    let all = store.unfinished(None, 1_000).await.unwrap();
+    let of_mine = |(_, key): &&(PaymentId, PaymentKey)| key.merchant.as_str() == "unfinished";
+    let mine: Vec<_> = all.iter().filter(of_mine).cloned().collect();
+    assert_eq!(mine, open);
+    assert!(all.is_sorted());
+    assert_eq!(
+        store.unfinished(Some(all[1].0), 2).await.unwrap(),
+        all[2..4]
+    );
+}
+
+async fn a_closed_store_refuses_work(store: &dyn Store) {
+    let mut life = Life::new(7);
+    let write = life.admit(key("too-late"));
+    store.close().await.unwrap();
+    assert!(matches!(
+        store.commit(vec![write]).await,
+        Err(StoreError::Closed)
+    ));
+    assert!(matches!(
+        store.get(&key("too-late")).await,
+        Err(StoreError::Closed)
+    ));
+}
+
+async fn conforms(store: &dyn Store) {
+    a_write_is_read_back_by_key_and_by_id(store).await;
+    a_stale_write_loses_and_is_told_what_stands(store).await;
+    merchants_do_not_see_each_other(store).await;
+    pages_are_newest_first_and_hold_every_payment_once(store).await;
+    the_journal_is_dense_and_tells_each_life_in_order(store).await;
+    unfinished_payments_are_listed_oldest_first_until_they_end(store).await;
+    a_closed_store_refuses_work(store).await;
+}
+
+#[tokio::test]
+async fn the_sled_store_conforms() {
+    let directory = tempfile::tempdir().unwrap();
+    conforms(&open(directory.path())).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_simulated_store_conforms() {
+    let store = SimulatedStore::default();
+    store.set_sync_ms(3);
+    conforms(&store).await;
+}
+
+fn open(directory: &std::path::Path) -> SledStore {
+    let options = SledOptions {
+        directory: directory.to_owned(),
+        cache_bytes: 16 << 20,
+    };
+    SledStore::open(&options).unwrap()
+}
+
+/// The set of unfinished payments is kept without an index write each; it must be found whole after
+/// a restart at any distance from the last index write.
+#[tokio::test]
+async fn lingering_payments_are_found_after_a_restart_however_long_ago_they_began() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut life = Life::new(8);
+    let mut open_keys = Vec::new();
+    let mut linger: Option<Payment> = None;
+    for generation in 0..6 {
+        let store = open(directory.path());
+        let unfinished = store.unfinished(None, 1_000_000).await.unwrap();
+        let found: Vec<_> = unfinished.into_iter().map(|(_, key)| key).collect();
+        assert_eq!(found, open_keys, "generation {generation}");
+        // The one that lingered through several moves of the mark ends now.
+        if let Some(payment) = linger.take() {
+            open_keys.retain(|key| *key != payment.key);
+            applied(&store, life.settle(&payment)).await;
+        }
+        for batch in 0..12 {
+            let mut writes = Vec::new();
+            for n in 0..100 {
+                let admit = life.admit(key(&format!("g{generation}-b{batch}-n{n}")));
+                let payment = admit.last().clone();
+                writes.push(admit);
+                // Each batch leaves one payment open; the others end in the batch they began in.
+                if n == 50 {
+                    open_keys.push(payment.key.clone());
+                    linger = Some(payment);
+                } else {
+                    writes.push(life.settle(&payment));
+                }
+            }
+            let verdicts = store.commit(writes).await.unwrap();
+            assert!(verdicts.iter().all(|verdict| *verdict == Verdict::Applied));
+        }
+        store.close().await.unwrap();
+    }
+}
