@@ -8,15 +8,23 @@ use holdfast_tests::{Answer, Server};
 use http::{Method, StatusCode};
 use tokio::io::AsyncWriteExt;
 
-/// Asks until the payment is in `state`; every answer on the way must be about the same payment.
+/// No wait of a test lasts longer: what has not happened by then will not.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Asks until the payment is in `state`.
 async fn until_state(server: &Server, path: &str, state: &str) -> Answer {
-    loop {
-        let answer = server.client().get(path).await.unwrap();
-        if answer.json()["state"] == state {
-            return answer;
+    let reached = async {
+        loop {
+            let answer = server.client().get(path).await.unwrap();
+            if answer.json()["state"] == state {
+                return answer;
+            }
+            tokio::task::yield_now().await;
         }
-        tokio::task::yield_now().await;
-    }
+    };
+    tokio::time::timeout(PATIENCE, reached)
+        .await
+        .unwrap_or_else(|_| panic!("{path} does not become {state}"))
 }
 
 #[tokio::test]

@@ -58,6 +58,7 @@ pub(crate) enum Content {
     EventPage,
     Problem,
     Text,
+    Empty,
 }
 
 /// A header of an answer.
@@ -334,12 +335,21 @@ impl Operation for Cancel {
     ];
 }
 
-/// The probes and the metrics.
+/// The one client error of a route that takes no input; it comes before any route is looked at.
+const HEAD_TOO_LARGE: Case = case(
+    431,
+    Content::Empty,
+    &[],
+    "The request line and headers are larger than 32 KiB.",
+);
+
+/// Readiness.
 pub(crate) struct Probe;
 
 impl Operation for Probe {
     const CASES: &'static [Case] = &[
         case(200, Content::Text, &[CACHE_CONTROL], "As asked for."),
+        HEAD_TOO_LARGE,
         UNAVAILABLE,
     ];
 }
@@ -348,22 +358,26 @@ impl Operation for Probe {
 pub(crate) struct AlwaysText;
 
 impl Operation for AlwaysText {
-    const CASES: &'static [Case] = &[case(200, Content::Text, &[CACHE_CONTROL], "As asked for.")];
+    const CASES: &'static [Case] = &[
+        case(200, Content::Text, &[CACHE_CONTROL], "As asked for."),
+        HEAD_TOO_LARGE,
+    ];
 }
 
 impl Content {
-    fn media_type(self) -> MetaMediaType {
+    fn media_type(self) -> Option<MetaMediaType> {
         let (content_type, schema) = match self {
             Self::Payment => ("application/json", reference::<PaymentView>()),
             Self::PaymentPage => ("application/json", reference::<PaymentPageView>()),
             Self::EventPage => ("application/json", reference::<EventPageView>()),
             Self::Problem => ("application/problem+json", reference::<ProblemView>()),
             Self::Text => ("text/plain", inline(MetaSchema::new("string"))),
+            Self::Empty => return None,
         };
-        MetaMediaType {
+        Some(MetaMediaType {
             content_type,
             schema,
-        }
+        })
     }
 
     fn register(self, registry: &mut Registry) {
@@ -372,7 +386,7 @@ impl Content {
             Self::PaymentPage => PaymentPageView::register(registry),
             Self::EventPage => EventPageView::register(registry),
             Self::Problem => ProblemView::register(registry),
-            Self::Text => {}
+            Self::Text | Self::Empty => {}
         }
     }
 }
@@ -414,7 +428,7 @@ impl<O: Operation> ApiResponse for Answer<O> {
             description: case.description,
             status: Some(case.status),
             status_range: None,
-            content: vec![case.content.media_type()],
+            content: case.content.media_type().into_iter().collect(),
             headers: case.headers.iter().map(|header| header.meta()).collect(),
         });
         MetaResponses {

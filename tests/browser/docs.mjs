@@ -1,0 +1,69 @@
+// Opens the documentation in headless Chromium with every network but the service's own address
+// closed, and makes a payment from the page. Fails when a page asks for anything from elsewhere.
+//
+// Usage: node docs.mjs http://127.0.0.1:PORT [DIRECTORY FOR SCREENSHOTS]
+import { mkdirSync } from "node:fs";
+import { chromium } from "playwright-core";
+
+const [base, screenshots] = process.argv.slice(2);
+const key = `browser-${process.pid}`;
+const failures = [];
+if (screenshots) mkdirSync(screenshots, { recursive: true });
+
+const browser = await chromium.launch({
+  executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+  args: [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+  ],
+});
+try {
+  const page = await browser.newPage({ viewport: { width: 1280, height: 1000 } });
+  page.setDefaultTimeout(30_000);
+  page.on("request", (request) => {
+    const url = request.url();
+    const own = url.startsWith(`${base}/`) || url.startsWith("data:") || url.startsWith("blob:");
+    if (!own) failures.push(`${page.url()} asked for ${url}`);
+  });
+  page.on("pageerror", (error) => failures.push(`${page.url()}: ${error}`));
+  const shoot = async (name) => {
+    if (screenshots) await page.screenshot({ path: `${screenshots}/${name}.png` });
+  };
+
+  await page.goto(`${base}/docs`);
+  await page.getByText("The life of a payment").waitFor();
+  await shoot("docs");
+
+  await page.getByRole("link", { name: "Swagger UI" }).click();
+  await page.locator("#operations-Payments-createPayment .opblock-summary").click();
+  await page.getByRole("button", { name: "Try it out" }).click();
+  await page.getByPlaceholder("Idempotency-Key").fill(key);
+  await page.getByRole("button", { name: "Execute" }).click();
+  const answer = page.locator("#operations-Payments-createPayment .live-responses-table .response");
+  await answer.getByText("201", { exact: true }).waitFor();
+  await answer.scrollIntoViewIfNeeded();
+  await shoot("swagger-payment");
+
+  await page.goto(`${base}/docs/scalar`);
+  await page.getByText("Create a payment, or replay it").first().waitFor();
+  await shoot("scalar");
+
+  await page.goto(`${base}/problems/idempotency-key-reused`);
+  await page.getByText("mismatched_fields").waitFor();
+  await shoot("problem");
+} finally {
+  await browser.close();
+}
+
+const list = await (await fetch(`${base}/v1/payments?idempotency_key=${key}`)).json();
+if (list.data.length !== 1 || list.data[0].state !== "settled") {
+  failures.push(`the page's payment did not settle: ${JSON.stringify(list)}`);
+}
+for (const failure of failures) console.error(failure);
+process.exit(failures.length ? 1 : 0);

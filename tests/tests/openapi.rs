@@ -1,0 +1,69 @@
+//! The generated document, pinned: a change of the API's description is seen and decided.
+
+use std::process::Command;
+
+use serde_json::Value;
+
+fn document() -> (String, Value) {
+    let output = Command::new(holdfast_tests::holdfast())
+        .arg("openapi")
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let value = serde_json::from_str(&text).unwrap();
+    (text, value)
+}
+
+#[test]
+fn the_generated_document_is_as_reviewed() {
+    insta::assert_snapshot!(document().0);
+}
+
+/// The names of an object's members.
+fn names(value: &Value) -> Vec<&String> {
+    value
+        .as_object()
+        .map(|object| object.keys().collect())
+        .unwrap_or_default()
+}
+
+#[test]
+fn every_operation_answer_and_header_is_described_and_every_answer_has_an_example() {
+    let (_, document) = document();
+    let mut answers = 0;
+    for path in names(&document["paths"]) {
+        for method in names(&document["paths"][path]) {
+            let operation = &document["paths"][path][method];
+            for member in ["operationId", "summary", "description"] {
+                assert!(
+                    operation[member].is_string(),
+                    "{method} {path} lacks {member}"
+                );
+            }
+            for parameter in operation["parameters"].as_array().into_iter().flatten() {
+                assert!(
+                    parameter["description"].is_string(),
+                    "{method} {path} {parameter}"
+                );
+            }
+            for status in names(&operation["responses"]) {
+                let response = &operation["responses"][status];
+                assert!(response["description"].is_string());
+                // What the HTTP library refuses before any route is looked at has no body.
+                if status == "431" {
+                    continue;
+                }
+                assert!(response["headers"]["X-Request-Id"].is_object());
+                for header in names(&response["headers"]) {
+                    assert!(response["headers"][header]["description"].is_string());
+                }
+                for content_type in names(&response["content"]) {
+                    let examples = &response["content"][content_type]["examples"];
+                    assert!(!names(examples).is_empty(), "{method} {path} {status}");
+                    answers += 1;
+                }
+            }
+        }
+    }
+    assert!(answers >= 30, "the table was read: {answers}");
+}
