@@ -1,5 +1,10 @@
 //! The stored request is the fingerprint: equal requests match, and any difference is named.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "what a test cannot go on without fails it"
+)]
+
 use std::collections::BTreeMap;
 
 use holdfast_engine::payment::*;

@@ -1,5 +1,10 @@
 //! The whole machine: every state with every event, as one table. A change of any cell shows.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "what a test cannot go on without fails it"
+)]
+
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::Arc;

@@ -1,5 +1,5 @@
 //! The bank cannot be called without a durable intent, nor twice with one permit: such code does not
-//! compile. What is durable is the pipeline's to say; see the service's own tests for that part.
+//! compile. What is durable is the pipeline's to say; tests over the real binary show that part.
 
 #[test]
 fn code_that_would_call_the_bank_early_or_twice_does_not_compile() {

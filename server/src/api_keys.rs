@@ -21,7 +21,7 @@ const HASH_PREFIX: &str = "sha256:";
 pub(crate) enum Role {
     /// Create, read and cancel payments.
     Merchant,
-    /// Also decide payments that are in review.
+    /// The same so far; set apart for what only operators may do.
     Operator,
 }
 

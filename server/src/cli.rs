@@ -114,7 +114,7 @@ fn serve(args: ServeArgs) -> ExitCode {
         Ok(()) => done(),
         Err(error @ crate::serve::ServeError::Fatal(_)) => {
             say_error(error);
-            // At once: unwinding would have sled write again to a disk that cannot be trusted.
+            // At once, with the store kept from being dropped: see `serve::run`.
             std::process::exit(1)
         }
         Err(error) => failed(error),

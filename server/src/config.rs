@@ -21,7 +21,7 @@ pub(crate) struct ServeArgs {
     data: Option<PathBuf>,
 
     /// The bank to speak to: `sim`, the built-in simulated bank [default: sim]
-    #[arg(long, env = "HOLDFAST_BANK", value_name = "sim|URL")]
+    #[arg(long, env = "HOLDFAST_BANK", value_name = "sim")]
     bank: Option<String>,
 
     /// How long the simulated bank takes, in milliseconds [default: 0]

@@ -125,20 +125,19 @@ pub(crate) async fn run(settings: Settings) -> Result<(), ServeError> {
         drained = tokio::time::timeout(bank_timeout + DRAIN_SLACK, drained) => drained,
         name = signals.next() => {
             tracing::warn!(signal = name, "stopping at once; payments in flight resume at the next start");
-            return Ok(());
+            Ok(Ok(()))
         }
     };
-    match drained {
-        Ok(Ok(())) => {
-            tracing::info!("stopped; everything is on disk");
-            Ok(())
-        }
-        Ok(Err(error)) => Err(ServeError::Fatal(error)),
-        Err(_) => {
-            tracing::warn!("some payments did not end in time; they resume at the next start");
-            Ok(())
-        }
+    if let Some(error) = failure.get() {
+        // The store must not be dropped: that would have sled write once more to a disk that cannot
+        // be trusted. The process ends at once instead.
+        std::mem::forget(service);
+        return Err(ServeError::Fatal(error));
     }
+    if drained.is_err() {
+        tracing::warn!("some payments did not end in time; they resume at the next start");
+    }
+    Ok(())
 }
 
 async fn listen(address: SocketAddr) -> Result<TcpListener, ServeError> {

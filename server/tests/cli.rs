@@ -1,5 +1,10 @@
 //! The command line: exit codes and messages.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "what a test cannot go on without fails it"
+)]
+
 use std::process::{Command, Output};
 
 fn holdfast(arguments: &[&str]) -> Output {

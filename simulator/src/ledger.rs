@@ -107,7 +107,13 @@ impl Ledger {
         if let Some(file) = &mut self.file {
             let mut line = serde_json::to_string(&debit)?;
             line.push('\n');
-            file.write_all(line.as_bytes())?;
+            let whole_bytes = file.stream_position()?;
+            if let Err(error) = file.write_all(line.as_bytes()) {
+                // Half a line must not stand in the way of the next one.
+                file.set_len(whole_bytes)?;
+                file.seek(SeekFrom::Start(whole_bytes))?;
+                return Err(error);
+            }
         }
         self.transactions
             .insert(debit.bank_reference, debit.transaction_id);

@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::Client;
 
 /// A server must say where it listens within this time.
-const START_PATIENCE: Duration = Duration::from_secs(60);
+const START_PATIENCE: Duration = Duration::from_mins(1);
 
 /// Path of the `holdfast` binary that belongs to the tests being run.
 ///

@@ -1,5 +1,10 @@
 //! The real binary over real sockets and files: what a client sees of the promises.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "what a test cannot go on without fails it"
+)]
+
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -9,7 +14,7 @@ use http::{Method, StatusCode};
 use tokio::io::AsyncWriteExt;
 
 /// No wait of a test lasts longer: what has not happened by then will not.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Asks until the payment is in `state`.
 async fn until_state(server: &Server, path: &str, state: &str) -> Answer {

@@ -1,8 +1,13 @@
 //! `kill -9` at many moments, under load of unique and duplicate keys: no acknowledged answer
 //! changes, and each key is charged exactly once.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "what a test cannot go on without fails it"
+)]
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -56,7 +61,7 @@ impl Told {
     }
 }
 
-/// Numbers that look random and follow from their place (SplitMix64's finaliser).
+/// Numbers that look random and follow from their place (the finaliser of `SplitMix64`).
 fn scatter(n: u64) -> u64 {
     let mut z = n.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -92,7 +97,7 @@ async fn acknowledged_answers_outlive_kill_9_and_each_key_is_charged_once() {
         .and_then(|n| n.parse().ok());
     let kills = kills.unwrap_or(KILLS);
     let data = tempfile::tempdir().unwrap();
-    let told = Arc::new(Mutex::new(Told::default()));
+    let told = Mutex::new(Told::default());
     let arguments = ["--bank-latency-ms", "3", "--bank-calls-max", "12"];
     for life in 0..kills {
         let server = Server::start(data.path(), &arguments);
@@ -106,7 +111,7 @@ async fn acknowledged_answers_outlive_kill_9_and_each_key_is_charged_once() {
 
     let server = Server::start(data.path(), &arguments);
     let client = server.client();
-    let told = &mut *told.lock().unwrap();
+    let mut told = told.into_inner().unwrap();
     assert!(
         told.last.len() > 50,
         "the load was acknowledged at all: {}",

@@ -3,6 +3,12 @@
 //! The files under `tests/golden/` are hexadecimal. A new format version gets new files; the old
 //! ones stay. To write the files of the current version anew, set `HOLDFAST_WRITE_GOLDEN`.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "what a test cannot go on without fails it"
+)]
+
+use std::fmt::Write;
 use std::path::PathBuf;
 
 use holdfast_engine::payment::{
@@ -33,7 +39,10 @@ fn golden(name: &str, current: &[u8]) -> Vec<u8> {
         .join("golden")
         .join(name);
     if std::env::var_os("HOLDFAST_WRITE_GOLDEN").is_some() {
-        let hex: String = current.iter().map(|byte| format!("{byte:02x}")).collect();
+        let mut hex = String::new();
+        for byte in current {
+            write!(hex, "{byte:02x}").unwrap();
+        }
         std::fs::write(&path, hex + "\n").unwrap();
     }
     let hex = std::fs::read_to_string(&path).unwrap();

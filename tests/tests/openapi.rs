@@ -1,5 +1,10 @@
 //! The generated document, pinned: a change of the API's description is seen and decided.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "what a test cannot go on without fails it"
+)]
+
 use std::process::Command;
 
 use serde_json::Value;

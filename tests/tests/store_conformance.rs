@@ -1,5 +1,10 @@
 //! One body of tests over every store: the same operations, the same answers.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "what a test cannot go on without fails it"
+)]
+
 use holdfast_engine::payment::{BankTransactionId, Merchant};
 use holdfast_engine::payment::{
     Event, Evidence, MovementKind, Payment, PaymentId, PaymentKey, StateName, Timestamp, transition,

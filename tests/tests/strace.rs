@@ -1,5 +1,10 @@
 //! What the operating system saw: syncs in the right place, and a disk that fails to sync.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "what a test cannot go on without fails it"
+)]
+
 use std::path::Path;
 
 use holdfast_tests::sample::{BODY, debits};
@@ -52,23 +57,24 @@ async fn the_intent_is_synced_before_the_bank_is_called_and_the_outcome_before_t
         .iter()
         .position(|line| line.contains("pwrite64") && line.contains("traced"))
         .expect("the intent was written");
-    let mut story = Vec::new();
+    let mut order = Vec::new();
     for line in &lines[intent..] {
         match call(line) {
-            Some(("pwrite64", path)) if path.ends_with("/db") => story.push("write"),
-            Some(("fdatasync", path)) if path.ends_with("/db") => story.push("sync"),
-            Some(("write", path)) if path.ends_with("simulated-bank.jsonl") => story.push("bank"),
-            Some((_, path)) if path.contains("socket:") || path.contains("TCP:") => {
-                if line.contains("201 Created") {
-                    story.push("answer");
-                    break;
-                }
+            Some(("pwrite64", path)) if path.ends_with("/db") => order.push("write"),
+            Some(("fdatasync", path)) if path.ends_with("/db") => order.push("sync"),
+            Some(("write", path)) if path.ends_with("simulated-bank.jsonl") => order.push("bank"),
+            Some((_, path))
+                if (path.contains("socket:") || path.contains("TCP:"))
+                    && line.contains("201 Created") =>
+            {
+                order.push("answer");
+                break;
             }
             _ => {}
         }
     }
-    story.dedup();
-    assert_eq!(story, ["write", "sync", "bank", "write", "sync", "answer"]);
+    order.dedup();
+    assert_eq!(order, ["write", "sync", "bank", "write", "sync", "answer"]);
 }
 
 /// sled shows a write before it is synced. Whoever asks meanwhile must not be told of it: a power

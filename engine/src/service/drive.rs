@@ -69,7 +69,7 @@ pub(super) async fn fly(inner: Arc<Inner>, pilot: Pilot, request: Option<Arc<Pay
         },
         // Recovery was told of a payment that the store does not have.
         (None, None) => {
-            tracing::error!("an unfinished payment has no record; run `holdfast verify`");
+            tracing::error!("an unfinished payment has no record; the store is damaged");
             return;
         }
     };

@@ -60,7 +60,7 @@ pub enum OpenProblem {
     /// A newer Holdfast wrote it.
     #[error(
         "its store has format version {found}, and this build of Holdfast knows versions up to \
-         {STORE_FORMAT}. Start it with the newer Holdfast that wrote it; nothing was changed"
+         {STORE_FORMAT}. Start it with the newer Holdfast that wrote it; no payment in it was changed"
     )]
     NewerFormat {
         /// The version found.
@@ -69,7 +69,7 @@ pub enum OpenProblem {
     /// The mark that says what it is cannot be read.
     #[error(
         "its store carries no readable format mark, so it is damaged or not Holdfast's. Restore the \
-         directory from a backup; nothing was changed"
+         directory from a backup; no payment in it was changed"
     )]
     NoFormatMark,
     /// The database refused to open.
@@ -110,12 +110,15 @@ pub(super) fn open(options: &SledOptions) -> Result<Inner, OpenError> {
 fn open_in(options: &SledOptions) -> Result<Inner, OpenProblem> {
     let data = &options.directory;
     fs::create_dir_all(data).map_err(io("creating the directory"))?;
+    let data = &fs::canonicalize(data).map_err(io("resolving the directory"))?;
     let lock = take_lock(data)?;
     let store = data.join(STORE);
     if !store.exists() {
         refuse_foreign(data)?;
         create(options, data)?;
     }
+    // At every start, for the last one may have ended between a rename and its sync.
+    sync_names(data)?;
     let database = open_database(options, &store)?;
     check_format(&database)?;
     assemble(database, &store, lock)
@@ -177,10 +180,22 @@ fn create(options: &SledOptions, data: &Path) -> Result<(), OpenProblem> {
     }
     sync_path(&unfinished)?;
     fs::rename(&unfinished, data.join(STORE)).map_err(io("moving the new store into place"))?;
+    Ok(())
+}
+
+/// Makes the names durable under which the store is found: those in the data directory and those of
+/// the directories above it, any of which may be new.
+fn sync_names(data: &Path) -> Result<(), OpenProblem> {
     sync_path(data)?;
-    let parent = fs::canonicalize(data).map_err(io("resolving the directory"))?;
-    if let Some(parent) = parent.parent() {
-        sync_path(parent)?;
+    for above in data.ancestors().skip(1) {
+        match File::open(above) {
+            Ok(directory) => directory
+                .sync_all()
+                .map_err(io("syncing new files to disk"))?,
+            // A directory that this user may not read was not made by this user.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => break,
+            Err(error) => return Err(io("syncing new files to disk")(error)),
+        }
     }
     Ok(())
 }
