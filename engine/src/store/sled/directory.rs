@@ -107,6 +107,17 @@ pub(super) fn open(options: &SledOptions) -> Result<Inner, OpenError> {
     })
 }
 
+/// The error of a store that got no thread to commit on.
+pub(super) fn no_thread(options: &SledOptions, source: io::Error) -> OpenError {
+    OpenError {
+        directory: options.directory.clone(),
+        problem: OpenProblem::Io {
+            action: "starting the committing thread",
+            source,
+        },
+    }
+}
+
 fn open_in(options: &SledOptions) -> Result<Inner, OpenProblem> {
     let data = &options.directory;
     fs::create_dir_all(data).map_err(io("creating the directory"))?;

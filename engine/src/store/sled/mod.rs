@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{Page, Query, Store, StoreError, Verdict, Write};
 use crate::payment::{JournalEntry, Merchant, Payment, PaymentId, PaymentKey};
@@ -34,7 +34,19 @@ pub struct SledOptions {
 /// Payments and journal in an embedded sled database. One process at a time.
 pub struct SledStore {
     inner: Arc<Inner>,
+    /// Takes batches to the committing thread; `None` only while the store is being dropped.
+    batches: Option<mpsc::Sender<Batch>>,
+    committer: Option<std::thread::JoinHandle<()>>,
 }
+
+/// A batch on its way to the committing thread, and where its verdicts go.
+struct Batch {
+    writes: Vec<Write>,
+    verdicts: oneshot::Sender<Result<Vec<Verdict>, StoreError>>,
+}
+
+/// Batches that may wait for the committing thread. The pipeline hands over one at a time.
+const BATCHES_WAITING_MAX: usize = 4;
 
 struct Inner {
     database: sled::Db,
@@ -81,13 +93,39 @@ impl SledStore {
     /// When another process uses it, when the directory holds something else, when the store is of
     /// a newer format or damaged, or when the disk refuses. Each message says what to do.
     pub fn open(options: &SledOptions) -> Result<Self, OpenError> {
-        directory::open(options).map(|inner| Self {
-            inner: Arc::new(inner),
+        let inner = Arc::new(directory::open(options)?);
+        let (batches, mut waiting) = mpsc::channel::<Batch>(BATCHES_WAITING_MAX);
+        // Commits block, for the disk is slow: they have one thread of their own.
+        let committer = std::thread::Builder::new().name("holdfast-commit".to_owned());
+        let committer = committer.spawn({
+            let inner = inner.clone();
+            move || {
+                while let Some(Batch { writes, verdicts }) = waiting.blocking_recv() {
+                    // Whoever asked may be gone; what is written stays written.
+                    let _ = verdicts.send(inner.commit(&writes));
+                }
+            }
+        });
+        let committer = committer.map_err(|error| directory::no_thread(options, error))?;
+        Ok(Self {
+            inner,
+            batches: Some(batches),
+            committer: Some(committer),
         })
     }
 
     async fn barrier(&self) -> Result<(), StoreError> {
         self.inner.barrier().await
+    }
+}
+
+impl Drop for SledStore {
+    fn drop(&mut self) {
+        // Ends the thread once it has committed what it has; then the directory is free again.
+        self.batches = None;
+        if let Some(committer) = self.committer.take() {
+            let _ = committer.join();
+        }
     }
 }
 
@@ -139,12 +177,25 @@ impl Inner {
 #[async_trait]
 impl Store for SledStore {
     async fn commit(&self, batch: Vec<Write>) -> Result<Vec<Verdict>, StoreError> {
-        let inner = self.inner.clone();
-        let committed = tokio::task::spawn_blocking(move || inner.commit(&batch)).await;
-        committed.unwrap_or_else(|panicked| {
-            self.inner.poison();
-            Err(StoreError::Apply(Box::new(panicked)))
-        })
+        let (verdicts, committed) = oneshot::channel();
+        let batch = Batch {
+            writes: batch,
+            verdicts,
+        };
+        let handed_over = match &self.batches {
+            Some(batches) => batches.send(batch).await.is_ok(),
+            None => false,
+        };
+        match committed.await {
+            Ok(committed) if handed_over => committed,
+            // The committing thread is gone: it panicked, and what it left is unknown.
+            Ok(_) | Err(_) => {
+                self.inner.poison();
+                Err(StoreError::Apply(
+                    "the committing thread has stopped".into(),
+                ))
+            }
+        }
     }
 
     async fn get(&self, key: &PaymentKey) -> Result<Option<Payment>, StoreError> {
