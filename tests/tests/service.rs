@@ -1,0 +1,453 @@
+//! The service over a simulated store and a scripted bank, in virtual time: what it does about each
+//! way a bank call can end, and what it refuses.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "what a test cannot go on without fails it"
+)]
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use holdfast_engine::bank::{Bank, ChargeOutcome, Decision, InquiryOutcome};
+use holdfast_engine::clock::Clock;
+use holdfast_engine::payment::{
+    BankReference, BankTransactionId, Budgets, Capability, Cause, FailureReason, Payment, Phase,
+    State, Timestamp,
+};
+use holdfast_engine::pipeline::SendPermit;
+use holdfast_engine::service::{
+    CreateError, CreateOptions, Created, Parts, Service, ServiceOptions, Unavailable,
+};
+use holdfast_engine::source::SeededSource;
+use holdfast_simulator::SimulatedStore;
+use holdfast_tests::sample::{key, request};
+use tokio::time::Instant;
+
+/// Wall-clock time that follows tokio's, so that pausing pauses both.
+struct VirtualClock(Instant);
+
+impl Clock for VirtualClock {
+    fn now(&self) -> Timestamp {
+        let ms = u64::try_from(self.0.elapsed().as_millis()).unwrap();
+        Timestamp::from_unix_ms(1_767_225_600_000 + ms)
+    }
+}
+
+/// A bank that answers from a script, and counts.
+struct ScriptedBank {
+    capability: Capability,
+    latency: Duration,
+    charges: Mutex<VecDeque<ChargeOutcome>>,
+    inquiries: Mutex<VecDeque<InquiryOutcome>>,
+    inquired: AtomicU64,
+    references: Mutex<Vec<BankReference>>,
+}
+
+fn confirmed() -> Decision {
+    Decision::Confirmed {
+        bank_transaction_id: BankTransactionId::new("b_1").unwrap(),
+    }
+}
+
+impl ScriptedBank {
+    fn new(capability: Capability) -> Self {
+        Self {
+            capability,
+            latency: Duration::ZERO,
+            charges: Mutex::default(),
+            inquiries: Mutex::default(),
+            inquired: AtomicU64::new(0),
+            references: Mutex::default(),
+        }
+    }
+
+    fn latency_s(mut self, seconds: u64) -> Self {
+        self.latency = Duration::from_secs(seconds);
+        self
+    }
+
+    fn charges(self, outcomes: impl IntoIterator<Item = ChargeOutcome>) -> Self {
+        self.charges.lock().unwrap().extend(outcomes);
+        self
+    }
+
+    fn inquiries(self, outcomes: impl IntoIterator<Item = InquiryOutcome>) -> Self {
+        self.inquiries.lock().unwrap().extend(outcomes);
+        self
+    }
+
+    /// How many charges and inquiries reached it.
+    fn counts(&self) -> (usize, u64) {
+        (
+            self.references.lock().unwrap().len(),
+            self.inquired.load(Ordering::SeqCst),
+        )
+    }
+}
+
+#[async_trait]
+impl Bank for ScriptedBank {
+    fn capability(&self) -> Capability {
+        self.capability
+    }
+
+    async fn charge(&self, permit: SendPermit) -> ChargeOutcome {
+        self.references
+            .lock()
+            .unwrap()
+            .push(permit.bank_reference());
+        tokio::time::sleep(self.latency).await;
+        let next = self.charges.lock().unwrap().pop_front();
+        next.unwrap_or_else(|| ChargeOutcome::Decided(confirmed()))
+    }
+
+    async fn inquire(&self, _: BankReference) -> InquiryOutcome {
+        self.inquired.fetch_add(1, Ordering::SeqCst);
+        let next = self.inquiries.lock().unwrap().pop_front();
+        next.unwrap_or(InquiryOutcome::NotFound)
+    }
+}
+
+const KEYED: Capability = Capability::Keyed {
+    window_ms: 24 * 3_600_000,
+};
+
+struct World {
+    service: Service,
+    store: Arc<SimulatedStore>,
+    bank: Arc<ScriptedBank>,
+}
+
+fn world(bank: ScriptedBank) -> World {
+    world_with(bank, SimulatedStore::default(), ServiceOptions::default())
+}
+
+fn world_with(bank: ScriptedBank, store: SimulatedStore, options: ServiceOptions) -> World {
+    let (store, bank) = (Arc::new(store), Arc::new(bank));
+    let service = Service::start(Parts {
+        store: store.clone(),
+        bank: bank.clone(),
+        clock: Arc::new(VirtualClock(Instant::now())),
+        source: Arc::new(SeededSource::new([9; 32])),
+        options,
+    });
+    World {
+        service,
+        store,
+        bank,
+    }
+}
+
+fn wait(seconds: u64) -> CreateOptions {
+    CreateOptions {
+        wait: Duration::from_secs(seconds),
+        strict: false,
+    }
+}
+
+impl World {
+    async fn pay(&self, text: &str, options: CreateOptions) -> Result<Created, CreateError> {
+        let request = Arc::unwrap_or_clone(request(1999));
+        self.service.create(key(text), request, options).await
+    }
+
+    async fn settles(&self, text: &str) -> Arc<Payment> {
+        let payment = self.pay(text, wait(3_600)).await.unwrap().payment;
+        assert!(
+            matches!(payment.state, State::Settled { .. }),
+            "{payment:?}"
+        );
+        payment
+    }
+
+    fn causes(&self) -> Vec<Cause> {
+        self.store
+            .journal()
+            .iter()
+            .map(|entry| entry.cause)
+            .collect()
+    }
+}
+
+fn phase(payment: &Payment) -> Option<Phase> {
+    match &payment.state {
+        State::BankCalled(called) => Some(called.phase),
+        State::Received | State::Persisted | State::Settled { .. } | State::Failed { .. } => None,
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_fast_path_is_two_commits_and_three_entries() {
+    let world = world(ScriptedBank::new(KEYED));
+    let created = world.pay("k", wait(10)).await.unwrap();
+    assert!(!created.replayed);
+    assert_eq!(world.store.commits(), 2);
+    assert_eq!(
+        world.causes(),
+        [Cause::Request, Cause::Dispatch, Cause::BankAnswer]
+    );
+    let again = world.pay("k", wait(10)).await.unwrap();
+    assert!(again.replayed);
+    assert_eq!(again.payment, created.payment);
+    assert_eq!((world.store.commits(), world.bank.counts()), (2, (1, 0)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unknown_outcome_at_a_keyed_bank_is_sent_again_under_the_same_reference() {
+    let bank = ScriptedBank::new(KEYED).charges([ChargeOutcome::Unknown, ChargeOutcome::Unknown]);
+    let world = world(bank);
+    let payment = world.settles("k").await;
+    assert_eq!(payment.attempts, 3);
+    let references = world.bank.references.lock().unwrap().clone();
+    assert_eq!(references, vec![payment.bank_reference(); 3]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_times_out_is_unknown_and_never_failed() {
+    let world = world(ScriptedBank::new(KEYED).latency_s(11));
+    let created = world.pay("k", wait(15)).await.unwrap();
+    assert!(matches!(created.payment.state, State::BankCalled(_)));
+    assert!(world.causes().contains(&Cause::NoAnswer));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_inquiry_only_bank_is_asked_and_not_found_counts_only_after_the_grace() {
+    let grace_ms = 60_000;
+    let bank =
+        ScriptedBank::new(Capability::InquiryOnly { grace_ms }).charges([ChargeOutcome::Unknown]);
+    let world = world(bank);
+    let payment = world.settles("k").await;
+    assert_eq!(payment.attempts, 2, "sent again once it was proven unsent");
+    let journal = world.store.journal();
+    let sent: Vec<_> = journal
+        .iter()
+        .filter(|entry| entry.cause == Cause::Dispatch)
+        .collect();
+    assert!(sent[1].at.ms_since(sent[0].at) >= grace_ms);
+    assert!(
+        world.bank.counts().1 > 1,
+        "asked more than once within the grace"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_inquiry_that_finds_the_debit_settles_without_another_attempt() {
+    let bank = ScriptedBank::new(Capability::InquiryOnly { grace_ms: 60_000 })
+        .charges([ChargeOutcome::Unknown])
+        .inquiries([
+            InquiryOutcome::NotFound,
+            InquiryOutcome::Decided(confirmed()),
+        ]);
+    let world = world(bank);
+    assert_eq!(world.settles("k").await.attempts, 1);
+    assert_eq!(world.bank.counts(), (1, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bank_that_can_do_neither_leads_straight_to_review() {
+    let bank = ScriptedBank::new(Capability::Neither).charges([ChargeOutcome::Unknown]);
+    let world = world(bank);
+    let created = world.pay("k", wait(3_600)).await.unwrap();
+    assert_eq!(phase(&created.payment), Some(Phase::Review));
+    assert_eq!(world.bank.counts(), (1, 0), "never sent again");
+    let replay = world.pay("k", wait(0)).await.unwrap();
+    assert_eq!(phase(&replay.payment), Some(Phase::Review));
+}
+
+#[tokio::test(start_paused = true)]
+async fn spent_inquiries_lead_to_review_with_the_hold_kept() {
+    let bank = ScriptedBank::new(Capability::InquiryOnly { grace_ms: u64::MAX })
+        .charges([ChargeOutcome::Unknown]);
+    let budgets = Budgets {
+        attempts_max: 3,
+        inquiries_max: 4,
+    };
+    let options = ServiceOptions {
+        budgets,
+        ..ServiceOptions::default()
+    };
+    let world = world_with(bank, SimulatedStore::default(), options);
+    let created = world.pay("k", wait(3_600)).await.unwrap();
+    assert_eq!(phase(&created.payment), Some(Phase::Review));
+    assert_eq!(world.bank.counts(), (1, 4));
+    let movements = world
+        .store
+        .journal()
+        .iter()
+        .filter(|entry| entry.movement.is_some())
+        .count();
+    assert_eq!(movements, 1, "held, neither posted nor voided");
+}
+
+#[tokio::test(start_paused = true)]
+async fn attempts_that_were_never_sent_end_as_not_sent_and_retry_after_is_honoured() {
+    let never = std::iter::repeat_n(
+        ChargeOutcome::NotSent {
+            retry_after_ms: 5_000,
+        },
+        3,
+    );
+    let bank = ScriptedBank::new(Capability::Neither).charges(never);
+    let budgets = Budgets {
+        attempts_max: 3,
+        inquiries_max: 4,
+    };
+    let options = ServiceOptions {
+        budgets,
+        ..ServiceOptions::default()
+    };
+    let world = world_with(bank, SimulatedStore::default(), options);
+    let started = Instant::now();
+    let payment = world.pay("k", wait(3_600)).await.unwrap().payment;
+    assert!(matches!(
+        &payment.state,
+        State::Failed {
+            reason: FailureReason::NotSent,
+            ..
+        }
+    ));
+    assert_eq!(world.bank.counts(), (3, 0));
+    assert!(started.elapsed() >= Duration::from_secs(15));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_payment_that_waits_too_long_for_its_turn_expires_unsent() {
+    let bank = ScriptedBank::new(KEYED).latency_s(9);
+    let options = ServiceOptions {
+        bank_calls_max: 1,
+        expire_after_ms: 4_000,
+        ..ServiceOptions::default()
+    };
+    let world = world_with(bank, SimulatedStore::default(), options);
+    world.pay("first", wait(0)).await.unwrap();
+    let second = world.pay("second", wait(60)).await.unwrap().payment;
+    assert!(matches!(
+        &second.state,
+        State::Failed {
+            reason: FailureReason::Expired,
+            ..
+        }
+    ));
+    assert_eq!((second.attempts, world.bank.counts().0), (0, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn duplicates_join_strict_ones_are_refused_and_others_are_a_mismatch() {
+    let world = world(ScriptedBank::new(KEYED).latency_s(2));
+    let duplicate = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let strict = CreateOptions {
+            strict: true,
+            ..wait(10)
+        };
+        assert!(matches!(
+            world.pay("k", strict).await,
+            Err(CreateError::InProgress(_))
+        ));
+        let other = Arc::unwrap_or_clone(request(1));
+        let other = world.service.create(key("k"), other, wait(10)).await;
+        assert!(matches!(other, Err(CreateError::Mismatch { fields, .. }) if fields == ["amount"]));
+        world.pay("k", wait(10)).await
+    };
+    let (first, duplicate) = tokio::join!(world.pay("k", wait(10)), duplicate);
+    let (first, duplicate) = (first.unwrap(), duplicate.unwrap());
+    assert_eq!((first.replayed, duplicate.replayed), (false, true));
+    assert_eq!(first.payment, duplicate.payment);
+    assert_eq!(world.bank.counts(), (1, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn more_flights_than_allowed_are_refused_and_have_no_effect() {
+    let bank = ScriptedBank::new(KEYED).latency_s(2);
+    let options = ServiceOptions {
+        flights_max: 1,
+        ..ServiceOptions::default()
+    };
+    let world = world_with(bank, SimulatedStore::default(), options);
+    world.pay("first", wait(0)).await.unwrap();
+    let refused = world.pay("second", wait(0)).await.unwrap_err();
+    assert!(matches!(
+        refused,
+        CreateError::Unavailable(Unavailable::AtCapacity)
+    ));
+    assert_eq!(
+        world.service.find_by_key(&key("second")).await.unwrap(),
+        None
+    );
+    world.settles("first").await;
+    world.settles("second").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failed_sync_stops_the_service_and_a_new_life_goes_on() {
+    let world = world(ScriptedBank::new(KEYED));
+    let before = world.settles("before").await;
+    world.store.fail_next_sync();
+    let refused = world.pay("during", wait(10)).await.unwrap_err();
+    assert!(matches!(
+        refused,
+        CreateError::Unavailable(Unavailable::Stopped)
+    ));
+    assert_eq!(
+        world.bank.counts().0,
+        1,
+        "an intent that is not durable reaches no bank"
+    );
+    assert_eq!(world.service.ready(), Err(Unavailable::Stopped));
+    assert!(world.service.failure().is_set());
+    assert!(
+        world.pay("before", wait(10)).await.is_err(),
+        "everything is refused"
+    );
+
+    let reopened = world.store.reopen();
+    let next = world_with(
+        ScriptedBank::new(KEYED),
+        reopened,
+        ServiceOptions::default(),
+    );
+    assert_eq!(next.settles("before").await, before);
+    next.settles("during").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn recovery_resumes_what_was_under_way_and_running_it_twice_changes_nothing() {
+    let world = world(ScriptedBank::new(KEYED).latency_s(5));
+    let interrupted = world.pay("k", wait(0)).await.unwrap().payment;
+    assert_eq!(phase(&interrupted), Some(Phase::Awaiting));
+    // The process is gone; what was durable is found by the next one.
+    let bank = ScriptedBank::new(KEYED).latency_s(1);
+    let next = world_with(bank, world.store.reopen(), ServiceOptions::default());
+    assert_eq!(next.service.recover().await.unwrap(), 1);
+    assert_eq!(
+        next.service.recover().await.unwrap(),
+        0,
+        "it is in flight already"
+    );
+    let joined = next.pay("k", wait(10)).await.unwrap();
+    assert!(joined.replayed);
+    assert_eq!(
+        (joined.payment.id, joined.payment.attempts),
+        (interrupted.id, 2)
+    );
+    assert_eq!(next.causes()[2..4], [Cause::Recovery, Cause::Dispatch]);
+    assert_eq!(next.bank.counts(), (1, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_draining_service_takes_nothing_new_and_replays_what_is_finished() {
+    let world = world(ScriptedBank::new(KEYED));
+    let done = world.settles("done").await;
+    world.service.shutdown().await.unwrap();
+    assert_eq!(world.service.ready(), Err(Unavailable::Draining));
+    let refused = world.pay("new", wait(0)).await.unwrap_err();
+    assert!(matches!(
+        refused,
+        CreateError::Unavailable(Unavailable::Draining)
+    ));
+    assert_eq!(world.pay("done", wait(0)).await.unwrap().payment, done);
+}
