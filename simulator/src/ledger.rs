@@ -3,7 +3,7 @@
 //! With a file behind it the bank remembers across restarts of the process it lives in, as a real
 //! bank would: a payment that is recovered after a crash meets a bank that has seen it before.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -50,8 +50,9 @@ enum Problem {
 /// The books. In memory, and in a file when there is one.
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
-    /// Transaction id by bank reference: what deduplication needs.
-    transactions: BTreeMap<String, String>,
+    /// Transaction id by bank reference: what deduplication needs. Never iterated, so its order
+    /// decides nothing.
+    transactions: HashMap<String, String>,
     file: Option<File>,
 }
 
@@ -71,7 +72,7 @@ impl Ledger {
             .read(true)
             .write(true)
             .open(path)?;
-        let mut transactions = BTreeMap::new();
+        let mut transactions = HashMap::new();
         let mut whole_bytes = 0;
         let mut reader = BufReader::new(Read::by_ref(&mut file));
         let mut line = String::new();
