@@ -168,8 +168,9 @@ fn problem_of(error: &Error, path: &str) -> Problem {
     if let Some(ParseParamError { name, reason }) = error.downcast_ref() {
         return invalid_parameter(name, reason);
     }
-    if let Some(ParsePathError { name, reason }) = error.downcast_ref() {
-        return invalid_parameter(name, reason);
+    if error.is::<ParsePathError>() {
+        // The only parameter in a path is a payment's id: what is no id is the id of no payment.
+        return Problem::new(Kind::NotFound, "There is no such payment.");
     }
     if error.is::<NotFoundError>() {
         return not_found(path);
@@ -204,10 +205,6 @@ fn not_found(path: &str) -> Problem {
 }
 
 fn invalid_parameter(name: &str, reason: &str) -> Problem {
-    if name == "payment_id" {
-        // What is no id is the id of no payment.
-        return Problem::new(Kind::NotFound, "There is no such payment.");
-    }
     let rule = match name {
         "limit" => "must be an integer from 1 to 100".to_owned(),
         "state" => "must be one of persisted, bank_called, settled, failed".to_owned(),

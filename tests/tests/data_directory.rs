@@ -1,0 +1,95 @@
+//! The data directory: what is refused, and a creation that was cut short.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "what a test cannot go on without fails it"
+)]
+
+use std::path::Path;
+
+use holdfast_engine::store::{OpenProblem, SledOptions, SledStore};
+
+fn open(directory: &Path) -> Result<SledStore, holdfast_engine::store::OpenError> {
+    SledStore::open(&SledOptions {
+        directory: directory.to_owned(),
+        cache_bytes: 16 << 20,
+    })
+}
+
+fn said(directory: &Path) -> String {
+    open(directory).err().expect("it is refused").to_string()
+}
+
+/// Changes the format mark of a closed store.
+fn mark(directory: &Path, mark: Option<&str>) {
+    let database = sled_of(directory);
+    let meta = database.open_tree("meta").unwrap();
+    match mark {
+        Some(mark) => meta.insert("format", mark).unwrap(),
+        None => meta.remove("format").unwrap(),
+    };
+    database.flush().unwrap();
+}
+
+fn sled_of(directory: &Path) -> sled::Db {
+    for _ in 0..500 {
+        match sled::open(directory.join("store")) {
+            Ok(database) => return database,
+            // The last owner's threads let go of the file a moment after it is dropped.
+            Err(_) => std::thread::yield_now(),
+        }
+    }
+    sled::open(directory.join("store")).unwrap()
+}
+
+#[test]
+fn a_store_of_a_newer_format_is_refused_and_its_version_named() {
+    let directory = tempfile::tempdir().unwrap();
+    drop(open(directory.path()).unwrap());
+    mark(directory.path(), Some("holdfast store format 2"));
+    let message = said(directory.path());
+    assert!(message.contains("format version 2"), "{message}");
+    assert!(message.contains("knows versions up to 1"), "{message}");
+    mark(directory.path(), Some("holdfast store format 1"));
+    assert!(
+        open(directory.path()).is_ok(),
+        "nothing was harmed by the refusal"
+    );
+}
+
+#[test]
+fn a_store_without_a_readable_mark_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    drop(open(directory.path()).unwrap());
+    mark(directory.path(), None);
+    assert!(said(directory.path()).contains("no readable format mark"));
+}
+
+#[test]
+fn a_directory_with_something_else_in_it_is_refused_and_left_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("thesis.odt"), "years of work").unwrap();
+    let message = said(directory.path());
+    assert!(message.contains("thesis.odt"), "{message}");
+    assert!(!directory.path().join("store").exists());
+}
+
+#[test]
+fn a_creation_that_was_cut_short_is_thrown_away_and_done_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let half = directory.path().join("store.new");
+    std::fs::create_dir_all(&half).unwrap();
+    std::fs::write(half.join("conf"), "torn").unwrap();
+    assert!(open(directory.path()).is_ok());
+    assert!(!half.exists());
+}
+
+#[test]
+fn two_stores_do_not_share_a_directory() {
+    let directory = tempfile::tempdir().unwrap();
+    let first = open(directory.path()).unwrap();
+    let second = open(directory.path()).err().expect("it is refused");
+    assert!(matches!(second.problem(), OpenProblem::InUse));
+    drop(first);
+    assert!(open(directory.path()).is_ok());
+}
