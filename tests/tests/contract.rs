@@ -1,10 +1,5 @@
 //! The contract's answers and headers, one by one, over the real binary.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "what a test cannot go on without fails it"
-)]
-
 use std::fmt::Write;
 use std::process::Command;
 
