@@ -134,8 +134,11 @@ pub(crate) async fn run(settings: Settings) -> Result<(), ServeError> {
         std::mem::forget(service);
         return Err(ServeError::Fatal(error));
     }
-    if drained.is_err() {
-        tracing::warn!("some payments did not end in time; they resume at the next start");
+    match drained {
+        Ok(_) => tracing::info!("stopped"),
+        Err(_) => {
+            tracing::warn!("some payments did not end in time; they resume at the next start");
+        }
     }
     Ok(())
 }
