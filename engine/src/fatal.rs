@@ -28,14 +28,17 @@ impl Default for Failure {
 }
 
 impl Failure {
-    /// Records a failure, unless there is one already.
-    pub fn report(&self, error: FatalError) {
+    /// Records a failure, unless there is one already; returns the one that counts.
+    pub fn report(&self, error: FatalError) -> Arc<FatalError> {
         tracing::error!(error = &error as &dyn std::error::Error, "the engine stops");
+        let reported = Arc::new(error);
+        let mut counts = reported.clone();
         self.0.send_if_modified(|first| {
             let is_first = first.is_none();
-            first.get_or_insert_with(|| Arc::new(error));
+            counts = first.get_or_insert(reported).clone();
             is_first
         });
+        counts
     }
 
     /// The failure, if there is one.

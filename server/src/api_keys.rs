@@ -4,6 +4,7 @@
 //! without telling by its time how much of it was right.
 
 use std::fmt;
+use std::sync::Arc;
 
 use holdfast_engine::payment::Merchant;
 use rand::TryRng;
@@ -57,7 +58,8 @@ pub(crate) enum InvalidApiKey {
 /// The keys in force.
 #[derive(Clone, Default)]
 pub(crate) struct ApiKeys {
-    keys: Vec<(Merchant, [u8; 32])>,
+    /// Shared: the front door hands itself to every request.
+    keys: Arc<[(Merchant, [u8; 32])]>,
 }
 
 impl fmt::Debug for ApiKeys {

@@ -142,6 +142,18 @@ fn world_with(bank: ScriptedBank, store: SimulatedStore, options: ServiceOptions
     }
 }
 
+/// Few attempts and inquiries, so that a test sees them spent.
+fn small_budgets() -> ServiceOptions {
+    let budgets = Budgets {
+        attempts_max: 3,
+        inquiries_max: 4,
+    };
+    ServiceOptions {
+        budgets,
+        ..ServiceOptions::default()
+    }
+}
+
 fn wait(seconds: u64) -> CreateOptions {
     CreateOptions {
         wait: Duration::from_secs(seconds),
@@ -262,15 +274,7 @@ async fn a_bank_that_can_do_neither_leads_straight_to_review() {
 async fn spent_inquiries_lead_to_review_with_the_hold_kept() {
     let bank = ScriptedBank::new(Capability::InquiryOnly { grace_ms: u64::MAX })
         .charges([ChargeOutcome::Unknown]);
-    let budgets = Budgets {
-        attempts_max: 3,
-        inquiries_max: 4,
-    };
-    let options = ServiceOptions {
-        budgets,
-        ..ServiceOptions::default()
-    };
-    let world = world_with(bank, SimulatedStore::default(), options);
+    let world = world_with(bank, SimulatedStore::default(), small_budgets());
     let created = world.pay("k", wait(3_600)).await.unwrap();
     assert_eq!(phase(&created.payment), Some(Phase::Review));
     assert_eq!(world.bank.counts(), (1, 4));
@@ -292,15 +296,7 @@ async fn attempts_that_were_never_sent_end_as_not_sent_and_retry_after_is_honour
         3,
     );
     let bank = ScriptedBank::new(Capability::Neither).charges(never);
-    let budgets = Budgets {
-        attempts_max: 3,
-        inquiries_max: 4,
-    };
-    let options = ServiceOptions {
-        budgets,
-        ..ServiceOptions::default()
-    };
-    let world = world_with(bank, SimulatedStore::default(), options);
+    let world = world_with(bank, SimulatedStore::default(), small_budgets());
     let started = Instant::now();
     let payment = world.pay("k", wait(3_600)).await.unwrap().payment;
     assert!(matches!(

@@ -393,13 +393,8 @@ impl Service {
         if let Some(error) = inner.failure.get() {
             return Err(error);
         }
-        inner.store.close().await.map_err(|error| {
-            inner.failure.report(FatalError::Store(error));
-            inner
-                .failure
-                .get()
-                .unwrap_or_else(|| Arc::new(FatalError::Panicked))
-        })
+        let closed = inner.store.close().await;
+        closed.map_err(|error| inner.failure.report(FatalError::Store(error)))
     }
 }
 
@@ -409,7 +404,9 @@ impl Inner {
         answer.map_err(|error| {
             match error {
                 StoreError::Closed => {}
-                error => self.failure.report(FatalError::Store(error)),
+                error => {
+                    self.failure.report(FatalError::Store(error));
+                }
             }
             Unavailable::Stopped
         })

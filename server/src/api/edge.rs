@@ -30,7 +30,7 @@ pub(super) struct Requests(Family<RequestLabels, Counter>);
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RequestLabels {
-    method: String,
+    method: &'static str,
     route: &'static str,
     status: u16,
 }
@@ -116,6 +116,8 @@ impl<E: Endpoint> Endpoint for Edge<E> {
             status,
         };
         self.requests.0.get_or_create(&labels).inc();
+        let kind: Option<&Kind> = response.extensions().get();
+        let should_retry = kind.is_some_and(|kind| kind.should_retry());
         let headers = response.headers_mut();
         headers.insert(REQUEST_ID, request_id);
         let nosniff = HeaderValue::from_static("nosniff");
@@ -130,15 +132,10 @@ impl<E: Endpoint> Endpoint for Edge<E> {
             headers.entry(REPLAYED).or_insert_with(|| boolean(false));
             headers
                 .entry(SHOULD_RETRY)
-                .or_insert_with(|| boolean(worth_a_retry(status)));
+                .or_insert_with(|| boolean(should_retry));
         }
         Ok(response)
     }
-}
-
-/// Whether an error of the create route may turn into something else by itself.
-const fn worth_a_retry(status: u16) -> bool {
-    matches!(status, 409 | 500..)
 }
 
 fn respond_to_error(error: Error, path: &str, request_id: &HeaderValue) -> Response {
@@ -257,19 +254,15 @@ fn allowed_methods(path: &str) -> String {
 }
 
 /// Standard methods by name; the rest is client input and would grow the metrics without bound.
-fn label_of(method: &Method) -> String {
-    let known = [
-        Method::GET,
-        Method::POST,
-        Method::HEAD,
-        Method::PUT,
-        Method::DELETE,
-        Method::PATCH,
-        Method::OPTIONS,
-    ];
-    if known.contains(method) {
-        method.to_string()
-    } else {
-        "other".to_owned()
+fn label_of(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::POST => "POST",
+        Method::HEAD => "HEAD",
+        Method::PUT => "PUT",
+        Method::DELETE => "DELETE",
+        Method::PATCH => "PATCH",
+        Method::OPTIONS => "OPTIONS",
+        _ => "other",
     }
 }

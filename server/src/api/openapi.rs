@@ -43,10 +43,8 @@ impl Document {
             "<title>Swagger UI</title>",
             "<title>Holdfast API · Swagger UI</title>",
         );
-        let scalar = with_completed(api.scalar_html()).replace(
-            "<title>Scalar</title>",
-            "<title>Holdfast API · Scalar</title>",
-        )
+        let scalar = with_completed(api.scalar_html())
+            .replace("<title>Scalar</title>", "<title>Holdfast API · Scalar</title>")
             // Its web fonts come from elsewhere; without them it uses those of the system.
             .replace("https://fonts.scalar.com", "data:,");
         Self {
@@ -89,8 +87,9 @@ fn fixed(content_type: &'static str, body: String) -> impl Endpoint<Output = Res
     }))
 }
 
-/// The schemas of what the server renders; the others are what it takes.
-const RENDERED: [&str; 9] = [
+/// The schemas of what is rendered with every member, always. `Problem` leaves members out, and
+/// `CreatePayment` is what the server takes.
+const RENDERED: [&str; 8] = [
     "Payment",
     "PaymentPage",
     "Event",
@@ -99,7 +98,6 @@ const RENDERED: [&str; 9] = [
     "Failure",
     "FieldError",
     "Retry",
-    "Problem",
 ];
 
 fn complete(generated: &str) -> Value {
@@ -133,7 +131,6 @@ fn complete_schema(name: &str, schema: &mut Value) {
     if !RENDERED.contains(&name) {
         return;
     }
-    let optional_members = name == "Problem";
     let required: Vec<String> = match schema["required"].as_array() {
         Some(required) => required
             .iter()
@@ -141,9 +138,6 @@ fn complete_schema(name: &str, schema: &mut Value) {
             .collect(),
         None => Vec::new(),
     };
-    if optional_members {
-        return;
-    }
     // What is rendered always has every member; those that are optional in the code may be null.
     for property in properties
         .keys()

@@ -28,8 +28,8 @@ const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-appli
 const RETRY_AFTER_S: u32 = 1;
 
 /// Most entries of one page.
-const LIMIT_MAX: usize = 100;
-const LIMIT_DEFAULT: usize = 20;
+const LIMIT_MAX: u32 = 100;
+const LIMIT_DEFAULT: u32 = 20;
 
 pub(crate) struct PaymentsApi {
     pub(super) service: Service,
@@ -111,9 +111,7 @@ impl PaymentsApi {
             idempotency_key,
             state: state.0.map(StateView::name),
             before,
-            limit: usize::try_from(limit.0)
-                .unwrap_or(LIMIT_MAX)
-                .clamp(1, LIMIT_MAX),
+            limit: page_size(limit.0),
         };
         let page = self.service.list(&query).await.map_err(Problem::from)?;
         let view = PaymentPageView {
@@ -179,9 +177,7 @@ impl PaymentsApi {
             .map_err(Problem::from)?;
         let entries = found.ok_or_else(no_such_payment)?;
         let after = cursor.0.unwrap_or(0);
-        let limit = usize::try_from(limit.0)
-            .unwrap_or(LIMIT_MAX)
-            .clamp(1, LIMIT_MAX);
+        let limit = page_size(limit.0);
         let mut following = entries.iter().filter(|(sequence, _)| *sequence > after);
         let data: Vec<_> = following.by_ref().take(limit).collect();
         let last = data.last().map(|(sequence, _)| sequence.to_string());
@@ -240,11 +236,15 @@ impl PaymentsApi {
 }
 
 fn default_limit() -> u32 {
-    u32::try_from(LIMIT_DEFAULT).unwrap_or(u32::MAX)
+    LIMIT_DEFAULT
 }
 
 fn max_limit() -> u32 {
-    u32::try_from(LIMIT_MAX).unwrap_or(u32::MAX)
+    LIMIT_MAX
+}
+
+fn page_size(limit: u32) -> usize {
+    usize::try_from(limit.clamp(1, LIMIT_MAX)).expect("a hundred is a size on every machine")
 }
 
 /// A misspelt filter would quietly list everything.

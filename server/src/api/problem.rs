@@ -352,6 +352,8 @@ impl Problem {
             .status(kind.status())
             .header(header::CONTENT_TYPE, "application/problem+json")
             .body(Body::from(body));
+        // For the outermost layer, which knows the route but not what went wrong.
+        response.extensions_mut().insert(kind);
         let headers = response.headers_mut();
         if kind.should_retry() {
             let seconds = kind.retry_after_ms().div_ceil(1000);

@@ -14,6 +14,7 @@ use sled::Transactional;
 use sled::transaction::{ConflictableTransactionError, TransactionError, TransactionalTree};
 
 use super::format::{self, Chunk, JOURNAL_CHUNK_BYTES_MAX, LinkedEntry, Record};
+use super::read::{damaged, decode_chunk, decode_record, missing, printable, read};
 use super::{Inner, Live};
 use crate::codec::{self, Kind};
 use crate::payment::{PaymentId, PaymentKey};
@@ -173,8 +174,7 @@ impl Inner {
         let current = match trees.payments.get(&storage_key)? {
             None => None,
             Some(bytes) => Some(
-                super::read::decode_record(&storage_key, &bytes)
-                    .map_err(ConflictableTransactionError::Abort)?,
+                decode_record(&storage_key, &bytes).map_err(ConflictableTransactionError::Abort)?,
             ),
         };
         let version = current.as_ref().map_or(0, Record::version);
@@ -286,16 +286,16 @@ pub(super) fn replay(
 ) -> Result<Replay, StoreError> {
     let low_water = match read(meta.get(LOW_WATER_KEY), "meta")? {
         None => 1,
-        Some(bytes) => decode("meta", Kind::Meta, LOW_WATER_KEY, &bytes)?,
+        Some(bytes) => codec::decode(Kind::Meta, LOW_WATER_KEY, &bytes)
+            .map_err(damaged("meta", LOW_WATER_KEY))?,
     };
     let mut live = BTreeMap::new();
     for item in unfinished {
         let (storage_key, bytes) = read(item, "unfinished")?;
-        let key: PaymentKey = decode("unfinished", Kind::Unfinished, &storage_key, &bytes)?;
-        let id = format::id_of(&storage_key).ok_or_else(|| StoreError::Missing {
-            tree: "unfinished",
-            key: super::read::printable(&storage_key),
-        })?;
+        let key: PaymentKey = codec::decode(Kind::Unfinished, &storage_key, &bytes)
+            .map_err(damaged("unfinished", &storage_key))?;
+        let id = format::id_of(&storage_key)
+            .ok_or_else(|| missing("unfinished", &printable(&storage_key)))?;
         live.insert(id, Live { key, indexed: true });
     }
     let mut next_sequence = low_water;
@@ -303,13 +303,9 @@ pub(super) fn replay(
         let (storage_key, bytes) = read(item, "journal")?;
         if format::sequence_of(&storage_key) != Some(next_sequence) {
             // The journal is dense: whatever is missing here was lost or taken out.
-            let key = next_sequence.to_string();
-            return Err(StoreError::Missing {
-                tree: "journal",
-                key,
-            });
+            return Err(missing("journal", &next_sequence));
         }
-        let chunk = super::read::decode_chunk(&storage_key, &bytes)?;
+        let chunk = decode_chunk(&storage_key, &bytes)?;
         for LinkedEntry { entry, .. } in chunk.entries {
             if let Some(admission) = &entry.admission {
                 let key = PaymentKey {
@@ -334,25 +330,5 @@ pub(super) fn replay(
         live,
         next_sequence,
         low_water,
-    })
-}
-
-fn read<T>(result: sled::Result<T>, tree: &'static str) -> Result<T, StoreError> {
-    result.map_err(|error| StoreError::Read {
-        tree,
-        source: Box::new(error),
-    })
-}
-
-fn decode<T: serde::de::DeserializeOwned>(
-    tree: &'static str,
-    kind: Kind,
-    storage_key: &[u8],
-    bytes: &[u8],
-) -> Result<T, StoreError> {
-    codec::decode(kind, storage_key, bytes).map_err(|source| StoreError::Damaged {
-        tree,
-        key: super::read::printable(storage_key),
-        source,
     })
 }

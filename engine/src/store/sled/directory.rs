@@ -3,7 +3,6 @@
 //! A store is made under another name, synced file by file, and only then renamed into place. A
 //! crash on the way leaves a directory that the next start throws away, never half a store.
 
-use std::collections::BTreeMap;
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -285,7 +284,6 @@ fn assemble(database: sled::Db, store: &Path, lock: File) -> Result<Inner, OpenP
     // What the last life wrote but did not sync may be shown from now on: sync it first.
     database.flush().map_err(OpenProblem::Database)?;
     log.sync_all().map_err(io("syncing the database's log"))?;
-    let live: BTreeMap<_, _> = live;
     Ok(Inner {
         database,
         payments,

@@ -5,6 +5,7 @@ use std::sync::PoisonError;
 
 use super::format::{self, Chunk, LinkedEntry, Record};
 use super::{Inner, Page, Query, StoreError};
+use crate::codec::DecodeError;
 use crate::payment::{JournalEntry, Merchant, Payment, PaymentId, PaymentKey, StateName};
 use crate::store::LIST_SCAN_MAX;
 
@@ -14,29 +15,33 @@ pub(super) fn printable(storage_key: &[u8]) -> String {
 }
 
 pub(super) fn decode_record(storage_key: &[u8], bytes: &[u8]) -> Result<Record, StoreError> {
-    Record::decode(storage_key, bytes).map_err(|source| StoreError::Damaged {
-        tree: "payments",
-        key: printable(storage_key),
-        source,
-    })
+    Record::decode(storage_key, bytes).map_err(damaged("payments", storage_key))
 }
 
 pub(super) fn decode_chunk(storage_key: &[u8], bytes: &[u8]) -> Result<Chunk, StoreError> {
-    Chunk::decode(storage_key, bytes).map_err(|source| StoreError::Damaged {
-        tree: "journal",
-        key: printable(storage_key),
-        source,
-    })
+    Chunk::decode(storage_key, bytes).map_err(damaged("journal", storage_key))
 }
 
-fn read<T>(result: sled::Result<T>, tree: &'static str) -> Result<T, StoreError> {
+/// Names the value that is damaged.
+pub(super) fn damaged(
+    tree: &'static str,
+    storage_key: &[u8],
+) -> impl FnOnce(DecodeError) -> StoreError {
+    move |source| StoreError::Damaged {
+        tree,
+        key: printable(storage_key),
+        source,
+    }
+}
+
+pub(super) fn read<T>(result: sled::Result<T>, tree: &'static str) -> Result<T, StoreError> {
     result.map_err(|error| StoreError::Read {
         tree,
         source: Box::new(error),
     })
 }
 
-fn missing(tree: &'static str, key: &(impl ToString + ?Sized)) -> StoreError {
+pub(super) fn missing(tree: &'static str, key: &(impl ToString + ?Sized)) -> StoreError {
     StoreError::Missing {
         tree,
         key: key.to_string(),
@@ -69,12 +74,7 @@ impl Inner {
         id_key: &[u8],
         bytes: &[u8],
     ) -> Result<(PaymentKey, Record), StoreError> {
-        let idempotency_key =
-            format::decode_id(id_key, bytes).map_err(|source| StoreError::Damaged {
-                tree: "ids",
-                key: printable(id_key),
-                source,
-            })?;
+        let idempotency_key = format::decode_id(id_key, bytes).map_err(damaged("ids", id_key))?;
         let key = PaymentKey {
             merchant: merchant.clone(),
             idempotency_key,
