@@ -8,9 +8,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::payment::{
-    BankReference, BankTransactionId, Capability, DeclineCode, DeclineMessage, PaymentRequest,
-};
+use crate::payment::{BankReference, Capability, Decision, PaymentRequest};
 use crate::pipeline::SendPermit;
 
 /// What the bank is asked to do: the same for every attempt of a payment.
@@ -22,32 +20,16 @@ pub struct ChargeOrder {
     pub request: Arc<PaymentRequest>,
 }
 
-/// The bank decided.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Decision {
-    /// The debit happened.
-    Confirmed {
-        /// The bank's id for it.
-        bank_transaction_id: BankTransactionId,
-    },
-    /// It did not happen and will not.
-    Declined {
-        /// The bank's code.
-        code: DeclineCode,
-        /// The bank's words.
-        message: DeclineMessage,
-    },
-}
-
 /// How an attempt ended. Every error of an adapter is classified into one of these, once, there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ChargeOutcome {
     /// The bank answered.
     Decided(Decision),
-    /// Not a byte of the request left, or the bank said that it did not process it (429, or 503
-    /// with `Retry-After`).
-    NotSent {
-        /// How long the bank asked to be left alone, in milliseconds; 0 when it did not say.
+    /// Not a byte of the request left: the connection was refused, say.
+    NotSent,
+    /// The bank said that it did not process it: 429, or 503 with `Retry-After`.
+    Throttled {
+        /// How long it asked to be left alone, in milliseconds; 0 when it did not say.
         retry_after_ms: u64,
     },
     /// Anything else: timeout, reset, 5xx, an unreadable answer. The debit may have happened.

@@ -30,6 +30,8 @@ pub enum Kind {
     Unfinished,
     /// A single value about the whole store.
     Meta,
+    /// The mark of a journal entry that contradicts a finished payment.
+    Contradiction,
 }
 
 impl Kind {
@@ -40,6 +42,7 @@ impl Kind {
             Self::Journal => b'j',
             Self::Unfinished => b'u',
             Self::Meta => b'm',
+            Self::Contradiction => b'c',
         }
     }
 }

@@ -7,12 +7,14 @@
 //! - [`store`]: the source of truth, as a trait, and its embedded adapter.
 //! - [`pipeline`]: the one way to write: group commit, and the permits that follow from it.
 //! - [`bank`]: the port to the bank, which takes a permit by value.
+//! - [`breaker`]: keeps off a bank that is down.
 //! - [`service`]: one flight per key, the cache of finished payments, recovery.
 //!
 //! Architecture invariant: the engine knows no HTTP. Time, randomness and ids come in from outside
 //! through [`clock::Clock`] and [`source::SeededSource`].
 
 pub mod bank;
+pub mod breaker;
 pub mod clock;
 pub mod codec;
 pub mod fatal;

@@ -24,6 +24,12 @@ pub struct Metrics {
     pub bank_inquiries: Counter,
     /// Attempts that ended with an unknown outcome.
     pub bank_unknown: Counter,
+    /// Finished payments that the bank contradicted.
+    pub contradictions: Counter,
+    /// Payments that went to review.
+    pub reviews: Counter,
+    /// 1 while calls to the bank are held back by the circuit breaker.
+    pub breaker_open: Gauge,
     /// Open flights.
     pub flights: Gauge,
     /// Writes per durable commit.
@@ -43,6 +49,9 @@ impl Default for Metrics {
             bank_attempts: Counter::default(),
             bank_inquiries: Counter::default(),
             bank_unknown: Counter::default(),
+            contradictions: Counter::default(),
+            reviews: Counter::default(),
+            breaker_open: Gauge::default(),
             flights: Gauge::default(),
             batch_size: Histogram::new(exponential_buckets(1.0, 2.0, 10)),
             commit_seconds: Histogram::new(exponential_buckets(0.000_1, 2.0, 14)),
@@ -87,6 +96,21 @@ impl Metrics {
             "bank_unknown",
             "Attempts with an unknown outcome",
             &self.bank_unknown,
+        );
+        counter(
+            "contradictions",
+            "Finished payments that the bank contradicted: look at each of them",
+            &self.contradictions,
+        );
+        counter(
+            "reviews",
+            "Payments that went to review: an operator decides",
+            &self.reviews,
+        );
+        registry.register(
+            "bank_breaker_open",
+            "1 while calls to the bank are held back",
+            self.breaker_open.clone(),
         );
         registry.register("flights", "Open flights", self.flights.clone());
         registry.register(

@@ -107,31 +107,47 @@ fn states() -> Vec<(&'static str, Payment)> {
 }
 
 fn events() -> Vec<(&'static str, Event)> {
-    let code = || DeclineCode::new("insufficient_funds").unwrap();
-    let message = || DeclineMessage::new("no").unwrap();
-    let bank_transaction_id = || BankTransactionId::new("b_2").unwrap();
+    let confirmed = |id: &str| Decision::Confirmed {
+        bank_transaction_id: BankTransactionId::new(id).unwrap(),
+    };
+    let resolve = |outcome| {
+        Event::Resolve(Resolution {
+            outcome,
+            evidence: EvidenceText::new("statement, line 14").unwrap(),
+            operator: OperatorName::new("olga").unwrap(),
+        })
+    };
     vec![
         ("admit", Event::Admit),
         ("dispatch", Event::Dispatch),
         (
             "confirmed",
-            Event::Confirmed {
-                bank_transaction_id: bank_transaction_id(),
+            Event::Decided {
+                decision: confirmed("b_2"),
                 evidence: Evidence::Answer,
             },
         ),
         (
             "confirmed (asked)",
-            Event::Confirmed {
-                bank_transaction_id: bank_transaction_id(),
+            Event::Decided {
+                decision: confirmed("b_2"),
                 evidence: Evidence::Inquiry,
             },
         ),
         (
+            "confirmed as known",
+            Event::Decided {
+                decision: confirmed("b_1"),
+                evidence: Evidence::Answer,
+            },
+        ),
+        (
             "declined",
-            Event::Declined {
-                code: code(),
-                message: message(),
+            Event::Decided {
+                decision: Decision::Declined {
+                    code: DeclineCode::new("insufficient_funds").unwrap(),
+                    message: DeclineMessage::new("no").unwrap(),
+                },
                 evidence: Evidence::Answer,
             },
         ),
@@ -159,6 +175,13 @@ fn events() -> Vec<(&'static str, Event)> {
         ("escalate", Event::Escalate),
         ("cancel", Event::Cancel),
         ("expire", Event::Expire),
+        (
+            "resolve: settled",
+            resolve(ResolvedOutcome::Settled {
+                bank_transaction_id: BankTransactionId::new("b_3").unwrap(),
+            }),
+        ),
+        ("resolve: failed", resolve(ResolvedOutcome::Failed)),
     ]
 }
 
@@ -226,7 +249,12 @@ fn a_step_moves_the_version_by_one_and_its_entry_tells_the_same_story() {
             else {
                 continue;
             };
-            assert_eq!(next.version, payment.version + 1);
+            if let Cause::Contradiction(_) = entry.cause {
+                assert_eq!(next, payment, "a finished payment never changes");
+                assert_eq!(entry.movement, None);
+            } else {
+                assert_eq!(next.version, payment.version + 1);
+            }
             assert_eq!(entry.version, next.version);
             assert_eq!(entry.to, next.state);
             assert_eq!(entry.attempts, next.attempts);
@@ -244,6 +272,7 @@ fn a_step_moves_the_version_by_one_and_its_entry_tells_the_same_story() {
             );
             // A hold at the admission, a post or void at the end, nothing between.
             let expected = match (&payment.state, &next.state) {
+                (before, _) if before.name().is_final() => None,
                 (State::Received, _) => Some(MovementKind::Hold),
                 (_, State::Settled { .. }) => Some(MovementKind::Post),
                 (_, State::Failed { .. }) => Some(MovementKind::Void),

@@ -6,7 +6,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use holdfast_engine::payment::Merchant;
+use holdfast_engine::payment::{Merchant, OperatorName};
 use rand::TryRng;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -22,7 +22,7 @@ const HASH_PREFIX: &str = "sha256:";
 pub(crate) enum Role {
     /// Create, read and cancel payments.
     Merchant,
-    /// The same so far; set apart for what only operators may do.
+    /// The same, and decide payments whose outcome is unknown.
     Operator,
 }
 
@@ -35,6 +35,8 @@ pub(crate) struct ApiKey {
     /// What it allows.
     #[serde(default = "merchant_role")]
     role: Role,
+    /// Under which name its holder's decisions are journalled; the merchant's when left out.
+    name: Option<String>,
     /// SHA-256 of the secret, as `sha256:` and 64 hexadecimal digits.
     hash: String,
 }
@@ -48,6 +50,8 @@ const fn merchant_role() -> Role {
 pub(crate) enum InvalidApiKey {
     #[error("api_keys: merchant {0:?} must be {rule}", rule = Merchant::RULE)]
     Merchant(String),
+    #[error("api_keys: the name {0:?} must be {rule}", rule = OperatorName::RULE)]
+    Name(String),
     #[error(
         "api_keys: the hash of a key of merchant {0:?} must be sha256: and 64 hexadecimal digits; \
          `holdfast api-key new` makes a key and its block"
@@ -55,11 +59,29 @@ pub(crate) enum InvalidApiKey {
     Hash(String),
 }
 
+/// Who holds a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Bearer {
+    /// Whom the holder acts for.
+    pub(crate) merchant: Merchant,
+    /// The name for the journal, when the holder may act as an operator.
+    pub(crate) operator: Option<OperatorName>,
+}
+
+impl Bearer {
+    /// Everyone, where no keys are configured.
+    fn anyone() -> Self {
+        let merchant = Merchant::default_merchant();
+        let operator = OperatorName::new(merchant.as_str()).ok();
+        Self { merchant, operator }
+    }
+}
+
 /// The keys in force.
 #[derive(Clone, Default)]
 pub(crate) struct ApiKeys {
     /// Shared: the front door hands itself to every request.
-    keys: Arc<[(Merchant, [u8; 32])]>,
+    keys: Arc<[(Bearer, [u8; 32])]>,
 }
 
 impl fmt::Debug for ApiKeys {
@@ -79,7 +101,13 @@ impl ApiKeys {
                 .strip_prefix(HASH_PREFIX)
                 .and_then(from_hex)
                 .ok_or_else(|| InvalidApiKey::Hash(block.merchant.clone()))?;
-            Ok((merchant, hash))
+            let name = block.name.as_ref().unwrap_or(&block.merchant);
+            let name = OperatorName::new(name).map_err(|_| InvalidApiKey::Name(name.clone()))?;
+            let operator = match block.role {
+                Role::Merchant => None,
+                Role::Operator => Some(name),
+            };
+            Ok((Bearer { merchant, operator }, hash))
         });
         Ok(Self {
             keys: keys.collect::<Result<_, _>>()?,
@@ -90,11 +118,11 @@ impl ApiKeys {
         self.keys.is_empty()
     }
 
-    /// The merchant that an `Authorization` header speaks for. Without any keys configured that is
-    /// always `default`.
-    pub(crate) fn merchant(&self, authorization: Option<&[u8]>) -> Option<Merchant> {
+    /// Whom an `Authorization` header speaks for. Without any keys configured that is always the
+    /// merchant `default`, as an operator.
+    pub(crate) fn bearer(&self, authorization: Option<&[u8]>) -> Option<Bearer> {
         if self.is_empty() {
-            return Some(Merchant::default_merchant());
+            return Some(Bearer::anyone());
         }
         let (scheme, secret) = std::str::from_utf8(authorization?).ok()?.split_once(' ')?;
         if !scheme.eq_ignore_ascii_case("bearer") {
@@ -102,9 +130,9 @@ impl ApiKeys {
         }
         let hash: [u8; 32] = Sha256::digest(secret.trim()).into();
         // Every key is compared, so the time tells nothing about which one matched.
-        self.keys.iter().fold(None, |found, (merchant, known)| {
+        self.keys.iter().fold(None, |found, (bearer, known)| {
             if bool::from(known.ct_eq(&hash)) {
-                Some(merchant.clone())
+                Some(bearer.clone())
             } else {
                 found
             }
@@ -167,23 +195,23 @@ mod tests {
         assert!(!block.contains(&secret), "the block holds only the hash");
         let file: File = toml::from_str(&block).unwrap();
         let keys = ApiKeys::new(&file.api_keys).unwrap();
-        let ask = |header: &str| keys.merchant(Some(header.as_bytes()));
-        assert_eq!(ask(&format!("Bearer {secret}")).unwrap().as_str(), "shop");
-        assert_eq!(ask(&format!("bearer {secret}")).unwrap().as_str(), "shop");
+        let ask = |header: &str| keys.bearer(Some(header.as_bytes()));
+        let bearer = ask(&format!("Bearer {secret}")).unwrap();
+        assert_eq!((bearer.merchant.as_str(), bearer.operator), ("shop", None));
+        assert!(ask(&format!("bearer {secret}")).is_some());
         assert_eq!(ask(&secret), None);
         assert_eq!(ask(&format!("Basic {secret}")), None);
         assert_eq!(ask(&format!("Bearer {secret}0")), None);
         assert_eq!(ask("Bearer hf_"), None);
-        assert_eq!(keys.merchant(None), None);
+        assert_eq!(keys.bearer(None), None);
         assert!(!format!("{keys:?}").contains("shop"));
     }
 
     #[test]
-    fn without_keys_everyone_is_the_default_merchant() {
-        assert_eq!(
-            ApiKeys::default().merchant(None).unwrap().as_str(),
-            "default"
-        );
+    fn without_keys_everyone_is_the_default_merchant_and_an_operator() {
+        let bearer = ApiKeys::default().bearer(None).unwrap();
+        assert_eq!(bearer.merchant.as_str(), "default");
+        assert_eq!(bearer.operator.unwrap().as_str(), "default");
     }
 
     #[test]
@@ -191,6 +219,7 @@ mod tests {
         let block = ApiKey {
             merchant: "m".into(),
             role: Role::Merchant,
+            name: None,
             hash: "sha256:12".into(),
         };
         assert_eq!(

@@ -5,9 +5,9 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use holdfast_engine::bank::{Bank, ChargeOutcome, Decision, InquiryOutcome};
+use holdfast_engine::bank::{Bank, ChargeOutcome, InquiryOutcome};
 use holdfast_engine::payment::{
-    BankReference, BankTransactionId, Capability, DeclineCode, DeclineMessage,
+    BankReference, BankTransactionId, Capability, Decision, DeclineCode, DeclineMessage,
 };
 use holdfast_engine::pipeline::SendPermit;
 

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use holdfast_engine::payment::{JournalEntry, Merchant, Payment, PaymentId, PaymentKey};
+use holdfast_engine::payment::{Cause, JournalEntry, Merchant, Payment, PaymentId, PaymentKey};
 use holdfast_engine::store::{Page, Query, Store, StoreError, Verdict, Write};
 
 /// Payments and journal in memory. A commit takes `sync_ms` of (virtual) time and can be made to
@@ -177,6 +177,24 @@ impl Store for SimulatedStore {
                 .map(|(sequence, entry)| (sequence, entry.clone()))
                 .collect(),
         ))
+    }
+
+    async fn contradictions(
+        &self,
+        merchant: &Merchant,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<(u64, JournalEntry)>, StoreError> {
+        self.ensure_usable()?;
+        let content = self.lock();
+        let entries = (1..).zip(&content.journal).filter(|(sequence, entry)| {
+            let contradicts = matches!(entry.cause, Cause::Contradiction(_));
+            contradicts && *sequence > after && entry.merchant == *merchant
+        });
+        Ok(entries
+            .take(limit)
+            .map(|(sequence, entry)| (sequence, entry.clone()))
+            .collect())
     }
 
     async fn unfinished(

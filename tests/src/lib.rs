@@ -3,6 +3,7 @@
 mod client;
 mod process;
 pub mod sample;
+pub mod scripted;
 
 pub use client::{Answer, Client, NoAnswer};
 pub use process::{Server, holdfast, need_tool};

@@ -12,7 +12,7 @@ use std::fmt::Write;
 use std::path::PathBuf;
 
 use holdfast_engine::payment::{
-    BankTransactionId, Event, Evidence, Payment, PaymentId, Step, Timestamp, transition,
+    BankTransactionId, Decision, Event, Evidence, Payment, PaymentId, Step, Timestamp, transition,
 };
 use holdfast_engine::store::format::{
     Chunk, LinkedEntry, Record, decode_id, encode_id, id_key, payment_key, sequence_key,
@@ -26,8 +26,10 @@ fn life() -> [Step; 3] {
     let received = Payment::received(id, key("golden"), request(1999), at(1_767_225_600_000));
     let admitted = transition(&received, &Event::Admit, at(1_767_225_600_000)).unwrap();
     let sent = transition(&admitted.payment, &Event::Dispatch, at(1_767_225_600_001)).unwrap();
-    let confirmed = Event::Confirmed {
-        bank_transaction_id: BankTransactionId::new("b_1").unwrap(),
+    let confirmed = Event::Decided {
+        decision: Decision::Confirmed {
+            bank_transaction_id: BankTransactionId::new("b_1").unwrap(),
+        },
         evidence: Evidence::Answer,
     };
     let settled = transition(&sent.payment, &confirmed, at(1_767_225_600_120)).unwrap();

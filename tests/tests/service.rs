@@ -1,196 +1,18 @@
 //! The service over a simulated store and a scripted bank, in virtual time: what it does about each
 //! way a bank call can end, and what it refuses.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "what a test cannot go on without fails it"
-)]
-
-use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
-use holdfast_engine::bank::{Bank, ChargeOutcome, Decision, InquiryOutcome};
-use holdfast_engine::clock::Clock;
-use holdfast_engine::payment::{
-    BankReference, BankTransactionId, Budgets, Capability, Cause, FailureReason, Payment, Phase,
-    State, Timestamp,
-};
-use holdfast_engine::pipeline::SendPermit;
-use holdfast_engine::service::{
-    CreateError, CreateOptions, Created, Parts, Service, ServiceOptions, Unavailable,
-};
-use holdfast_engine::source::SeededSource;
+use holdfast_engine::bank::{ChargeOutcome, InquiryOutcome};
+use holdfast_engine::payment::{Capability, Cause, FailureReason, Phase, State};
+use holdfast_engine::service::{CreateError, CreateOptions, ServiceOptions, Unavailable};
 use holdfast_simulator::SimulatedStore;
 use holdfast_tests::sample::{key, request};
-use tokio::time::Instant;
-
-/// Wall-clock time that follows tokio's, so that pausing pauses both.
-struct VirtualClock(Instant);
-
-impl Clock for VirtualClock {
-    fn now(&self) -> Timestamp {
-        let ms = u64::try_from(self.0.elapsed().as_millis()).unwrap();
-        Timestamp::from_unix_ms(1_767_225_600_000 + ms)
-    }
-}
-
-/// A bank that answers from a script, and counts.
-struct ScriptedBank {
-    capability: Capability,
-    latency: Duration,
-    charges: Mutex<VecDeque<ChargeOutcome>>,
-    inquiries: Mutex<VecDeque<InquiryOutcome>>,
-    inquired: AtomicU64,
-    references: Mutex<Vec<BankReference>>,
-}
-
-fn confirmed() -> Decision {
-    Decision::Confirmed {
-        bank_transaction_id: BankTransactionId::new("b_1").unwrap(),
-    }
-}
-
-impl ScriptedBank {
-    fn new(capability: Capability) -> Self {
-        Self {
-            capability,
-            latency: Duration::ZERO,
-            charges: Mutex::default(),
-            inquiries: Mutex::default(),
-            inquired: AtomicU64::new(0),
-            references: Mutex::default(),
-        }
-    }
-
-    fn latency_s(mut self, seconds: u64) -> Self {
-        self.latency = Duration::from_secs(seconds);
-        self
-    }
-
-    fn charges(self, outcomes: impl IntoIterator<Item = ChargeOutcome>) -> Self {
-        self.charges.lock().unwrap().extend(outcomes);
-        self
-    }
-
-    fn inquiries(self, outcomes: impl IntoIterator<Item = InquiryOutcome>) -> Self {
-        self.inquiries.lock().unwrap().extend(outcomes);
-        self
-    }
-
-    /// How many charges and inquiries reached it.
-    fn counts(&self) -> (usize, u64) {
-        (
-            self.references.lock().unwrap().len(),
-            self.inquired.load(Ordering::SeqCst),
-        )
-    }
-}
-
-#[async_trait]
-impl Bank for ScriptedBank {
-    fn capability(&self) -> Capability {
-        self.capability
-    }
-
-    async fn charge(&self, permit: SendPermit) -> ChargeOutcome {
-        self.references
-            .lock()
-            .unwrap()
-            .push(permit.bank_reference());
-        tokio::time::sleep(self.latency).await;
-        let next = self.charges.lock().unwrap().pop_front();
-        next.unwrap_or_else(|| ChargeOutcome::Decided(confirmed()))
-    }
-
-    async fn inquire(&self, _: BankReference) -> InquiryOutcome {
-        self.inquired.fetch_add(1, Ordering::SeqCst);
-        let next = self.inquiries.lock().unwrap().pop_front();
-        next.unwrap_or(InquiryOutcome::NotFound)
-    }
-}
-
-const KEYED: Capability = Capability::Keyed {
-    window_ms: 24 * 3_600_000,
+use holdfast_tests::scripted::{
+    KEYED, ScriptedBank, confirmed, phase, small_budgets, wait, world, world_with,
 };
-
-struct World {
-    service: Service,
-    store: Arc<SimulatedStore>,
-    bank: Arc<ScriptedBank>,
-}
-
-fn world(bank: ScriptedBank) -> World {
-    world_with(bank, SimulatedStore::default(), ServiceOptions::default())
-}
-
-fn world_with(bank: ScriptedBank, store: SimulatedStore, options: ServiceOptions) -> World {
-    let (store, bank) = (Arc::new(store), Arc::new(bank));
-    let service = Service::start(Parts {
-        store: store.clone(),
-        bank: bank.clone(),
-        clock: Arc::new(VirtualClock(Instant::now())),
-        source: Arc::new(SeededSource::new([9; 32])),
-        options,
-    });
-    World {
-        service,
-        store,
-        bank,
-    }
-}
-
-/// Few attempts and inquiries, so that a test sees them spent.
-fn small_budgets() -> ServiceOptions {
-    let budgets = Budgets {
-        attempts_max: 3,
-        inquiries_max: 4,
-    };
-    ServiceOptions {
-        budgets,
-        ..ServiceOptions::default()
-    }
-}
-
-fn wait(seconds: u64) -> CreateOptions {
-    CreateOptions {
-        wait: Duration::from_secs(seconds),
-        strict: false,
-    }
-}
-
-impl World {
-    async fn pay(&self, text: &str, options: CreateOptions) -> Result<Created, CreateError> {
-        let request = Arc::unwrap_or_clone(request(1999));
-        self.service.create(key(text), request, options).await
-    }
-
-    async fn settles(&self, text: &str) -> Arc<Payment> {
-        let payment = self.pay(text, wait(3_600)).await.unwrap().payment;
-        assert!(
-            matches!(payment.state, State::Settled { .. }),
-            "{payment:?}"
-        );
-        payment
-    }
-
-    fn causes(&self) -> Vec<Cause> {
-        self.store
-            .journal()
-            .iter()
-            .map(|entry| entry.cause)
-            .collect()
-    }
-}
-
-fn phase(payment: &Payment) -> Option<Phase> {
-    match &payment.state {
-        State::BankCalled(called) => Some(called.phase),
-        State::Received | State::Persisted | State::Settled { .. } | State::Failed { .. } => None,
-    }
-}
+use tokio::time::Instant;
 
 #[tokio::test(start_paused = true)]
 async fn the_fast_path_is_two_commits_and_three_entries() {
@@ -214,7 +36,7 @@ async fn an_unknown_outcome_at_a_keyed_bank_is_sent_again_under_the_same_referen
     let world = world(bank);
     let payment = world.settles("k").await;
     assert_eq!(payment.attempts, 3);
-    let references = world.bank.references.lock().unwrap().clone();
+    let references = world.bank.references();
     assert_eq!(references, vec![payment.bank_reference(); 3]);
 }
 
@@ -290,7 +112,7 @@ async fn spent_inquiries_lead_to_review_with_the_hold_kept() {
 #[tokio::test(start_paused = true)]
 async fn attempts_that_were_never_sent_end_as_not_sent_and_retry_after_is_honoured() {
     let never = std::iter::repeat_n(
-        ChargeOutcome::NotSent {
+        ChargeOutcome::Throttled {
             retry_after_ms: 5_000,
         },
         3,

@@ -5,9 +5,9 @@
     reason = "what a test cannot go on without fails it"
 )]
 
-use holdfast_engine::payment::{BankTransactionId, Merchant};
 use holdfast_engine::payment::{
-    Event, Evidence, MovementKind, Payment, PaymentId, PaymentKey, StateName, Timestamp, transition,
+    BankTransactionId, Cause, Decision, Event, Evidence, Merchant, MovementKind, Payment,
+    PaymentId, PaymentKey, StateName, Timestamp, transition,
 };
 use holdfast_engine::source::SeededSource;
 use holdfast_engine::store::{
@@ -48,8 +48,10 @@ impl Life {
     }
 
     fn settle(&mut self, payment: &Payment) -> Write {
-        let event = Event::Confirmed {
-            bank_transaction_id: BankTransactionId::new("b_1").unwrap(),
+        let event = Event::Decided {
+            decision: Decision::Confirmed {
+                bank_transaction_id: BankTransactionId::new("b_1").unwrap(),
+            },
             evidence: Evidence::Answer,
         };
         let dispatched = transition(payment, &Event::Dispatch, at(self.now)).unwrap();
@@ -295,6 +297,60 @@ async fn a_closed_store_refuses_work(store: &dyn Store) {
     ));
 }
 
+async fn a_contradiction_is_journalled_and_listed_and_leaves_the_record_as_it_is(
+    store: &dyn Store,
+) {
+    let mut life = Life::new(7);
+    let admitted = applied(store, life.admit(key_of("disputed", "k"))).await;
+    let cancelled = applied(store, life.step(&admitted, &Event::Cancel)).await;
+    let debit = |id: &str| Event::Decided {
+        decision: Decision::Confirmed {
+            bank_transaction_id: BankTransactionId::new(id).unwrap(),
+        },
+        evidence: Evidence::Inquiry,
+    };
+    let (first, second) = (debit("b_1"), debit("b_2"));
+    let batch = vec![
+        life.step(&cancelled, &first),
+        life.step(&cancelled, &second),
+    ];
+    let verdicts = store.commit(batch).await.unwrap();
+    assert_eq!(
+        verdicts,
+        [Verdict::Applied, Verdict::Applied],
+        "neither changes the version"
+    );
+    assert_eq!(
+        store.get(&cancelled.key).await.unwrap().as_ref(),
+        Some(&cancelled)
+    );
+
+    let merchant = Merchant::new("disputed").unwrap();
+    let listed = store.contradictions(&merchant, 0, 10).await.unwrap();
+    let entries = store
+        .entries(&merchant, admitted.id)
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(listed, entries[2..], "in the payment's own history as well");
+    assert!(
+        listed
+            .iter()
+            .all(|(_, entry)| matches!(entry.cause, Cause::Contradiction(_)))
+    );
+    assert_eq!(
+        store.contradictions(&merchant, 0, 1).await.unwrap(),
+        listed[..1]
+    );
+    let after_first = store
+        .contradictions(&merchant, listed[0].0, 10)
+        .await
+        .unwrap();
+    assert_eq!(after_first, listed[1..]);
+    let other = Merchant::new("dispute").unwrap();
+    assert_eq!(store.contradictions(&other, 0, 10).await.unwrap(), []);
+}
+
 async fn conforms(store: &dyn Store) {
     a_write_is_read_back_by_key_and_by_id(store).await;
     a_stale_write_loses_and_is_told_what_stands(store).await;
@@ -302,6 +358,7 @@ async fn conforms(store: &dyn Store) {
     pages_are_newest_first_and_hold_every_payment_once(store).await;
     the_journal_is_dense_and_tells_each_life_in_order(store).await;
     unfinished_payments_are_listed_oldest_first_until_they_end(store).await;
+    a_contradiction_is_journalled_and_listed_and_leaves_the_record_as_it_is(store).await;
     a_closed_store_refuses_work(store).await;
 }
 

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AccountId, Amount, Currency, IdempotencyKey, Merchant, PaymentId, PaymentRequest, State,
-    StateName, Timestamp,
+    AccountId, Amount, Currency, Decision, EvidenceText, IdempotencyKey, Merchant, OperatorName,
+    PaymentId, PaymentRequest, State, StateName, Timestamp,
 };
 
 /// One transition of one payment, as it is written to the journal.
@@ -45,7 +45,9 @@ pub struct Admission {
 }
 
 /// What brought a transition about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+///
+/// New causes go to the end: their place is their number in storage.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Cause {
     /// A client's request was admitted.
     Request,
@@ -67,6 +69,15 @@ pub enum Cause {
     Cancel,
     /// A time limit passed.
     Timer,
+    /// An operator decided.
+    Resolution {
+        /// Who.
+        operator: OperatorName,
+        /// Why the operator was sure.
+        evidence: EvidenceText,
+    },
+    /// The bank said otherwise of a finished payment. Nothing was changed by it.
+    Contradiction(Decision),
 }
 
 /// A movement of the two-phase double-entry ledger.

@@ -4,15 +4,18 @@
 //! `async`. It knows no HTTP, no store and no bank; effects are data that others carry out.
 
 mod entry;
+mod event;
 mod ids;
 mod key;
 mod money;
 mod recovery_policy;
 mod request;
+mod resolution;
 mod state;
 mod transition;
 
 pub use entry::{Admission, Cause, JournalEntry, Movement, MovementKind};
+pub use event::{Event, Evidence, Illegal, Interruption};
 pub use ids::{
     AccountId, BankReference, BankTransactionId, DeclineCode, DeclineMessage, InvalidText,
     PaymentId, Timestamp,
@@ -21,5 +24,6 @@ pub use key::{IdempotencyKey, Merchant, PaymentKey};
 pub use money::{Amount, Currency, InvalidAmount, InvalidCurrency};
 pub use recovery_policy::{Budgets, Capability, NextStep, next_step};
 pub use request::{InvalidMetadata, Metadata, PaymentRequest, Reference, SameParties};
+pub use resolution::{Decision, EvidenceText, OperatorName, Resolution, ResolvedOutcome};
 pub use state::{BankCalled, FailureReason, Payment, Phase, State, StateName};
-pub use transition::{Event, Evidence, Illegal, Interruption, Step, transition};
+pub use transition::{Step, transition};

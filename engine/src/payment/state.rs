@@ -130,6 +130,8 @@ pub enum Phase {
 }
 
 /// Why a payment failed. Each of them means: no debit happened and none can.
+///
+/// New reasons go to the end: their place is their number in storage.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum FailureReason {
     /// The bank declined it.
@@ -145,6 +147,8 @@ pub enum FailureReason {
     Expired,
     /// Every attempt is proven not to have reached the bank, and the attempts are used up.
     NotSent,
+    /// An operator found out that no debit happened. Who and why stands in the journal.
+    Resolved,
 }
 
 /// A state without its data.

@@ -2,82 +2,10 @@
 //! default, so a new state or event does not compile until each pair is thought about.
 
 use super::{
-    Admission, BankCalled, BankTransactionId, Cause, DeclineCode, DeclineMessage, FailureReason,
-    JournalEntry, Movement, MovementKind, Payment, Phase, State, StateName, Timestamp,
+    Admission, BankCalled, Cause, Decision, Event, Evidence, FailureReason, Illegal, Interruption,
+    JournalEntry, Movement, MovementKind, Payment, Phase, Resolution, ResolvedOutcome, State,
+    StateName, Timestamp,
 };
-
-/// Something that happened to a payment.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Event {
-    /// The request was accepted: the intent becomes durable, the hold is placed.
-    Admit,
-    /// The next attempt is about to be sent.
-    Dispatch,
-    /// The bank confirmed the debit.
-    Confirmed {
-        /// The bank's id for it.
-        bank_transaction_id: BankTransactionId,
-        /// How we know.
-        evidence: Evidence,
-    },
-    /// The bank declined: no debit happened.
-    Declined {
-        /// The bank's code.
-        code: DeclineCode,
-        /// The bank's words.
-        message: DeclineMessage,
-        /// How we know.
-        evidence: Evidence,
-    },
-    /// The attempt under way provably was not processed; try again at `next_at`.
-    NotSent {
-        /// When the next attempt is due.
-        next_at: Timestamp,
-    },
-    /// The attempt under way ended without an answer; look again at `next_at`.
-    OutcomeUnknown {
-        /// When the next step is due.
-        next_at: Timestamp,
-        /// What ended it.
-        interruption: Interruption,
-    },
-    /// An inquiry decided nothing; look again at `next_at`.
-    InquiryInconclusive {
-        /// When the next step is due.
-        next_at: Timestamp,
-    },
-    /// An inquiry proved that no attempt was processed and none will be.
-    ProvenUnsent {
-        /// When the next attempt is due.
-        next_at: Timestamp,
-    },
-    /// Every attempt is proven unsent and no more are allowed.
-    GiveUp,
-    /// The outcome is unknown and no automatic option is left.
-    Escalate,
-    /// The client wants it undone before the bank is called.
-    Cancel,
-    /// It waited too long for its turn.
-    Expire,
-}
-
-/// How the bank's decision became known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Evidence {
-    /// It answered the attempt.
-    Answer,
-    /// It answered an inquiry by our reference.
-    Inquiry,
-}
-
-/// What ended an attempt without an answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Interruption {
-    /// Timeout, reset, 5xx or an unreadable answer.
-    NoAnswer,
-    /// The process stopped while the attempt was under way.
-    Restart,
-}
 
 /// A legal transition as data: the next record and its journal entry, ledger movement included.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,39 +16,25 @@ pub struct Step {
     pub entry: JournalEntry,
 }
 
-/// Why an event cannot happen to a payment in its state.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Illegal {
-    /// Settled and Failed never change.
-    #[error("the payment is finished and never changes")]
-    Final,
-    /// Nothing is durable yet.
-    #[error("the intent is not durable yet")]
-    NotAdmitted,
-    /// It was admitted before.
-    #[error("the payment was admitted before")]
-    AlreadyAdmitted,
-    /// No attempt was ever made durable.
-    #[error("the bank was never called")]
-    NeverCalled,
-    /// The bank may have it, so it can no longer be undone here.
-    #[error("the bank may have it")]
-    MayBeAtBank,
-    /// A call is under way; its end comes first.
-    #[error("a call is under way")]
-    CallUnderWay,
-    /// No call is under way.
-    #[error("no call is under way")]
-    NoCallUnderWay,
-    /// The outcome is not in question.
-    #[error("the outcome is not in question")]
-    NotInQuestion,
-    /// Some attempt may have reached the bank.
-    #[error("some attempt may have been processed")]
-    Exposed,
-    /// An operator decides.
-    #[error("the payment is in review")]
-    InReview,
+impl Step {
+    /// The version the stored record must have for this step to follow on it: the compare of the
+    /// compare-and-swap. A contradiction is noted in the journal and leaves the record as it is.
+    pub const fn expected_version(&self) -> u64 {
+        match self.entry.cause {
+            Cause::Contradiction(_) => self.payment.version,
+            Cause::Request
+            | Cause::Dispatch
+            | Cause::BankAnswer
+            | Cause::NotSent
+            | Cause::NoAnswer
+            | Cause::Inquiry
+            | Cause::Recovery
+            | Cause::BudgetSpent
+            | Cause::Cancel
+            | Cause::Timer
+            | Cause::Resolution { .. } => self.payment.version - 1,
+        }
+    }
 }
 
 /// What the machine decides for one pair, before it is dressed as a [`Step`].
@@ -139,7 +53,9 @@ pub fn transition(payment: &Payment, event: &Event, now: Timestamp) -> Result<St
         State::Received => from_received(event),
         State::Persisted => from_persisted(event, now),
         State::BankCalled(called) => from_bank_called(called, event, now),
-        State::Settled { .. } | State::Failed { .. } => Err(Illegal::Final),
+        State::Settled { .. } | State::Failed { .. } => {
+            return contradict(payment, event, now);
+        }
     }?;
     Ok(dress(payment, event, decided, now))
 }
@@ -152,8 +68,7 @@ fn from_received(event: &Event) -> Result<Move, Illegal> {
             movement: Some(MovementKind::Hold),
         }),
         Event::Dispatch
-        | Event::Confirmed { .. }
-        | Event::Declined { .. }
+        | Event::Decided { .. }
         | Event::NotSent { .. }
         | Event::OutcomeUnknown { .. }
         | Event::InquiryInconclusive { .. }
@@ -161,7 +76,8 @@ fn from_received(event: &Event) -> Result<Move, Illegal> {
         | Event::GiveUp
         | Event::Escalate
         | Event::Cancel
-        | Event::Expire => Err(Illegal::NotAdmitted),
+        | Event::Expire
+        | Event::Resolve(_) => Err(Illegal::NotAdmitted),
     }
 }
 
@@ -182,14 +98,14 @@ fn from_persisted(event: &Event, now: Timestamp) -> Result<Move, Illegal> {
         Event::Cancel => Ok(fail(FailureReason::Cancelled, Cause::Cancel, now)),
         Event::Expire => Ok(fail(FailureReason::Expired, Cause::Timer, now)),
         Event::Admit => Err(Illegal::AlreadyAdmitted),
-        Event::Confirmed { .. }
-        | Event::Declined { .. }
+        Event::Decided { .. }
         | Event::NotSent { .. }
         | Event::OutcomeUnknown { .. }
         | Event::InquiryInconclusive { .. }
         | Event::ProvenUnsent { .. }
         | Event::GiveUp
-        | Event::Escalate => Err(Illegal::NeverCalled),
+        | Event::Escalate
+        | Event::Resolve(_) => Err(Illegal::NeverCalled),
     }
 }
 
@@ -197,28 +113,7 @@ fn from_bank_called(called: &BankCalled, event: &Event, now: Timestamp) -> Resul
     match event {
         Event::Admit => Err(Illegal::AlreadyAdmitted),
         // The bank's word on our reference decides, whenever it comes.
-        Event::Confirmed {
-            bank_transaction_id,
-            evidence,
-        } => Ok(Move {
-            to: State::Settled {
-                bank_transaction_id: bank_transaction_id.clone(),
-                at: now,
-            },
-            cause: cause_of(*evidence),
-            movement: Some(MovementKind::Post),
-        }),
-        Event::Declined {
-            code,
-            message,
-            evidence,
-        } => {
-            let reason = FailureReason::Declined {
-                code: code.clone(),
-                message: message.clone(),
-            };
-            Ok(fail(reason, cause_of(*evidence), now))
-        }
+        Event::Decided { decision, evidence } => Ok(decide(decision, cause_of(*evidence), now)),
         Event::Dispatch => dispatch_again(called, now),
         Event::NotSent { next_at } => {
             call_under_way(called)?;
@@ -284,8 +179,111 @@ fn from_bank_called(called: &BankCalled, event: &Event, now: Timestamp) -> Resul
                 movement: None,
             })
         }
+        Event::Resolve(resolution) => resolve(called, resolution, now),
         Event::Cancel | Event::Expire => Err(Illegal::MayBeAtBank),
     }
+}
+
+fn decide(decision: &Decision, cause: Cause, now: Timestamp) -> Move {
+    match decision {
+        Decision::Confirmed {
+            bank_transaction_id,
+        } => Move {
+            to: State::Settled {
+                bank_transaction_id: bank_transaction_id.clone(),
+                at: now,
+            },
+            cause,
+            movement: Some(MovementKind::Post),
+        },
+        Decision::Declined { code, message } => {
+            let reason = FailureReason::Declined {
+                code: code.clone(),
+                message: message.clone(),
+            };
+            fail(reason, cause, now)
+        }
+    }
+}
+
+/// Only an outcome in question is an operator's to decide, and not while an attempt is under way.
+fn resolve(called: &BankCalled, resolution: &Resolution, now: Timestamp) -> Result<Move, Illegal> {
+    match called.phase {
+        Phase::Unknown | Phase::Review => {}
+        Phase::Awaiting => return Err(Illegal::NotInQuestion),
+    }
+    let cause = Cause::Resolution {
+        operator: resolution.operator.clone(),
+        evidence: resolution.evidence.clone(),
+    };
+    Ok(match &resolution.outcome {
+        ResolvedOutcome::Settled {
+            bank_transaction_id,
+        } => {
+            let decision = Decision::Confirmed {
+                bank_transaction_id: bank_transaction_id.clone(),
+            };
+            decide(&decision, cause, now)
+        }
+        ResolvedOutcome::Failed => fail(FailureReason::Resolved, cause, now),
+    })
+}
+
+/// Evidence against a finished payment is noted in the journal and never written over it.
+fn contradict(payment: &Payment, event: &Event, now: Timestamp) -> Result<Step, Illegal> {
+    let decision = match event {
+        Event::Decided { decision, .. } => decision,
+        Event::Admit
+        | Event::Dispatch
+        | Event::NotSent { .. }
+        | Event::OutcomeUnknown { .. }
+        | Event::InquiryInconclusive { .. }
+        | Event::ProvenUnsent { .. }
+        | Event::GiveUp
+        | Event::Escalate
+        | Event::Cancel
+        | Event::Expire
+        | Event::Resolve(_) => return Err(Illegal::Final),
+    };
+    let agrees = match (&payment.state, decision) {
+        (
+            State::Settled {
+                bank_transaction_id: known,
+                ..
+            },
+            Decision::Confirmed {
+                bank_transaction_id,
+            },
+        ) => known == bank_transaction_id,
+        (State::Failed { .. }, Decision::Declined { .. }) => true,
+        (
+            State::Received
+            | State::Persisted
+            | State::BankCalled(_)
+            | State::Settled { .. }
+            | State::Failed { .. },
+            Decision::Confirmed { .. } | Decision::Declined { .. },
+        ) => false,
+    };
+    if agrees {
+        return Err(Illegal::Final);
+    }
+    let entry = JournalEntry {
+        merchant: payment.key.merchant.clone(),
+        payment_id: payment.id,
+        version: payment.version,
+        from: Some(payment.state.name()),
+        to: payment.state.clone(),
+        attempts: payment.attempts,
+        cause: Cause::Contradiction(decision.clone()),
+        at: now,
+        movement: None,
+        admission: None,
+    };
+    Ok(Step {
+        payment: payment.clone(),
+        entry,
+    })
 }
 
 fn dispatch_again(called: &BankCalled, now: Timestamp) -> Result<Move, Illegal> {

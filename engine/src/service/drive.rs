@@ -8,13 +8,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 use tokio_retry::RetryIf;
 
 use super::Inner;
+use super::calls::Turn;
 use super::flight::Pilot;
-use crate::bank::{ChargeOutcome, Decision, InquiryOutcome};
+use crate::bank::{ChargeOutcome, InquiryOutcome};
 use crate::payment::{
     BankCalled, Capability, Event, Evidence, Interruption, NextStep, Payment, PaymentRequest,
     Phase, State, Timestamp, next_step, transition,
@@ -22,11 +22,11 @@ use crate::payment::{
 use crate::pipeline::{Committed, SendPermit};
 use crate::store::Write;
 
-/// A free slot at the bank and the right to use it for one attempt.
-type Clearance = (SendPermit, OwnedSemaphorePermit);
+/// The right to send one attempt, and a turn at the bank to do it.
+type Clearance = (SendPermit, Turn);
 
 /// Why a flight does not go on now.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 enum Pause {
     /// Go on after the wait that was set.
     Later,
@@ -92,7 +92,7 @@ pub(super) async fn fly(inner: Arc<Inner>, pilot: Pilot, request: Option<Arc<Pay
     drive.run().await;
 }
 
-/// Makes the intent durable. With a free slot at the bank, the mark "about to call" goes with it in
+/// Makes the intent durable. With a turn at the bank to be had, the mark "about to call" goes with it in
 /// the same commit, so the fast path costs two syncs in all.
 async fn admit(
     inner: &Arc<Inner>,
@@ -102,9 +102,9 @@ async fn admit(
     let now = inner.clock.now();
     let id = inner.source.payment_id(now);
     let received = Payment::received(id, pilot.key().clone(), request, now);
-    let slot = inner.slots.clone().try_acquire_owned().ok();
+    let turn = inner.try_turn();
     let admitted = legal(&received, &Event::Admit, now);
-    let write = if slot.is_some() {
+    let write = if turn.is_some() {
         let dispatched = legal(&admitted.payment, &Event::Dispatch, now);
         Write::new(admitted).then(dispatched)
     } else {
@@ -114,7 +114,7 @@ async fn admit(
         Committed::Applied { payment, permit } => {
             inner.metrics.admitted.inc();
             pilot.flight.publish_admitted(payment.clone());
-            Some((payment, permit.zip(slot)))
+            Some((payment, permit.zip(turn)))
         }
         // Another writer (a replica, say) was first with this key.
         Committed::Lost { current } => {
@@ -131,20 +131,33 @@ fn legal(payment: &Payment, event: &Event, now: Timestamp) -> crate::payment::St
 
 impl Drive {
     async fn run(self: Arc<Self>) {
-        let drive = self.clone();
-        let waits = std::iter::from_fn(move || {
-            Some(Duration::from_millis(drive.wait_ms.load(Ordering::Relaxed)))
-        });
-        let steps = || {
+        loop {
             let drive = self.clone();
-            async move { drive.step().await }
-        };
-        let flown = RetryIf::start(waits, steps, |pause: &Pause| matches!(pause, Pause::Later));
-        tokio::select! {
-            biased;
-            _ = flown => {}
-            () = self.parked() => {}
+            let waits = std::iter::from_fn(move || {
+                Some(Duration::from_millis(drive.wait_ms.load(Ordering::Relaxed)))
+            });
+            let steps = || {
+                let drive = self.clone();
+                async move { drive.step().await }
+            };
+            let flown = RetryIf::start(waits, steps, |pause: &Pause| matches!(pause, Pause::Later));
+            tokio::select! {
+                biased;
+                _ = flown => return,
+                () = self.parked() => return,
+                // Someone else moved the record while this flight waited for its next step.
+                () = self.woken() => {}
+            }
+            if self.reload().await == Err(Pause::Land) {
+                return;
+            }
         }
+    }
+
+    /// Returns once the record was changed by someone else and no step is running.
+    async fn woken(&self) {
+        self.pilot.flight.wake.notified().await;
+        let _between_steps = self.stepping.lock().await;
     }
 
     /// Returns once the service parks and this flight only waits for its next step.
@@ -198,30 +211,44 @@ impl Drive {
             self.wait_ms.store(wait_ms, Ordering::Relaxed);
             return Err(Pause::Later);
         }
-        let capability = self.inner.bank.capability();
-        match next_step(capability, self.inner.options.budgets, payment, called, now) {
+        match self.next_step(payment, called) {
             NextStep::Send => self.send(payment).await,
-            NextStep::Inquire => self.inquire(payment, called, capability).await,
-            NextStep::Escalate => self.record(payment, Event::Escalate).await,
+            NextStep::Inquire => self.inquire(payment, called).await,
+            NextStep::Escalate => {
+                self.inner.metrics.reviews.inc();
+                self.record(payment, Event::Escalate).await
+            }
             NextStep::GiveUp => self.record(payment, Event::GiveUp).await,
             NextStep::Rest => Err(Pause::Land),
         }
     }
 
-    /// Waits for a slot at the bank, makes the attempt durable, and sends it.
+    fn next_step(&self, payment: &Payment, called: &BankCalled) -> NextStep {
+        let capability = self.inner.bank.capability();
+        let budgets = self.inner.options.budgets;
+        next_step(capability, budgets, payment, called, self.now_at_least())
+    }
+
+    /// Waits for a turn at the bank, makes the attempt durable, and sends it.
     async fn send(&self, payment: &Payment) -> Result<(), Pause> {
         let inner = &self.inner;
         let age_ms = self.now_at_least().ms_since(payment.created_at);
         let patience = Duration::from_millis(inner.options.expire_after_ms.saturating_sub(age_ms));
-        let slot = tokio::select! {
+        let turn = tokio::select! {
             biased;
-            slot = inner.slots.clone().acquire_owned() => slot.expect("the bulkhead is never closed"),
+            turn = inner.turn() => turn,
             () = inner.parking.cancelled() => return Err(Pause::Land),
             () = self.pilot.flight.poke.notified() => return self.reload().await,
             () = tokio::time::sleep(patience), if payment.state == State::Persisted => {
                 return self.record(payment, Event::Expire).await;
             }
         };
+        // The turn may have come late: what was right to do then need not be right now.
+        if let State::BankCalled(called) = &payment.state
+            && self.next_step(payment, called) != NextStep::Send
+        {
+            return self.at_once();
+        }
         let step = legal(payment, &Event::Dispatch, inner.clock.now());
         match inner.pipeline.commit(Write::new(step)).await {
             Ok(Committed::Applied {
@@ -229,7 +256,7 @@ impl Drive {
                 permit: Some(permit),
             }) => {
                 self.adopt(payment.clone());
-                self.call(&payment, (permit, slot)).await
+                self.call(&payment, (permit, turn)).await
             }
             Ok(Committed::Applied { permit: None, .. }) => {
                 unreachable!("a durable dispatch comes with its permit")
@@ -241,46 +268,45 @@ impl Drive {
 
     /// Sends the one attempt that `clearance` allows and records how it ended.
     async fn call(&self, payment: &Payment, clearance: Clearance) -> Result<(), Pause> {
-        let (permit, slot) = clearance;
-        let inner = &self.inner;
-        inner.metrics.bank_attempts.inc();
-        let limit = Duration::from_millis(inner.options.bank_timeout_ms);
-        let answer = tokio::time::timeout(limit, inner.bank.charge(permit)).await;
-        drop(slot);
+        let (permit, turn) = clearance;
+        let outcome = self.inner.charge(permit, turn).await;
         self.called_at_ms.store(self.age_ms(), Ordering::Relaxed);
-        // Time being up says nothing about what the bank did.
-        let event = match answer.unwrap_or(ChargeOutcome::Unknown) {
-            ChargeOutcome::Decided(decision) => decided(decision, Evidence::Answer),
-            ChargeOutcome::NotSent { retry_after_ms } => Event::NotSent {
+        let event = match outcome {
+            ChargeOutcome::Decided(decision) => Event::Decided {
+                decision,
+                evidence: Evidence::Answer,
+            },
+            ChargeOutcome::NotSent => Event::NotSent {
+                next_at: self.after_wait(payment, payment.attempts, 0),
+            },
+            ChargeOutcome::Throttled { retry_after_ms } => Event::NotSent {
                 next_at: self.after_wait(payment, payment.attempts, retry_after_ms),
             },
-            ChargeOutcome::Unknown => {
-                inner.metrics.bank_unknown.inc();
-                Event::OutcomeUnknown {
-                    next_at: self.after_wait(payment, payment.attempts, 0),
-                    interruption: Interruption::NoAnswer,
-                }
-            }
+            ChargeOutcome::Unknown => Event::OutcomeUnknown {
+                next_at: self.after_wait(payment, payment.attempts, 0),
+                interruption: Interruption::NoAnswer,
+            },
         };
         self.record(payment, event).await
     }
 
     /// Asks the bank what became of our reference and records the answer.
-    async fn inquire(
-        &self,
-        payment: &Payment,
-        called: &BankCalled,
-        capability: Capability,
-    ) -> Result<(), Pause> {
+    async fn inquire(&self, payment: &Payment, called: &BankCalled) -> Result<(), Pause> {
         let inner = &self.inner;
-        inner.metrics.bank_inquiries.inc();
-        let limit = Duration::from_millis(inner.options.bank_timeout_ms);
-        let answer =
-            tokio::time::timeout(limit, inner.bank.inquire(payment.bank_reference())).await;
+        let turn = tokio::select! {
+            biased;
+            turn = inner.turn() => turn,
+            () = inner.parking.cancelled() => return Err(Pause::Land),
+            () = self.pilot.flight.poke.notified() => return self.reload().await,
+        };
+        let outcome = inner.inquire(payment.bank_reference(), turn).await;
         let next_at = self.after_wait(payment, called.inquiries.saturating_add(1), 0);
-        let event = match answer.unwrap_or(InquiryOutcome::Unknown) {
-            InquiryOutcome::Decided(decision) => decided(decision, Evidence::Inquiry),
-            InquiryOutcome::NotFound if self.grace_is_over(called, capability) => {
+        let event = match outcome {
+            InquiryOutcome::Decided(decision) => Event::Decided {
+                decision,
+                evidence: Evidence::Inquiry,
+            },
+            InquiryOutcome::NotFound if self.grace_is_over(called) => {
                 Event::ProvenUnsent { next_at }
             }
             InquiryOutcome::NotFound | InquiryOutcome::Unknown => {
@@ -292,8 +318,8 @@ impl Drive {
 
     /// Whether "not found" proves that no attempt was processed: only when every request is older
     /// than any may be on its way, by the wall clock *and* by this flight's own clock.
-    fn grace_is_over(&self, called: &BankCalled, capability: Capability) -> bool {
-        let Capability::InquiryOnly { grace_ms } = capability else {
+    fn grace_is_over(&self, called: &BankCalled) -> bool {
+        let Capability::InquiryOnly { grace_ms } = self.inner.bank.capability() else {
             return false;
         };
         let by_wall_ms = self.inner.clock.now().ms_since(called.last_called_at);
@@ -322,7 +348,12 @@ impl Drive {
                 self.adopt(payment);
                 self.at_once()
             }
-            Ok(Committed::Lost { .. }) => self.reload().await,
+            Ok(Committed::Lost { .. }) => {
+                let reloaded = self.reload().await;
+                // What the bank said meanwhile may not fit what was decided without it.
+                inner.compare(&self.current(), &event).await;
+                reloaded
+            }
             Err(_) => Err(Pause::Land),
         }
     }
@@ -386,21 +417,5 @@ impl Drive {
     fn adopt(&self, payment: Arc<Payment>) {
         *self.payment.lock().unwrap_or_else(PoisonError::into_inner) = payment.clone();
         self.pilot.flight.publish(payment);
-    }
-}
-
-fn decided(decision: Decision, evidence: Evidence) -> Event {
-    match decision {
-        Decision::Confirmed {
-            bank_transaction_id,
-        } => Event::Confirmed {
-            bank_transaction_id,
-            evidence,
-        },
-        Decision::Declined { code, message } => Event::Declined {
-            code,
-            message,
-            evidence,
-        },
     }
 }

@@ -24,13 +24,22 @@ pub(super) struct Stage {
 #[derive(Debug)]
 pub(super) struct Flight {
     stage: watch::Sender<Stage>,
-    /// Wakes a waiting flight because its record was changed by someone else.
+    /// Ends the wait of a step for its turn at the bank, because the record was changed by someone
+    /// else.
     pub(super) poke: Notify,
+    /// Ends the wait between two steps, for the same reason.
+    pub(super) wake: Notify,
 }
 
 impl Flight {
     pub(super) fn subscribe(&self) -> watch::Receiver<Stage> {
         self.stage.subscribe()
+    }
+
+    /// Tells the flight that its record was changed by someone else.
+    pub(super) fn record_changed(&self) {
+        self.poke.notify_one();
+        self.wake.notify_one();
     }
 
     /// Tells everyone who joined how the payment durably stands.
@@ -96,6 +105,7 @@ impl Flights {
         let flight = Arc::new(Flight {
             stage: watch::Sender::new(Stage::default()),
             poke: Notify::new(),
+            wake: Notify::new(),
         });
         open.insert(key.clone(), flight.clone());
         drop(open);

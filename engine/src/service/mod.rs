@@ -5,9 +5,12 @@
 //! that hangs up cancels nothing.
 
 mod cache;
+mod calls;
 mod drive;
+mod errors;
 mod flight;
 mod options;
+mod resolve;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::bank::Bank;
+use crate::breaker::Breaker;
 use crate::clock::Clock;
 use crate::fatal::{Failure, FatalError};
 use crate::metrics::Metrics;
@@ -28,8 +32,10 @@ use crate::pipeline::{Committed, Pipeline};
 use crate::source::SeededSource;
 use crate::store::{Page, Query, Store, StoreError, Write};
 use cache::Cache;
+pub use errors::{CancelError, CreateError, Unavailable};
 use flight::{Boarding, Flight, Flights};
 pub use options::ServiceOptions;
+pub use resolve::ResolveError;
 
 /// What the service is made of. All of it comes from outside.
 pub struct Parts {
@@ -62,6 +68,7 @@ struct Inner {
     flights: Arc<Flights>,
     /// The bulkhead: one permit per call to the bank.
     slots: Arc<Semaphore>,
+    breaker: Breaker,
     /// Set when the service drains: nothing new starts, whatever only waits is parked.
     parking: CancellationToken,
     /// Every flight's task.
@@ -88,53 +95,6 @@ pub struct Created {
     pub replayed: bool,
 }
 
-/// Why a create was not answered with its payment. None of these charged anything.
-#[derive(Debug, thiserror::Error)]
-pub enum CreateError {
-    /// The key stands for another request.
-    #[error("the key was used for another request")]
-    Mismatch {
-        /// The fields that differ.
-        fields: Vec<&'static str>,
-        /// What the key stands for.
-        payment: Arc<Payment>,
-    },
-    /// The key's payment is in flight and the client did not want to join it.
-    #[error("the key's payment is in flight")]
-    InProgress(Arc<Payment>),
-    /// The request was not taken in.
-    #[error(transparent)]
-    Unavailable(#[from] Unavailable),
-}
-
-/// Why the service takes nothing in. Whatever was asked had no effect at the bank.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Unavailable {
-    /// As many payments are in flight as may be.
-    #[error("as many payments are in flight as this service is configured for")]
-    AtCapacity,
-    /// The service is shutting down.
-    #[error("the service is shutting down")]
-    Draining,
-    /// The store failed.
-    #[error("the store has stopped after a failure; the service must be restarted")]
-    Stopped,
-}
-
-/// Why a payment was not cancelled.
-#[derive(Debug, thiserror::Error)]
-pub enum CancelError {
-    /// The merchant has no such payment.
-    #[error("there is no such payment")]
-    NotFound,
-    /// It is finished, or the bank may have it.
-    #[error("the payment can no longer be cancelled")]
-    TooLate(Arc<Payment>),
-    /// The service takes nothing in.
-    #[error(transparent)]
-    Unavailable(#[from] Unavailable),
-}
-
 impl Service {
     /// Starts the service and its pipeline on the current tokio runtime.
     pub fn start(parts: Parts) -> Self {
@@ -159,6 +119,7 @@ impl Service {
             cache: Cache::new(options.cache_bytes),
             flights: Arc::new(Flights::new(metrics.clone(), failure.clone())),
             slots: Arc::new(Semaphore::new(options.bank_calls_max)),
+            breaker: Breaker::new(options.breaker, metrics.breaker_open.clone()),
             parking: CancellationToken::new(),
             tasks: TaskTracker::new(),
             failure,
@@ -337,7 +298,7 @@ impl Service {
                 Committed::Applied { payment, .. } => {
                     self.inner.finished(&payment);
                     if let Some(flight) = self.inner.flights.get(&payment.key) {
-                        flight.poke.notify_one();
+                        flight.record_changed();
                     }
                     return Ok(payment);
                 }

@@ -1,5 +1,6 @@
 //! Bounds and intervals of the service, each with its reason.
 
+use crate::breaker::BreakerOptions;
 use crate::payment::Budgets;
 use crate::retry::Backoff;
 
@@ -11,7 +12,7 @@ pub struct ServiceOptions {
     /// Most open flights; beyond it new payments are refused as "at capacity". Bounds memory when
     /// the bank is slow: a flight takes a few kilobytes.
     pub flights_max: usize,
-    /// Most calls to the bank at once. A payment that finds no free slot waits in Persisted.
+    /// Most calls to the bank at once, inquiries included. A payment that finds no free slot waits in Persisted.
     pub bank_calls_max: usize,
     /// After so long a call to the bank counts as unknown, in milliseconds.
     pub bank_timeout_ms: u64,
@@ -19,6 +20,8 @@ pub struct ServiceOptions {
     pub backoff: Backoff,
     /// How often to try without a person.
     pub budgets: Budgets,
+    /// When to hold calls back from a bank that does not answer.
+    pub breaker: BreakerOptions,
     /// A payment that waits in Persisted for longer than this expires, in milliseconds.
     pub expire_after_ms: u64,
 }
@@ -37,6 +40,11 @@ impl Default for ServiceOptions {
             budgets: Budgets {
                 attempts_max: 20,
                 inquiries_max: 50,
+            },
+            breaker: BreakerOptions {
+                failures_max: 10,
+                open_ms: 1_000,
+                open_ms_max: 10_000,
             },
             expire_after_ms: 24 * 60 * 60 * 1000,
         }

@@ -37,8 +37,8 @@ impl Write {
         let last = self.last();
         assert_eq!(step.payment.key, last.key, "a write is about one payment");
         assert_eq!(
-            step.payment.version,
-            last.version + 1,
+            step.expected_version(),
+            last.version,
             "a write is of consecutive steps"
         );
         self.steps.push(step);
@@ -53,7 +53,7 @@ impl Write {
     /// The version the stored record must have for the write to apply; 0 means that there must be
     /// none. This is the compare of the compare-and-swap.
     pub fn expected_version(&self) -> u64 {
-        self.steps[0].payment.version - 1
+        self.steps[0].expected_version()
     }
 
     /// The transitions, oldest first; never empty.
@@ -136,6 +136,15 @@ pub trait Store: Send + Sync + 'static {
         merchant: &Merchant,
         id: PaymentId,
     ) -> Result<Option<Vec<(u64, JournalEntry)>>, StoreError>;
+
+    /// A merchant's journal entries in which the bank contradicted a finished payment, with their
+    /// sequences, oldest first, after the given sequence; at most `limit`.
+    async fn contradictions(
+        &self,
+        merchant: &Merchant,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<(u64, JournalEntry)>, StoreError>;
 
     /// The keys of unfinished payments, oldest first, after the given id; at most `limit`.
     async fn unfinished(

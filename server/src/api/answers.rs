@@ -167,6 +167,12 @@ const UNAVAILABLE: Case = case(
     &[RETRY_AFTER, CACHE_CONTROL],
     "`unavailable`: the service is shutting down or its store has stopped.",
 );
+const FORBIDDEN: Case = problem(403, "`forbidden`: the API key has not the role operator.");
+const ETAG: Header = header(
+    "ETag",
+    HeaderSchema::Text,
+    "The payment's version in quotes, for If-Match.",
+);
 const NO_SUCH_PAYMENT: Case = problem(404, "`not-found`: the merchant has no such payment.");
 
 /// `POST /v1/payments`.
@@ -280,7 +286,7 @@ impl Operation for Get {
         case(
             200,
             Content::Payment,
-            &[CACHE_CONTROL],
+            &[ETAG, CACHE_CONTROL],
             "The payment as it durably stands.",
         ),
         UNAUTHORIZED,
@@ -330,6 +336,66 @@ impl Operation for Cancel {
             "`payment-not-cancellable`: it is finished, or the bank may have it; `payment` shows \
              where it stands.",
         ),
+        INTERNAL,
+        UNAVAILABLE,
+    ];
+}
+
+/// `POST /v1/payments/{payment_id}/resolve`.
+pub(crate) struct Resolve;
+
+impl Operation for Resolve {
+    const CASES: &'static [Case] = &[
+        case(
+            200,
+            Content::Payment,
+            &[ETAG, CACHE_CONTROL],
+            "Resolved, now or before by the same decision.",
+        ),
+        problem(
+            400,
+            "`validation-failed`: a field or If-Match breaks a rule; `errors` names it.",
+        ),
+        UNAUTHORIZED,
+        FORBIDDEN,
+        NO_SUCH_PAYMENT,
+        problem(
+            409,
+            "`payment-not-resolvable`: its outcome is not in question; `payment` shows where it \
+             stands.",
+        ),
+        problem(
+            412,
+            "`version-stale`: it has changed since; `payment` shows how it stands now.",
+        ),
+        problem(413, "`content-too-large`: the body has more than 16 KiB."),
+        problem(
+            415,
+            "`unsupported-media-type`: the body is not declared as JSON in UTF-8.",
+        ),
+        problem(428, "`version-required`: If-Match is missing."),
+        INTERNAL,
+        UNAVAILABLE,
+    ];
+}
+
+/// `GET /v1/contradictions`.
+pub(crate) struct Contradictions;
+
+impl Operation for Contradictions {
+    const CASES: &'static [Case] = &[
+        case(
+            200,
+            Content::EventPage,
+            &[CACHE_CONTROL],
+            "A page of contradictions, oldest first.",
+        ),
+        problem(
+            400,
+            "`validation-failed`: a parameter breaks a rule; `errors` names it.",
+        ),
+        UNAUTHORIZED,
+        FORBIDDEN,
         INTERNAL,
         UNAVAILABLE,
     ];

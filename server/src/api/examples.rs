@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use holdfast_engine::payment::{
-    AccountId, Amount, BankTransactionId, Currency, DeclineCode, DeclineMessage, Event, Evidence,
-    IdempotencyKey, JournalEntry, Merchant, Metadata, Payment, PaymentId, PaymentKey,
-    PaymentRequest, Reference, Timestamp, transition,
+    AccountId, Amount, BankTransactionId, Currency, Decision, DeclineCode, DeclineMessage, Event,
+    Evidence, EvidenceText, IdempotencyKey, Interruption, JournalEntry, Merchant, Metadata,
+    OperatorName, Payment, PaymentId, PaymentKey, PaymentRequest, Reference, Resolution,
+    ResolvedOutcome, Timestamp, transition,
 };
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -27,6 +28,9 @@ pub(super) struct Life {
     pub(super) settled: Payment,
     pub(super) declined: Payment,
     pub(super) cancelled: Payment,
+    pub(super) unknown: Payment,
+    pub(super) resolved: Payment,
+    pub(super) contradiction: JournalEntry,
     journal: Vec<JournalEntry>,
 }
 
@@ -45,19 +49,41 @@ pub(super) fn life() -> Life {
     };
     let admitted = step(&received, Event::Admit, 0);
     let called = step(&admitted.payment, Event::Dispatch, 0);
-    let confirmed = Event::Confirmed {
-        bank_transaction_id: BankTransactionId::new("b_019b76daa80070008000000000000001")
-            .expect("a transaction id"),
+    let bank_transaction_id =
+        || BankTransactionId::new("b_019b76daa80070008000000000000001").expect("a transaction id");
+    let answer = |decision| Event::Decided {
+        decision,
         evidence: Evidence::Answer,
     };
-    let declined = Event::Declined {
+    let confirmed = Decision::Confirmed {
+        bank_transaction_id: bank_transaction_id(),
+    };
+    let declined = Decision::Declined {
         code: DeclineCode::new("insufficient_funds").expect("a code"),
         message: DeclineMessage::new("The account has not enough funds.").expect("a message"),
-        evidence: Evidence::Answer,
     };
-    let settled = step(&called.payment, confirmed, 120);
+    let unknown = Event::OutcomeUnknown {
+        next_at: at(10_000),
+        interruption: Interruption::NoAnswer,
+    };
+    let resolution = |outcome| {
+        Event::Resolve(Resolution {
+            outcome,
+            evidence: EvidenceText::new("Statement of 2026-01-02, line 14").expect("evidence"),
+            operator: OperatorName::new("default").expect("a name"),
+        })
+    };
+    let settled = step(&called.payment, answer(confirmed.clone()), 120);
+    let unknown = step(&called.payment, unknown, 10_000).payment;
+    let resolved = resolution(ResolvedOutcome::Settled {
+        bank_transaction_id: bank_transaction_id(),
+    });
+    let failed = step(&unknown, resolution(ResolvedOutcome::Failed), 3_600_000).payment;
     Life {
-        declined: step(&called.payment, declined, 120).payment,
+        declined: step(&called.payment, answer(declined), 120).payment,
+        resolved: step(&unknown, resolved, 3_600_000).payment,
+        contradiction: step(&failed, answer(confirmed), 3_601_000).entry,
+        unknown,
         cancelled: step(&admitted.payment, Event::Cancel, 900).payment,
         settled: settled.payment,
         called: called.payment,
@@ -113,6 +139,8 @@ pub(super) fn of(operation: &str, status: &str) -> Vec<Example> {
         "getPayment" => one.clone(),
         "listPaymentEvents" => format!("{one}/events"),
         "cancelPayment" => format!("{one}/cancel"),
+        "resolvePayment" => format!("{one}/resolve"),
+        "listContradictions" => "/v1/contradictions".to_owned(),
         other => format!("/{other}"),
     };
     match (operation, status) {
@@ -141,6 +169,17 @@ pub(super) fn of(operation: &str, status: &str) -> Vec<Example> {
             };
             vec![Example {
                 name: "a_settled_payment",
+                value: value(page),
+            }]
+        }
+        ("resolvePayment", "200") => vec![payment("settled", &life.resolved)],
+        ("listContradictions", "200") => {
+            let page = EventPageView {
+                data: vec![EventView::of(21, &life.contradiction)],
+                next_cursor: None,
+            };
+            vec![Example {
+                name: "a_debit_after_all",
                 value: value(page),
             }]
         }
@@ -177,6 +216,7 @@ fn problems(status: &str, path: &str, life: &Life) -> Vec<Example> {
         }])
     };
     let is_create = path == PAYMENTS_PATH;
+    let is_resolve = path.ends_with("/resolve");
     let problems =
         match status {
             "400" if is_create => vec![
@@ -193,6 +233,7 @@ fn problems(status: &str, path: &str, life: &Life) -> Vec<Example> {
             )
             .new_key_safe(true),
         ],
+            "400" if is_resolve => vec![field("evidence", "is required")],
             "400" => vec![field("limit", "must be an integer from 1 to 100")],
             "401" => vec![Problem::new(
                 Kind::Unauthorized,
@@ -207,10 +248,31 @@ fn problems(status: &str, path: &str, life: &Life) -> Vec<Example> {
                 .new_key_safe(true)
                 .payment(PaymentView::of(&life.declined)),
             ],
+            "403" => vec![Problem::new(
+                Kind::Forbidden,
+                "This API key has the role merchant; this needs the role operator.",
+            )],
             "404" => vec![Problem::new(Kind::NotFound, "There is no such payment.")],
             "409" if is_create => vec![Problem::new(
                 Kind::InProgress,
                 format!("The payment {} is still in flight.", life.called.id),
+            )],
+            "409" if is_resolve => vec![
+                Problem::new(Kind::NotResolvable, "The payment is settled.")
+                    .instance(format!("{PAYMENTS_PATH}/{}", life.settled.id))
+                    .payment(PaymentView::of(&life.settled)),
+            ],
+            "412" => vec![
+                Problem::new(
+                    Kind::VersionStale,
+                    "The payment has version 3 by now. Look at it again before deciding.",
+                )
+                .instance(format!("{PAYMENTS_PATH}/{}", life.unknown.id))
+                .payment(PaymentView::of(&life.unknown)),
+            ],
+            "428" => vec![Problem::new(
+                Kind::VersionRequired,
+                "Send the payment's version in If-Match, for example If-Match: \"3\".",
             )],
             "409" => vec![
                 Problem::new(Kind::NotCancellable, "The payment is settled.")

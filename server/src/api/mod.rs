@@ -8,14 +8,17 @@ mod create_body;
 mod docs;
 mod edge;
 mod examples;
+mod json_body;
 mod key_header;
 mod openapi;
+mod operators;
 mod payments;
 mod prefer;
 mod principal;
 mod probes;
 mod problem;
 mod problem_pages;
+mod resolve_body;
 mod view;
 
 use std::sync::Arc;
@@ -29,6 +32,7 @@ use prometheus_client::registry::Registry;
 
 pub(crate) use crate::api_keys::ApiKeys;
 use edge::Edge;
+use operators::OperatorsApi;
 use payments::PaymentsApi;
 use probes::ProbesApi;
 
@@ -39,6 +43,8 @@ const PAYMENTS_PATH: &str = "/v1/payments";
 enum Tag {
     /// Create, replay, look at and cancel payments.
     Payments,
+    /// Decide what no machine can, and see what the bank contradicted. Needs the role operator.
+    Operators,
     /// For load balancers, orchestrators and Prometheus.
     Probes,
 }
@@ -90,9 +96,12 @@ impl FrontDoor {
 fn openapi_service(
     service: Service,
     registry: Arc<Registry>,
-) -> OpenApiService<(PaymentsApi, ProbesApi), ()> {
+) -> OpenApiService<(PaymentsApi, OperatorsApi, ProbesApi), ()> {
     let apis = (
         PaymentsApi {
+            service: service.clone(),
+        },
+        OperatorsApi {
             service: service.clone(),
         },
         ProbesApi { service, registry },

@@ -142,7 +142,7 @@ impl PaymentsApi {
             .await
             .map_err(Problem::from)?;
         let payment = found.ok_or_else(no_such_payment)?;
-        Ok(json(StatusCode::OK, &PaymentView::of(&payment)).into())
+        Ok(with_version(json(StatusCode::OK, &PaymentView::of(&payment)), &payment).into())
     }
 
     /// List a payment's events
@@ -239,16 +239,16 @@ fn default_limit() -> u32 {
     LIMIT_DEFAULT
 }
 
-fn max_limit() -> u32 {
+pub(super) fn max_limit() -> u32 {
     LIMIT_MAX
 }
 
-fn page_size(limit: u32) -> usize {
+pub(super) fn page_size(limit: u32) -> usize {
     usize::try_from(limit.clamp(1, LIMIT_MAX)).expect("a hundred is a size on every machine")
 }
 
 /// A misspelt filter would quietly list everything.
-fn only_known_parameters(request: &Request, known: &[&str]) -> Result<(), Problem> {
+pub(super) fn only_known_parameters(request: &Request, known: &[&str]) -> Result<(), Problem> {
     let parameters: Vec<(String, String)> = request
         .params()
         .map_err(|_| Problem::field("query", "is not a valid query string"))?;
@@ -286,7 +286,7 @@ fn cursor_parameter(text: &str) -> Result<PaymentId, Problem> {
     Ok(PaymentId::from_uuid(id))
 }
 
-fn no_such_payment() -> Problem {
+pub(super) fn no_such_payment() -> Problem {
     Problem::new(Kind::NotFound, "There is no such payment.")
 }
 
@@ -303,7 +303,7 @@ fn not_cancellable(payment: &Payment) -> Problem {
         .payment(PaymentView::of(payment))
 }
 
-fn location(payment: &Payment) -> String {
+pub(super) fn location(payment: &Payment) -> String {
     format!("{}/{}", super::PAYMENTS_PATH, payment.id)
 }
 
@@ -377,10 +377,17 @@ pub(super) fn boolean(value: bool) -> HeaderValue {
     HeaderValue::from_static(if value { "true" } else { "false" })
 }
 
-fn json<T: Serialize>(status: StatusCode, view: &T) -> Response {
+pub(super) fn json<T: Serialize>(status: StatusCode, view: &T) -> Response {
     let body = serde_json::to_vec(view).expect("a view is plain data");
     Response::builder()
         .status(status)
         .header(header::CONTENT_TYPE, "application/json")
         .body(Body::from(body))
+}
+
+/// Adds the payment's version as its entity tag, for `If-Match`.
+pub(super) fn with_version(mut response: Response, payment: &Payment) -> Response {
+    let tag = HeaderValue::try_from(format!("\"{}\"", payment.version)).expect("digits are ASCII");
+    response.headers_mut().insert(header::ETAG, tag);
+    response
 }

@@ -15,11 +15,15 @@ pub(crate) enum Kind {
     KeyMissing,
     KeyInvalid,
     Unauthorized,
+    Forbidden,
     PaymentFailed,
     NotFound,
     MethodNotAllowed,
     InProgress,
     NotCancellable,
+    NotResolvable,
+    VersionStale,
+    VersionRequired,
     ContentTooLarge,
     UnsupportedMediaType,
     KeyReused,
@@ -28,16 +32,20 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 14] = [
+    pub(crate) const ALL: [Self; 18] = [
         Self::ValidationFailed,
         Self::KeyMissing,
         Self::KeyInvalid,
         Self::Unauthorized,
+        Self::Forbidden,
         Self::PaymentFailed,
         Self::NotFound,
         Self::MethodNotAllowed,
         Self::InProgress,
         Self::NotCancellable,
+        Self::NotResolvable,
+        Self::VersionStale,
+        Self::VersionRequired,
         Self::ContentTooLarge,
         Self::UnsupportedMediaType,
         Self::KeyReused,
@@ -51,11 +59,15 @@ impl Kind {
             Self::KeyMissing => "idempotency-key-missing",
             Self::KeyInvalid => "idempotency-key-invalid",
             Self::Unauthorized => "unauthorized",
+            Self::Forbidden => "forbidden",
             Self::PaymentFailed => "payment-failed",
             Self::NotFound => "not-found",
             Self::MethodNotAllowed => "method-not-allowed",
             Self::InProgress => "idempotency-request-in-progress",
             Self::NotCancellable => "payment-not-cancellable",
+            Self::NotResolvable => "payment-not-resolvable",
+            Self::VersionStale => "version-stale",
+            Self::VersionRequired => "version-required",
             Self::ContentTooLarge => "content-too-large",
             Self::UnsupportedMediaType => "unsupported-media-type",
             Self::KeyReused => "idempotency-key-reused",
@@ -68,10 +80,13 @@ impl Kind {
         match self {
             Self::ValidationFailed | Self::KeyMissing | Self::KeyInvalid => StatusCode::BAD_REQUEST,
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
+            Self::Forbidden => StatusCode::FORBIDDEN,
             Self::PaymentFailed => StatusCode::PAYMENT_REQUIRED,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
-            Self::InProgress | Self::NotCancellable => StatusCode::CONFLICT,
+            Self::InProgress | Self::NotCancellable | Self::NotResolvable => StatusCode::CONFLICT,
+            Self::VersionStale => StatusCode::PRECONDITION_FAILED,
+            Self::VersionRequired => StatusCode::PRECONDITION_REQUIRED,
             Self::ContentTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::KeyReused => StatusCode::UNPROCESSABLE_ENTITY,
@@ -86,11 +101,15 @@ impl Kind {
             Self::KeyMissing => "The Idempotency-Key header is missing",
             Self::KeyInvalid => "The Idempotency-Key header is malformed",
             Self::Unauthorized => "Credentials are missing or wrong",
+            Self::Forbidden => "The credentials do not allow this",
             Self::PaymentFailed => "The payment failed",
             Self::NotFound => "There is nothing here",
             Self::MethodNotAllowed => "The method is not allowed here",
             Self::InProgress => "A request with this key is in progress",
             Self::NotCancellable => "The payment can no longer be cancelled",
+            Self::NotResolvable => "The payment is not in question",
+            Self::VersionStale => "The payment has changed since",
+            Self::VersionRequired => "The payment's version is missing",
             Self::ContentTooLarge => "The request body is too large",
             Self::UnsupportedMediaType => "The media type is not supported",
             Self::KeyReused => "The key was used for another request",
@@ -120,6 +139,10 @@ impl Kind {
                 "This service has API keys configured. Send `Authorization: Bearer hf_...` with a key \
                  that is in force. Nothing was looked up or changed."
             }
+            Self::Forbidden => {
+                "Only an operator may do this: make a key with `holdfast api-key new --role operator` and \
+                 use it. Nothing was looked up or changed."
+            }
             Self::PaymentFailed => {
                 "The payment is finished and failed: no debit happened and none can. `payment.failure` \
                  says why. Every retry with the same key gets this same answer. To try the payment \
@@ -140,6 +163,19 @@ impl Kind {
             Self::NotCancellable => {
                 "A payment can be cancelled only before the bank was called. This one is finished, or \
                  the bank may have it; `payment` shows where it stands."
+            }
+            Self::NotResolvable => {
+                "An operator decides only what is in question: a payment in `bank_called` whose phase is \
+                 `unknown` or `review`. `payment` shows where this one stands: it is finished, was not \
+                 sent yet, or is being sent right now."
+            }
+            Self::VersionStale => {
+                "The payment moved on after the version in If-Match was read; `payment` shows how it \
+                 stands now. Look at it, decide again, and send its `version`."
+            }
+            Self::VersionRequired => {
+                "A decision is made about a payment as it was seen: send the `version` you looked at in \
+                 If-Match (RFC 9110, section 13.1.1), quoted or bare, exactly once."
             }
             Self::ContentTooLarge => {
                 "The body may have at most 16 KiB. The idempotency key stays unused."
@@ -177,6 +213,10 @@ impl Kind {
             | Self::NotFound
             | Self::MethodNotAllowed
             | Self::NotCancellable
+            | Self::NotResolvable
+            | Self::VersionStale
+            | Self::VersionRequired
+            | Self::Forbidden
             | Self::ContentTooLarge
             | Self::UnsupportedMediaType
             | Self::KeyReused => 0,
@@ -238,7 +278,8 @@ pub(crate) struct ProblemView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     mismatched_fields: Option<Vec<String>>,
-    /// The payment, with `payment-failed` and `payment-not-cancellable`.
+    /// The payment, with `payment-failed`, `payment-not-cancellable`, `payment-not-resolvable` and
+    /// `version-stale`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     payment: Option<PaymentView>,

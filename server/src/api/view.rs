@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 
 use holdfast_engine::payment::{
-    Cause, FailureReason, JournalEntry, Movement, MovementKind, Payment, Phase, State, StateName,
-    Timestamp,
+    Cause, Decision, FailureReason, JournalEntry, Movement, MovementKind, Payment, Phase, State,
+    StateName, Timestamp,
 };
 use poem_openapi::{Enum, Object};
 use serde::Serialize;
@@ -98,6 +98,9 @@ impl FailureView {
                 "expired",
                 "The payment waited too long for its turn and was never sent.",
             ),
+            FailureReason::Resolved => {
+                ("resolved", "An operator found out that no debit happened.")
+            }
             FailureReason::NotSent => (
                 "not_sent",
                 "The bank could not be reached; no attempt was processed.",
@@ -221,10 +224,15 @@ pub(crate) enum CauseView {
     Cancel,
     /// A time limit passed.
     Timer,
+    /// An operator decided; `operator` and `evidence` say who and why.
+    Resolution,
+    /// The bank said otherwise of a finished payment; `contradiction` says what. Nothing was
+    /// changed by it.
+    Contradiction,
 }
 
 impl CauseView {
-    const fn of(cause: Cause) -> Self {
+    const fn of(cause: &Cause) -> Self {
         match cause {
             Cause::Request => Self::Request,
             Cause::Dispatch => Self::Dispatch,
@@ -236,6 +244,8 @@ impl CauseView {
             Cause::BudgetSpent => Self::BudgetSpent,
             Cause::Cancel => Self::Cancel,
             Cause::Timer => Self::Timer,
+            Cause::Resolution { .. } => Self::Resolution,
+            Cause::Contradiction(_) => Self::Contradiction,
         }
     }
 }
@@ -307,10 +317,66 @@ pub(crate) struct EventView {
     at: String,
     /// What moved in the ledger, if anything.
     movement: Option<MovementView>,
+    /// Who decided; with the cause `resolution` only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[oai(skip_serializing_if_is_none)]
+    operator: Option<String>,
+    /// Why the operator was sure; with the cause `resolution` only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[oai(skip_serializing_if_is_none)]
+    evidence: Option<String>,
+    /// What the bank said; with the cause `contradiction` only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[oai(skip_serializing_if_is_none)]
+    contradiction: Option<ContradictionView>,
+}
+
+/// What the bank said of a payment that was finished otherwise.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Object)]
+#[oai(rename = "Contradiction")]
+pub(crate) struct ContradictionView {
+    /// `confirmed` or `declined`.
+    status: String,
+    /// The bank's id for the debit; with `confirmed` only.
+    bank_transaction_id: Option<String>,
+    /// The bank's reason; with `declined` only.
+    failure: Option<FailureView>,
+}
+
+impl ContradictionView {
+    fn of(decision: &Decision) -> Self {
+        match decision {
+            Decision::Confirmed {
+                bank_transaction_id,
+            } => Self {
+                status: "confirmed".to_owned(),
+                bank_transaction_id: Some(bank_transaction_id.to_string()),
+                failure: None,
+            },
+            Decision::Declined { code, message } => Self {
+                status: "declined".to_owned(),
+                bank_transaction_id: None,
+                failure: Some(FailureView {
+                    code: code.to_string(),
+                    message: message.to_string(),
+                }),
+            },
+        }
+    }
 }
 
 impl EventView {
     pub(crate) fn of(sequence: u64, entry: &JournalEntry) -> Self {
+        let (operator, evidence) = match &entry.cause {
+            Cause::Resolution { operator, evidence } => {
+                (Some(operator.to_string()), Some(evidence.to_string()))
+            }
+            _ => (None, None),
+        };
+        let contradiction = match &entry.cause {
+            Cause::Contradiction(decision) => Some(ContradictionView::of(decision)),
+            _ => None,
+        };
         Self {
             sequence,
             payment_id: entry.payment_id.to_string(),
@@ -318,14 +384,17 @@ impl EventView {
             to: StateView::of(entry.to.name()),
             phase: PhaseView::of(&entry.to),
             attempt: entry.attempts,
-            cause: CauseView::of(entry.cause),
+            cause: CauseView::of(&entry.cause),
             at: rfc3339(entry.at),
             movement: entry.movement.as_ref().map(MovementView::of),
+            operator,
+            evidence,
+            contradiction,
         }
     }
 }
 
-/// A page of a payment's events, oldest first.
+/// A page of events, oldest first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Object)]
 #[oai(rename = "EventPage")]
 pub(crate) struct EventPageView {

@@ -17,7 +17,7 @@ use super::format::{self, Chunk, JOURNAL_CHUNK_BYTES_MAX, LinkedEntry, Record};
 use super::read::{damaged, decode_chunk, decode_record, missing, printable, read};
 use super::{Inner, Live};
 use crate::codec::{self, Kind};
-use crate::payment::{PaymentId, PaymentKey};
+use crate::payment::{Cause, PaymentId, PaymentKey};
 use crate::store::{StoreError, Verdict, Write};
 
 /// The mark moves once so many entries have been written since it last did.
@@ -32,6 +32,7 @@ struct Trees<'a> {
     ids: &'a TransactionalTree,
     journal: &'a TransactionalTree,
     unfinished: &'a TransactionalTree,
+    contradictions: &'a TransactionalTree,
     meta: &'a TransactionalTree,
 }
 
@@ -67,15 +68,18 @@ impl Inner {
             &self.ids,
             &self.journal,
             &self.unfinished,
+            &self.contradictions,
             &self.meta,
         );
-        let applied = trees.transaction(|(payments, ids, journal, unfinished, meta)| {
+        let applied = trees.transaction(|trees| {
             // sled may run this closure more than once; it changes nothing outside.
+            let (payments, ids, journal, unfinished, contradictions, meta) = trees;
             let trees = Trees {
                 payments,
                 ids,
                 journal,
                 unfinished,
+                contradictions,
                 meta,
             };
             self.apply(&trees, batch, first_sequence, mark.as_ref())
@@ -199,6 +203,11 @@ impl Inner {
                     indexed: false,
                 };
                 applied.admitted.push((payment.id, live));
+            }
+            if let Cause::Contradiction(_) = step.entry.cause {
+                let mark_key = format::contradiction_key(&payment.key.merchant, sequence);
+                let value = encode(codec::encode(Kind::Contradiction, &mark_key, &sequence))?;
+                trees.contradictions.insert(mark_key, value)?;
             }
             previous = Some(sequence);
         }

@@ -178,7 +178,7 @@ fn create(options: &SledOptions, data: &Path) -> Result<(), OpenProblem> {
         let meta = database.open_tree("meta").map_err(OpenProblem::Database)?;
         meta.insert(FORMAT_KEY, mark.as_bytes())
             .map_err(OpenProblem::Database)?;
-        for tree in ["payments", "ids", "journal", "unfinished"] {
+        for tree in ["payments", "ids", "journal", "unfinished", "contradictions"] {
             database.open_tree(tree).map_err(OpenProblem::Database)?;
         }
         database.flush().map_err(OpenProblem::Database)?;
@@ -272,6 +272,8 @@ fn assemble(database: sled::Db, store: &Path, lock: File) -> Result<Inner, OpenP
     let journal = tree("journal")?;
     let unfinished = tree("unfinished")?;
     let meta = tree("meta")?;
+    // A store made before this tree existed gets it now; nothing in it was missed.
+    let contradictions = tree("contradictions")?;
     let Replay {
         live,
         next_sequence,
@@ -290,6 +292,7 @@ fn assemble(database: sled::Db, store: &Path, lock: File) -> Result<Inner, OpenP
         ids,
         journal,
         unfinished,
+        contradictions,
         meta,
         log,
         _lock: lock,

@@ -145,6 +145,11 @@ pub const fn sequence_key(sequence: u64) -> [u8; 8] {
     sequence.to_be_bytes()
 }
 
+/// The key of a mark in `contradictions`: `merchant 00 sequence`.
+pub fn contradiction_key(merchant: &Merchant, sequence: u64) -> Vec<u8> {
+    scoped(merchant, &sequence_key(sequence))
+}
+
 /// The sequence a `journal` key stands for; `None` when it is no such key.
 pub fn sequence_of(storage_key: &[u8]) -> Option<u64> {
     Some(u64::from_be_bytes(storage_key.try_into().ok()?))

@@ -54,6 +54,7 @@ struct Inner {
     ids: sled::Tree,
     journal: sled::Tree,
     unfinished: sled::Tree,
+    contradictions: sled::Tree,
     meta: sled::Tree,
     /// Our own handle of sled's log: `sync_data` on it is what makes a batch durable.
     log: File,
@@ -235,6 +236,18 @@ impl Store for SledStore {
         let entries = self.inner.entries(merchant, id)?;
         self.barrier().await?;
         Ok(entries)
+    }
+
+    async fn contradictions(
+        &self,
+        merchant: &Merchant,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<(u64, JournalEntry)>, StoreError> {
+        self.inner.ensure_usable()?;
+        let found = self.inner.contradictions(merchant, after, limit)?;
+        self.barrier().await?;
+        Ok(found)
     }
 
     async fn unfinished(

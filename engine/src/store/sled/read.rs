@@ -5,7 +5,7 @@ use std::sync::PoisonError;
 
 use super::format::{self, Chunk, LinkedEntry, Record};
 use super::{Inner, Page, Query, StoreError};
-use crate::codec::DecodeError;
+use crate::codec::{self, DecodeError, Kind};
 use crate::payment::{JournalEntry, Merchant, Payment, PaymentId, PaymentKey, StateName};
 use crate::store::LIST_SCAN_MAX;
 
@@ -217,6 +217,24 @@ impl Inner {
         }
         entries.reverse();
         Ok(Some(entries))
+    }
+
+    pub(super) fn contradictions(
+        &self,
+        merchant: &Merchant,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<(u64, JournalEntry)>, StoreError> {
+        let lower = Excluded(format::contradiction_key(merchant, after));
+        let upper = Included(format::contradiction_key(merchant, u64::MAX));
+        let marks = self.contradictions.range::<Vec<u8>, _>((lower, upper));
+        let found = marks.take(limit).map(|item| {
+            let (storage_key, bytes) = read(item, "contradictions")?;
+            let sequence: u64 = codec::decode(Kind::Contradiction, &storage_key, &bytes)
+                .map_err(damaged("contradictions", &storage_key))?;
+            Ok((sequence, self.entry(sequence)?.entry))
+        });
+        found.collect()
     }
 
     fn entry(&self, sequence: u64) -> Result<LinkedEntry, StoreError> {

@@ -1,0 +1,148 @@
+//! Calls to the bank: each waits for its turn, is bounded in time, and tells the breaker how it went.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::OwnedSemaphorePermit;
+use tokio_retry::RetryIf;
+
+use super::Inner;
+use crate::bank::{ChargeOutcome, InquiryOutcome};
+use crate::breaker::Pass;
+use crate::payment::{
+    BankReference, Capability, Cause, Event, Evidence, Payment, PaymentId, transition,
+};
+use crate::pipeline::{Committed, SendPermit};
+use crate::store::Write;
+
+/// The right to make one call: a place in the bulkhead, and the breaker's pass.
+#[derive(Debug)]
+pub(super) struct Turn {
+    pass: Pass,
+    _slot: OwnedSemaphorePermit,
+}
+
+impl Inner {
+    /// A turn, if there is one at once.
+    pub(super) fn try_turn(&self) -> Option<Turn> {
+        let slot = self.slots.clone().try_acquire_owned().ok()?;
+        let pass = self.breaker.try_pass()?;
+        Some(Turn { pass, _slot: slot })
+    }
+
+    /// Waits for a turn. Slots are given in the order they are asked for; whoever has one and finds
+    /// the breaker open keeps it, so at most the bulkhead's width wakes when the breaker closes.
+    pub(super) async fn turn(&self) -> Turn {
+        let slot = self.slots.clone().acquire_owned().await;
+        let slot = slot.expect("the bulkhead is never closed");
+        let pass = self.breaker.pass().await;
+        Turn { pass, _slot: slot }
+    }
+
+    /// Sends an attempt. Time being up says nothing about what the bank did.
+    pub(super) async fn charge(&self, permit: SendPermit, turn: Turn) -> ChargeOutcome {
+        self.metrics.bank_attempts.inc();
+        let answer = tokio::time::timeout(self.bank_timeout(), self.bank.charge(permit)).await;
+        let outcome = answer.unwrap_or(ChargeOutcome::Unknown);
+        match outcome {
+            ChargeOutcome::Decided(_) => turn.pass.answered(),
+            ChargeOutcome::NotSent | ChargeOutcome::Throttled { .. } => turn.pass.failed(),
+            ChargeOutcome::Unknown => {
+                self.metrics.bank_unknown.inc();
+                turn.pass.failed();
+            }
+        }
+        outcome
+    }
+
+    /// Asks what became of a reference.
+    pub(super) async fn inquire(&self, reference: BankReference, turn: Turn) -> InquiryOutcome {
+        self.metrics.bank_inquiries.inc();
+        let answer = tokio::time::timeout(self.bank_timeout(), self.bank.inquire(reference)).await;
+        let outcome = answer.unwrap_or(InquiryOutcome::Unknown);
+        match outcome {
+            InquiryOutcome::Decided(_) | InquiryOutcome::NotFound => turn.pass.answered(),
+            InquiryOutcome::Unknown => turn.pass.failed(),
+        }
+        outcome
+    }
+
+    fn bank_timeout(&self) -> Duration {
+        Duration::from_millis(self.options.bank_timeout_ms)
+    }
+
+    /// Holds what the bank decided against a payment that is finished already. What does not fit is
+    /// journalled and counted, once, and changes nothing.
+    pub(super) async fn compare(&self, payment: &Payment, event: &Event) {
+        if !payment.is_finished() {
+            return;
+        }
+        let Ok(step) = transition(payment, event, self.clock.now()) else {
+            return;
+        };
+        let Cause::Contradiction(decision) = &step.entry.cause else {
+            unreachable!("nothing else can happen to a finished payment");
+        };
+        let merchant = &payment.key.merchant;
+        let Ok(Some(known)) = self.read(self.store.entries(merchant, payment.id).await) else {
+            return;
+        };
+        if known
+            .iter()
+            .any(|(_, entry)| entry.cause == step.entry.cause)
+        {
+            return;
+        }
+        tracing::error!(
+            payment = %payment.id, ?decision, state = ?payment.state.name(),
+            "the bank contradicts a finished payment; an operator must look at it"
+        );
+        if let Ok(Committed::Applied { .. }) = self.pipeline.commit(Write::new(step)).await {
+            self.metrics.contradictions.inc();
+        }
+    }
+
+    /// Watches the bank after an operator decided without it, for as long as it would have been
+    /// asked otherwise. Ends early when the bank decides or the service stops.
+    pub(super) async fn watch_resolved(self: Arc<Self>, payment: Arc<Payment>) {
+        match self.bank.capability() {
+            Capability::Keyed { .. } | Capability::InquiryOnly { .. } => {}
+            Capability::Neither => return,
+        }
+        let tries_max = self.options.budgets.inquiries_max;
+        let waits = (1..tries_max).map(|tries| {
+            let jitter = self.source.jitter(payment.id, tries);
+            Duration::from_millis(self.options.backoff.wait_ms(tries, jitter, 0))
+        });
+        let watched = RetryIf::start(
+            waits,
+            || self.look_once(&payment),
+            |undecided: &Undecided| {
+                tracing::debug!(payment = %undecided.0, "the bank has not decided");
+                true
+            },
+        );
+        tokio::select! {
+            biased;
+            () = self.parking.cancelled() => {}
+            _ = watched => {}
+        }
+    }
+
+    async fn look_once(&self, payment: &Payment) -> Result<(), Undecided> {
+        let turn = self.turn().await;
+        match self.inquire(payment.bank_reference(), turn).await {
+            InquiryOutcome::Decided(decision) => {
+                let evidence = Evidence::Inquiry;
+                self.compare(payment, &Event::Decided { decision, evidence })
+                    .await;
+                Ok(())
+            }
+            InquiryOutcome::NotFound | InquiryOutcome::Unknown => Err(Undecided(payment.id)),
+        }
+    }
+}
+
+/// The bank does not know the reference, or did not say.
+#[derive(Debug)]
+struct Undecided(PaymentId);

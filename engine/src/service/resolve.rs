@@ -1,0 +1,147 @@
+//! An operator decides a payment whose outcome is unknown.
+
+use std::sync::Arc;
+
+use super::{Service, Unavailable};
+use crate::payment::{
+    Cause, Event, FailureReason, JournalEntry, Merchant, Payment, PaymentId, Resolution,
+    ResolvedOutcome, State, transition,
+};
+use crate::pipeline::Committed;
+use crate::store::Write;
+
+/// Why a payment was not resolved.
+#[derive(Debug, thiserror::Error)]
+pub enum ResolveError {
+    /// The merchant has no such payment.
+    #[error("there is no such payment")]
+    NotFound,
+    /// Its outcome is not in question: it is finished, or the bank is being called.
+    #[error("the payment is not in question")]
+    NotResolvable(Arc<Payment>),
+    /// It has changed since the operator looked.
+    #[error("the payment has changed since")]
+    Stale(Arc<Payment>),
+    /// The service takes nothing in.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+}
+
+impl Service {
+    /// Takes an operator's decision about a payment in phase Unknown or Review. `version` is that
+    /// of the payment the operator looked at. Repeatable: the same resolution again changes nothing
+    /// and gives the same payment.
+    ///
+    /// The bank is watched afterwards, as far as it can be asked; what it says otherwise is
+    /// journalled as a contradiction.
+    ///
+    /// # Errors
+    /// When there is no such payment, when it is not in question, when it has changed since, or when
+    /// nothing is taken in.
+    pub async fn resolve(
+        &self,
+        merchant: &Merchant,
+        id: PaymentId,
+        version: u64,
+        resolution: &Resolution,
+    ) -> Result<Arc<Payment>, ResolveError> {
+        let inner = &self.inner;
+        loop {
+            let found = self.find(merchant, id).await?;
+            let payment = Arc::new(found.ok_or(ResolveError::NotFound)?);
+            if payment.is_finished() && self.is_resolved_so(&payment, resolution).await? {
+                return Ok(payment);
+            }
+            let event = Event::Resolve(resolution.clone());
+            let Ok(step) = transition(&payment, &event, inner.clock.now()) else {
+                return Err(ResolveError::NotResolvable(payment));
+            };
+            if payment.version != version {
+                return Err(ResolveError::Stale(payment));
+            }
+            let committed = inner.pipeline.commit(Write::new(step)).await;
+            match committed.map_err(|_| Unavailable::Stopped)? {
+                Committed::Applied { payment, .. } => {
+                    inner.finished(&payment);
+                    if let Some(flight) = inner.flights.get(&payment.key) {
+                        flight.record_changed();
+                    }
+                    let watch = inner.clone().watch_resolved(payment.clone());
+                    inner.tasks.spawn(watch);
+                    return Ok(payment);
+                }
+                // Someone moved it first: look again, which ends in one of the answers above.
+                Committed::Lost { .. } => {}
+            }
+        }
+    }
+
+    async fn is_resolved_so(
+        &self,
+        payment: &Payment,
+        resolution: &Resolution,
+    ) -> Result<bool, Unavailable> {
+        let same_outcome = match (&payment.state, &resolution.outcome) {
+            (
+                State::Settled {
+                    bank_transaction_id: known,
+                    ..
+                },
+                ResolvedOutcome::Settled {
+                    bank_transaction_id,
+                },
+            ) => known == bank_transaction_id,
+            (State::Failed { reason, .. }, ResolvedOutcome::Failed) => {
+                *reason == FailureReason::Resolved
+            }
+            (
+                State::Received
+                | State::Persisted
+                | State::BankCalled(_)
+                | State::Settled { .. }
+                | State::Failed { .. },
+                ResolvedOutcome::Settled { .. } | ResolvedOutcome::Failed,
+            ) => false,
+        };
+        if !same_outcome {
+            return Ok(false);
+        }
+        let entries = self.entries(&payment.key.merchant, payment.id).await?;
+        let decided_so = |entry: &JournalEntry| match &entry.cause {
+            Cause::Resolution { operator, evidence } => {
+                *operator == resolution.operator && *evidence == resolution.evidence
+            }
+            Cause::Request
+            | Cause::Dispatch
+            | Cause::BankAnswer
+            | Cause::NotSent
+            | Cause::NoAnswer
+            | Cause::Inquiry
+            | Cause::Recovery
+            | Cause::BudgetSpent
+            | Cause::Cancel
+            | Cause::Timer
+            | Cause::Contradiction(_) => false,
+        };
+        let entries = entries.unwrap_or_default();
+        Ok(entries.iter().any(|(_, entry)| decided_so(entry)))
+    }
+
+    /// A merchant's contradictions after a sequence, oldest first; at most `limit`.
+    ///
+    /// # Errors
+    /// When the store has failed.
+    pub async fn contradictions(
+        &self,
+        merchant: &Merchant,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<(u64, JournalEntry)>, Unavailable> {
+        let found = self
+            .inner
+            .store
+            .contradictions(merchant, after, limit)
+            .await;
+        self.inner.read(found)
+    }
+}

@@ -1,0 +1,140 @@
+//! The routes for operators: deciding what no machine can, and seeing what was contradicted.
+
+use holdfast_engine::payment::{Payment, PaymentId, Phase, Resolution, State};
+use holdfast_engine::service::{ResolveError, Service};
+use poem::Request;
+use poem::http::StatusCode;
+use poem_openapi::OpenApi;
+use poem_openapi::param::{Path, Query};
+use uuid::Uuid;
+
+use super::answers::{self, Answer};
+use super::payments::{
+    json, location, max_limit, no_such_payment, only_known_parameters, page_size, with_version,
+};
+use super::principal::Operator;
+use super::problem::{Kind, Problem};
+use super::resolve_body::{ResolveBody, VersionHeader};
+use super::view::{EventPageView, EventView, PaymentView};
+
+pub(crate) struct OperatorsApi {
+    pub(super) service: Service,
+}
+
+#[OpenApi(tag = "super::Tag::Operators")]
+impl OperatorsApi {
+    /// Resolve a payment
+    ///
+    /// An operator found out what became of a payment whose outcome is unknown: it is in
+    /// `bank_called`, its phase is `unknown` or `review`. State, ledger and journal move together;
+    /// the evidence is journalled with the operator's name. Repeatable: the same decision again
+    /// answers 200 again. The bank is asked afterwards, as far as it can be; if it says otherwise,
+    /// that is journalled as a contradiction and changes nothing.
+    #[oai(
+        path = "/v1/payments/:payment_id/resolve",
+        method = "post",
+        operation_id = "resolvePayment"
+    )]
+    async fn resolve(
+        &self,
+        operator: Operator,
+        /// The payment's id.
+        payment_id: Path<Uuid>,
+        /// The `version` of the payment that the decision is about, quoted or bare.
+        #[oai(name = "If-Match")]
+        version: VersionHeader,
+        body: ResolveBody,
+    ) -> poem::Result<Answer<answers::Resolve>> {
+        let id = PaymentId::from_uuid(payment_id.0);
+        let resolution = Resolution {
+            outcome: body.outcome,
+            evidence: body.evidence,
+            operator: operator.name,
+        };
+        let resolved = self
+            .service
+            .resolve(&operator.merchant, id, version.0, &resolution)
+            .await;
+        match resolved {
+            Ok(payment) => {
+                let response = json(StatusCode::OK, &PaymentView::of(&payment));
+                Ok(with_version(response, &payment).into())
+            }
+            Err(ResolveError::NotFound) => Err(no_such_payment().into()),
+            Err(ResolveError::NotResolvable(payment)) => Err(not_resolvable(&payment).into()),
+            Err(ResolveError::Stale(payment)) => Err(stale(&payment).into()),
+            Err(ResolveError::Unavailable(reason)) => Err(Problem::from(reason).into()),
+        }
+    }
+
+    /// List contradictions
+    ///
+    /// Every event in which the bank said otherwise of a finished payment, oldest first. The
+    /// payments stand as they were: what to do about each is a person's to decide.
+    #[oai(
+        path = "/v1/contradictions",
+        method = "get",
+        operation_id = "listContradictions"
+    )]
+    async fn contradictions(
+        &self,
+        request: &Request,
+        operator: Operator,
+        /// How many events at most.
+        #[oai(
+            default = "max_limit",
+            validator(minimum(value = "1"), maximum(value = "100"))
+        )]
+        limit: Query<u32>,
+        /// `next_cursor` of the page before.
+        cursor: Query<Option<u64>>,
+    ) -> poem::Result<Answer<answers::Contradictions>> {
+        only_known_parameters(request, &["limit", "cursor"])?;
+        let limit = page_size(limit.0);
+        let after = cursor.0.unwrap_or(0);
+        let found = self
+            .service
+            .contradictions(&operator.merchant, after, limit + 1)
+            .await;
+        let mut entries = found.map_err(Problem::from)?;
+        let more = entries.len() > limit;
+        entries.truncate(limit);
+        let last = entries.last().map(|(sequence, _)| sequence.to_string());
+        let page = EventPageView {
+            data: entries
+                .iter()
+                .map(|(sequence, entry)| EventView::of(*sequence, entry))
+                .collect(),
+            next_cursor: last.filter(|_| more),
+        };
+        Ok(json(StatusCode::OK, &page).into())
+    }
+}
+
+fn not_resolvable(payment: &Payment) -> Problem {
+    let why = match &payment.state {
+        State::Received | State::Persisted => {
+            "The bank was not called yet. Cancel the payment if it is not wanted."
+        }
+        State::BankCalled(called) => match called.phase {
+            Phase::Awaiting => "The bank is being called right now; look again in a moment.",
+            Phase::Unknown | Phase::Review => "The payment is on its way.",
+        },
+        State::Settled { .. } => "The payment is settled.",
+        State::Failed { .. } => "The payment has failed already.",
+    };
+    Problem::new(Kind::NotResolvable, why)
+        .instance(location(payment))
+        .new_key_safe(matches!(payment.state, State::Failed { .. }))
+        .payment(PaymentView::of(payment))
+}
+
+fn stale(payment: &Payment) -> Problem {
+    let detail = format!(
+        "The payment has version {} by now. Look at it again before deciding.",
+        payment.version
+    );
+    Problem::new(Kind::VersionStale, detail)
+        .instance(location(payment))
+        .payment(PaymentView::of(payment))
+}

@@ -1,0 +1,259 @@
+//! A service in virtual time, over a simulated store and a bank that answers from a script.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use holdfast_engine::bank::{Bank, ChargeOutcome, InquiryOutcome};
+use holdfast_engine::clock::Clock;
+use holdfast_engine::payment::{
+    BankReference, BankTransactionId, Budgets, Capability, Cause, Decision, Payment, Phase, State,
+    Timestamp,
+};
+use holdfast_engine::pipeline::SendPermit;
+use holdfast_engine::service::{
+    CreateError, CreateOptions, Created, Parts, Service, ServiceOptions,
+};
+use holdfast_engine::source::SeededSource;
+use holdfast_simulator::SimulatedStore;
+use tokio::time::Instant;
+
+use crate::sample::{key, request};
+
+/// Wall-clock time that follows tokio's, so that pausing pauses both.
+#[derive(Debug, Clone, Copy)]
+pub struct VirtualClock(Instant);
+
+impl Clock for VirtualClock {
+    fn now(&self) -> Timestamp {
+        let ms =
+            u64::try_from(self.0.elapsed().as_millis()).expect("what a test cannot go on without");
+        Timestamp::from_unix_ms(1_767_225_600_000 + ms)
+    }
+}
+
+/// A bank that answers from a script, and counts.
+#[derive(Debug)]
+pub struct ScriptedBank {
+    capability: Capability,
+    latency: Duration,
+    charges: Mutex<VecDeque<ChargeOutcome>>,
+    inquiries: Mutex<VecDeque<InquiryOutcome>>,
+    inquired: AtomicU64,
+    references: Mutex<Vec<BankReference>>,
+}
+
+/// The bank's confirmation, with the transaction id `b_1`.
+///
+/// # Panics
+/// Never: the id is valid.
+pub fn confirmed() -> Decision {
+    Decision::Confirmed {
+        bank_transaction_id: BankTransactionId::new("b_1")
+            .expect("what a test cannot go on without"),
+    }
+}
+
+impl ScriptedBank {
+    /// A bank of this capability that confirms at once whatever is not scripted.
+    pub fn new(capability: Capability) -> Self {
+        Self {
+            capability,
+            latency: Duration::ZERO,
+            charges: Mutex::default(),
+            inquiries: Mutex::default(),
+            inquired: AtomicU64::new(0),
+            references: Mutex::default(),
+        }
+    }
+
+    /// Takes so long for each charge.
+    pub fn latency_s(mut self, seconds: u64) -> Self {
+        self.latency = Duration::from_secs(seconds);
+        self
+    }
+
+    /// Answers the next charges so.
+    ///
+    /// # Panics
+    /// When a test panicked before.
+    pub fn charges(self, outcomes: impl IntoIterator<Item = ChargeOutcome>) -> Self {
+        self.charges
+            .lock()
+            .expect("what a test cannot go on without")
+            .extend(outcomes);
+        self
+    }
+
+    /// Answers the next inquiries so.
+    ///
+    /// # Panics
+    /// When a test panicked before.
+    pub fn inquiries(self, outcomes: impl IntoIterator<Item = InquiryOutcome>) -> Self {
+        self.inquiries
+            .lock()
+            .expect("what a test cannot go on without")
+            .extend(outcomes);
+        self
+    }
+
+    /// The references of the charges that reached it, in order.
+    ///
+    /// # Panics
+    /// When a test panicked before.
+    pub fn references(&self) -> Vec<BankReference> {
+        self.references
+            .lock()
+            .expect("no test has panicked")
+            .clone()
+    }
+
+    /// How many charges and inquiries reached it.
+    ///
+    /// # Panics
+    /// When a test panicked before.
+    pub fn counts(&self) -> (usize, u64) {
+        (
+            self.references
+                .lock()
+                .expect("what a test cannot go on without")
+                .len(),
+            self.inquired.load(Ordering::SeqCst),
+        )
+    }
+}
+
+#[async_trait]
+impl Bank for ScriptedBank {
+    fn capability(&self) -> Capability {
+        self.capability
+    }
+
+    async fn charge(&self, permit: SendPermit) -> ChargeOutcome {
+        self.references
+            .lock()
+            .expect("what a test cannot go on without")
+            .push(permit.bank_reference());
+        tokio::time::sleep(self.latency).await;
+        let next = self
+            .charges
+            .lock()
+            .expect("what a test cannot go on without")
+            .pop_front();
+        next.unwrap_or_else(|| ChargeOutcome::Decided(confirmed()))
+    }
+
+    async fn inquire(&self, _: BankReference) -> InquiryOutcome {
+        self.inquired.fetch_add(1, Ordering::SeqCst);
+        let next = self
+            .inquiries
+            .lock()
+            .expect("what a test cannot go on without")
+            .pop_front();
+        next.unwrap_or(InquiryOutcome::NotFound)
+    }
+}
+
+/// A bank that remembers our reference for a day.
+pub const KEYED: Capability = Capability::Keyed {
+    window_ms: 24 * 3_600_000,
+};
+
+/// A service over a simulated store and a scripted bank.
+pub struct World {
+    /// The service.
+    pub service: Service,
+    /// Its store.
+    pub store: Arc<SimulatedStore>,
+    /// Its bank.
+    pub bank: Arc<ScriptedBank>,
+}
+
+/// A world with default options.
+pub fn world(bank: ScriptedBank) -> World {
+    world_with(bank, SimulatedStore::default(), ServiceOptions::default())
+}
+
+/// A world with the given store and options.
+pub fn world_with(bank: ScriptedBank, store: SimulatedStore, options: ServiceOptions) -> World {
+    let (store, bank) = (Arc::new(store), Arc::new(bank));
+    let service = Service::start(Parts {
+        store: store.clone(),
+        bank: bank.clone(),
+        clock: Arc::new(VirtualClock(Instant::now())),
+        source: Arc::new(SeededSource::new([9; 32])),
+        options,
+    });
+    World {
+        service,
+        store,
+        bank,
+    }
+}
+
+/// Few attempts and inquiries, so that a test sees them spent.
+pub fn small_budgets() -> ServiceOptions {
+    let budgets = Budgets {
+        attempts_max: 3,
+        inquiries_max: 4,
+    };
+    ServiceOptions {
+        budgets,
+        ..ServiceOptions::default()
+    }
+}
+
+/// Waits so long for the end, and joins.
+pub fn wait(seconds: u64) -> CreateOptions {
+    CreateOptions {
+        wait: Duration::from_secs(seconds),
+        strict: false,
+    }
+}
+
+impl World {
+    /// Pays under a key.
+    ///
+    /// # Errors
+    /// As the service does.
+    pub async fn pay(&self, text: &str, options: CreateOptions) -> Result<Created, CreateError> {
+        let request = Arc::unwrap_or_clone(request(1999));
+        self.service.create(key(text), request, options).await
+    }
+
+    /// Pays under a key and waits for it to settle.
+    ///
+    /// # Panics
+    /// When it does not.
+    pub async fn settles(&self, text: &str) -> Arc<Payment> {
+        let payment = self
+            .pay(text, wait(3_600))
+            .await
+            .expect("what a test cannot go on without")
+            .payment;
+        assert!(
+            matches!(payment.state, State::Settled { .. }),
+            "{payment:?}"
+        );
+        payment
+    }
+
+    /// The causes of all journal entries.
+    pub fn causes(&self) -> Vec<Cause> {
+        self.store
+            .journal()
+            .iter()
+            .map(|entry| entry.cause.clone())
+            .collect()
+    }
+}
+
+/// The phase of a payment in `BankCalled`.
+pub fn phase(payment: &Payment) -> Option<Phase> {
+    match &payment.state {
+        State::BankCalled(called) => Some(called.phase),
+        State::Received | State::Persisted | State::Settled { .. } | State::Failed { .. } => None,
+    }
+}

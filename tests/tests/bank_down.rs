@@ -1,0 +1,133 @@
+//! A bank that does not answer: the breaker holds payments where they can still be cancelled, the
+//! bulkhead bounds what is under way, and everything ends once the bank is back.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "what a test cannot go on without fails it"
+)]
+
+use std::time::Duration;
+
+use holdfast_engine::bank::{ChargeOutcome, InquiryOutcome};
+use holdfast_engine::breaker::BreakerOptions;
+use holdfast_engine::payment::{Capability, FailureReason, Phase, State};
+use holdfast_engine::service::ServiceOptions;
+use holdfast_simulator::SimulatedStore;
+use holdfast_tests::scripted::{KEYED, ScriptedBank, World, phase, wait, world_with};
+use tokio::time::Instant;
+
+fn options() -> ServiceOptions {
+    ServiceOptions {
+        breaker: BreakerOptions {
+            failures_max: 3,
+            open_ms: 60_000,
+            open_ms_max: 60_000,
+        },
+        ..ServiceOptions::default()
+    }
+}
+
+/// A world whose breaker has just opened: three calls were refused, a fourth will be answered.
+async fn opened() -> World {
+    let bank = ScriptedBank::new(KEYED).charges(vec![ChargeOutcome::NotSent; 3]);
+    let world = world_with(bank, SimulatedStore::default(), options());
+    for n in 0..3 {
+        world.pay(&format!("early{n}"), wait(0)).await.unwrap();
+    }
+    while world.service.metrics().breaker_open.get() == 0 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    world
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_the_breaker_is_open_payments_are_held_in_persisted_and_can_be_cancelled() {
+    let world = opened().await;
+    let calls = world.bank.counts().0;
+    let kept = world.pay("kept", wait(10)).await.unwrap().payment;
+    let unwanted = world.pay("unwanted", wait(0)).await.unwrap().payment;
+    assert_eq!(kept.state, State::Persisted);
+    assert_eq!(unwanted.state, State::Persisted);
+    assert_eq!(world.bank.counts().0, calls, "the bank is left alone");
+
+    let merchant = &unwanted.key.merchant;
+    let cancelled = world.service.cancel(merchant, unwanted.id).await.unwrap();
+    assert!(matches!(
+        cancelled.state,
+        State::Failed {
+            reason: FailureReason::Cancelled,
+            ..
+        }
+    ));
+    // The rest ends once a probe gets through.
+    world.settles("kept").await;
+    for n in 0..3 {
+        world.settles(&format!("early{n}")).await;
+    }
+    let references = world.bank.references();
+    assert!(!references.contains(&cancelled.bank_reference()));
+    assert_eq!(world.service.metrics().breaker_open.get(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bank_that_is_down_spends_neither_the_attempts_nor_the_inquiries_of_those_who_wait() {
+    let bank = ScriptedBank::new(Capability::InquiryOnly { grace_ms: 1_000 })
+        .charges([ChargeOutcome::Unknown])
+        .inquiries(vec![InquiryOutcome::Unknown; 40]);
+    let world = world_with(bank, SimulatedStore::default(), options());
+    let started = Instant::now();
+    let payment = world.settles("k").await;
+    // After three failures in a row, one probe a minute: that is what 40 failed inquiries took.
+    assert!(started.elapsed() > Duration::from_mins(35));
+    assert_eq!(
+        payment.attempts, 2,
+        "asked until it was proven unsent, then sent again"
+    );
+}
+
+/// The bank's memory of a reference may run out while a re-send waits for its turn: then it must not
+/// be sent any more.
+#[tokio::test(start_paused = true)]
+async fn a_turn_that_comes_after_the_banks_memory_is_over_is_used_to_ask_and_not_to_send() {
+    let bank = ScriptedBank::new(Capability::Keyed { window_ms: 30_000 })
+        .charges(vec![ChargeOutcome::Unknown; 3]);
+    let world = world_with(bank, SimulatedStore::default(), options());
+    let mut payments = Vec::new();
+    for n in 0..3 {
+        let payment = world.pay(&format!("k{n}"), wait(0)).await.unwrap().payment;
+        payments.push(payment);
+    }
+    // The breaker opens for a minute before any of them is sent again.
+    tokio::time::sleep(Duration::from_mins(3)).await;
+    assert_eq!(world.bank.counts().0, 3, "never sent again");
+    assert!(world.bank.counts().1 >= 3, "asked instead");
+    let standing = world.pay("k0", wait(0)).await.unwrap().payment;
+    assert_eq!(phase(&standing), Some(Phase::Unknown));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_schedule_of_attempts_survives_a_restart() {
+    let throttled = ChargeOutcome::Throttled {
+        retry_after_ms: 25_000,
+    };
+    let bank = ScriptedBank::new(KEYED).charges([throttled]);
+    let world = world_with(bank, SimulatedStore::default(), ServiceOptions::default());
+    let payment = world.pay("k", wait(1)).await.unwrap().payment;
+    let State::BankCalled(called) = &payment.state else {
+        panic!("it waits for its next attempt: {payment:?}");
+    };
+    let due_ms = called.next_at.unwrap().ms_since(payment.updated_at);
+    assert_eq!(due_ms, 25_000);
+
+    // Another process finds the record; its clock begins where the first one's did.
+    let next = world_with(ScriptedBank::new(KEYED), world.store.reopen(), options());
+    let started = Instant::now();
+    assert_eq!(next.service.recover().await.unwrap(), 1);
+    next.settles("k").await;
+    let waited = started.elapsed();
+    assert!(
+        waited >= Duration::from_millis(due_ms - 1_000),
+        "{waited:?}"
+    );
+    assert_eq!(next.bank.counts(), (1, 0));
+}
