@@ -286,9 +286,14 @@ fn a_step_moves_the_version_by_one_and_its_entry_tells_the_same_story() {
 /// What each kind of bank leads to once the outcome is in question.
 #[test]
 fn the_recovery_policy_follows_from_what_the_bank_can_do() {
+    let keyed = |window_ms, grace_ms| Capability::Keyed {
+        window_ms,
+        grace_ms,
+    };
     let capabilities = [
-        ("keyed, window open", Capability::Keyed { window_ms: 1000 }),
-        ("keyed, window over", Capability::Keyed { window_ms: 90 }),
+        ("keyed, window open", keyed(1000, 0)),
+        ("keyed, window over", keyed(90, 0)),
+        ("keyed, might arrive late", keyed(1000, 910)),
         ("inquiry only", Capability::InquiryOnly { grace_ms: 1000 }),
         ("neither", Capability::Neither),
     ];

@@ -29,6 +29,12 @@ const HEAD_BYTES_MAX: usize = 32 * 1024;
 /// How long to pause when the process has run out of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
+/// In the extensions of a response: break the connection instead of sending it. Only a simulated bank
+/// does so.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+#[error("the connection is to break without an answer")]
+pub(crate) struct Abort;
+
 /// Serves until `stop` completes; then stops accepting and returns the connections still at work.
 pub(crate) async fn serve<E>(
     listener: TcpListener,
@@ -100,7 +106,10 @@ where
         async move {
             let request = (request, local, remote, http::uri::Scheme::HTTP).into();
             let response = endpoint.get_response(request).await;
-            Ok::<_, std::convert::Infallible>(hyper::Response::from(response))
+            match response.extensions().get::<Abort>() {
+                Some(abort) => Err(*abort),
+                None => Ok(hyper::Response::from(response)),
+            }
         }
     });
     Ok(hyper::server::conn::http1::Builder::new()

@@ -14,6 +14,7 @@ use holdfast_simulator::{SimulatedBank, SimulatedBankOptions, SimulatedStore};
 use tracing_subscriber::EnvFilter;
 
 use crate::api_keys::Role;
+use crate::bank_server::BankArgs;
 use crate::bench::BenchArgs;
 use crate::config::ServeArgs;
 
@@ -30,6 +31,8 @@ struct Cli {
 enum Command {
     /// Run the payment service
     Serve(Box<ServeArgs>),
+    /// Run the simulated bank, with faults, as a service of its own
+    Bank(BankArgs),
     /// Print the OpenAPI document
     Openapi,
     /// Measure a running service with fresh payments and replays
@@ -65,6 +68,7 @@ pub fn main() -> ExitCode {
         .init();
     match cli.command {
         Command::Serve(args) => serve(*args),
+        Command::Bank(args) => bank(args),
         Command::Openapi => openapi(),
         Command::Bench(args) => block_on(crate::bench::run(args)).map_or_else(failed, |()| done()),
         Command::ApiKey(ApiKeyCommand::New { merchant, role }) => new_api_key(&merchant, role),
@@ -118,6 +122,15 @@ fn serve(args: ServeArgs) -> ExitCode {
             std::process::exit(1)
         }
         Err(error) => failed(error),
+    }
+}
+
+fn bank(args: BankArgs) -> ExitCode {
+    match args.options() {
+        Ok(options) => {
+            block_on(crate::bank_server::run(args, options)).map_or_else(failed, |()| done())
+        }
+        Err(error) => wrong_usage(error),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Holdfast's HTTP API and its one binary, `holdfast`: configuration, wiring, commands.
 //!
 //! - [`api`]: the front door. `http::Request` in, `http::Response` out; it owns no socket.
+//! - [`bank_client`]: the bank behind a URL.
 //! - [`cli`]: the commands.
 //!
 //! Architecture invariant: what a payment may do is the engine's to decide; this crate translates.
@@ -8,7 +9,10 @@
 mod accept;
 pub mod api;
 mod api_keys;
+pub mod bank_client;
+mod bank_server;
 mod bench;
 pub mod cli;
 mod config;
+mod process;
 mod serve;

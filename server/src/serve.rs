@@ -6,19 +6,21 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use holdfast_engine::bank::Bank;
 use holdfast_engine::clock::{Clock, SystemClock};
 use holdfast_engine::fatal::FatalError;
 use holdfast_engine::service::{Parts, Service};
 use holdfast_engine::source::SeededSource;
 use holdfast_engine::store::{OpenError, SledOptions, SledStore};
+use holdfast_simulator::faults::{FaultProfile, Range};
 use holdfast_simulator::{LedgerError, SimulatedBank, SimulatedBankOptions};
 use rand::TryRng;
-use tokio::net::TcpListener;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::accept;
 use crate::api::FrontDoor;
-use crate::config::Settings;
+use crate::bank_client::{BankClient, BankClientError, BankClientOptions};
+use crate::config::{BankSettings, Settings};
+use crate::process::{ListenError, Signals, listen};
 
 /// The simulated bank's books, beside the store but no part of it.
 const SIMULATED_BANK_LEDGER: &str = "simulated-bank.jsonl";
@@ -37,11 +39,10 @@ pub(crate) enum ServeError {
     Open(#[from] OpenError),
     #[error(transparent)]
     Bank(#[from] LedgerError),
-    #[error("cannot listen on {address}: {source}. Choose another address with --listen")]
-    Listen {
-        address: SocketAddr,
-        source: io::Error,
-    },
+    #[error(transparent)]
+    BankClient(#[from] BankClientError),
+    #[error(transparent)]
+    Listen(#[from] ListenError),
     #[error("the operating system gave no randomness: {0}")]
     Randomness(#[from] rand::rngs::SysError),
     #[error("cannot wait for signals: {0}")]
@@ -69,11 +70,7 @@ fn chain(error: &FatalError) -> String {
 /// Runs the service until a signal or a fatal failure.
 pub(crate) async fn run(settings: Settings) -> Result<(), ServeError> {
     let mut signals = Signals::new().map_err(ServeError::Signals)?;
-    let listener = listen(settings.listen).await?;
-    let address = listener.local_addr().map_err(|source| ServeError::Listen {
-        address: settings.listen,
-        source,
-    })?;
+    let (listener, address) = listen(settings.listen).await?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let mut seed = [0; 32];
     rand::rngs::SysRng.try_fill_bytes(&mut seed)?;
@@ -82,14 +79,11 @@ pub(crate) async fn run(settings: Settings) -> Result<(), ServeError> {
         directory: settings.data.clone(),
         cache_bytes: settings.store_cache_bytes,
     })?;
-    let bank = SimulatedBank::open(&SimulatedBankOptions {
-        latency_ms: settings.bank_latency_ms,
-        ledger: Some(settings.data.join(SIMULATED_BANK_LEDGER)),
-    })?;
+    let bank = open_bank(&settings.bank, &settings.data)?;
     let bank_timeout = Duration::from_millis(settings.service.bank_timeout_ms);
     let service = Service::start(Parts {
         store: Arc::new(store),
-        bank: Arc::new(bank),
+        bank,
         clock: clock.clone(),
         source: source.clone(),
         options: settings.service,
@@ -97,7 +91,7 @@ pub(crate) async fn run(settings: Settings) -> Result<(), ServeError> {
     let front_door =
         FrontDoor::new(service.clone(), clock, source).with_api_keys(settings.api_keys);
     let endpoint = Arc::new(front_door.endpoint());
-    announce(address, &settings.data, settings.bank_latency_ms);
+    announce(address, &settings.data, &settings.bank);
     tokio::spawn(recover(service.clone()));
 
     let failure = service.failure().clone();
@@ -143,10 +137,22 @@ pub(crate) async fn run(settings: Settings) -> Result<(), ServeError> {
     Ok(())
 }
 
-async fn listen(address: SocketAddr) -> Result<TcpListener, ServeError> {
-    TcpListener::bind(address)
-        .await
-        .map_err(|source| ServeError::Listen { address, source })
+fn open_bank(settings: &BankSettings, data: &Path) -> Result<Arc<dyn Bank>, ServeError> {
+    Ok(match settings {
+        BankSettings::Simulated { mode, latency_ms } => {
+            let faults = FaultProfile {
+                latency_ms: Range::new(*latency_ms, *latency_ms),
+                ..FaultProfile::default()
+            };
+            Arc::new(SimulatedBank::open(&SimulatedBankOptions {
+                mode: *mode,
+                faults,
+                ledger: Some(data.join(SIMULATED_BANK_LEDGER)),
+                ..SimulatedBankOptions::default()
+            })?)
+        }
+        BankSettings::Http(options) => Arc::new(BankClient::new(options)?),
+    })
 }
 
 async fn recover(service: Service) {
@@ -162,35 +168,18 @@ async fn recover(service: Service) {
     clippy::print_stdout,
     reason = "this is what the command says to the person who ran it"
 )]
-fn announce(address: SocketAddr, data: &Path, bank_latency_ms: u64) {
+fn announce(address: SocketAddr, data: &Path, bank: &BankSettings) {
     let data = std::fs::canonicalize(data).unwrap_or_else(|_| data.to_owned());
     println!("Holdfast {}", env!("CARGO_PKG_VERSION"));
     println!("  listening on  http://{address}");
     println!("  API docs      http://{address}/docs");
     println!("  data          {}", data.display());
-    println!(
-        "  bank          SIMULATED, in this process, {bank_latency_ms} ms a call. NO MONEY MOVES."
-    );
-}
-
-/// SIGINT and SIGTERM.
-struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-}
-
-impl Signals {
-    fn new() -> io::Result<Self> {
-        Ok(Self {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-        })
-    }
-
-    async fn next(&mut self) -> &'static str {
-        tokio::select! {
-            _ = self.interrupt.recv() => "SIGINT",
-            _ = self.terminate.recv() => "SIGTERM",
-        }
+    match bank {
+        BankSettings::Simulated { latency_ms, .. } => println!(
+            "  bank          SIMULATED, in this process, {latency_ms} ms a call. NO MONEY MOVES."
+        ),
+        BankSettings::Http(BankClientOptions {
+            url, capability, ..
+        }) => println!("  bank          {url} ({capability})"),
     }
 }

@@ -1,14 +1,29 @@
-//! The simulated bank's own books: every effective debit, by our reference.
+//! The simulated bank's own books: every reference it has processed, and every effective debit.
 //!
-//! With a file behind it the bank remembers across restarts of the process it lives in, as a real
-//! bank would: a payment that is recovered after a crash meets a bank that has seen it before.
+//! With a file behind it the bank remembers its debits across restarts of the process it lives in,
+//! as a real bank would: a payment that is recovered after a crash meets a bank that has seen it
+//! before.
 
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
+use holdfast_engine::payment::{DeclineCode, DeclineMessage};
 use serde::{Deserialize, Serialize};
+
+/// What the bank is asked to move.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChargeTerms {
+    /// Minor units.
+    pub amount: u64,
+    /// ISO 4217 code.
+    pub currency: String,
+    /// Who pays.
+    pub debtor: String,
+    /// Who is paid.
+    pub creditor: String,
+}
 
 /// One debit that the bank carried out, as a line of its ledger file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,14 +32,35 @@ pub struct Debit {
     pub bank_reference: String,
     /// The bank's id for it.
     pub transaction_id: String,
-    /// Minor units.
-    pub amount: u64,
-    /// ISO 4217 code.
-    pub currency: String,
-    /// Who paid.
-    pub debtor: String,
-    /// Who was paid.
-    pub creditor: String,
+    /// What it moved.
+    #[serde(flatten)]
+    pub terms: ChargeTerms,
+}
+
+/// How the bank decided about a reference the first time it processed it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Confirmed {
+        transaction_id: String,
+    },
+    Declined {
+        code: DeclineCode,
+        message: DeclineMessage,
+    },
+}
+
+/// What the bank knows of a reference it has processed.
+#[derive(Debug, Clone)]
+pub(crate) struct Account {
+    pub(crate) terms: ChargeTerms,
+    /// The answer that a keyed bank repeats.
+    pub(crate) verdict: Verdict,
+    /// Effective debits: more than one is a double charge.
+    pub(crate) debits: u32,
+    /// When it was first processed; a keyed bank's memory is counted from here.
+    pub(crate) first_at_ms: u64,
+    /// Until when an inquiry does not find it.
+    pub(crate) hidden_until_ms: u64,
 }
 
 /// The simulated bank's ledger file cannot be used.
@@ -50,9 +86,10 @@ enum Problem {
 /// The books. In memory, and in a file when there is one.
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
-    /// Transaction id by bank reference: what deduplication needs. Never iterated, so its order
-    /// decides nothing.
-    transactions: HashMap<String, String>,
+    accounts: Vec<(String, Account)>,
+    /// Place in `accounts` by reference. Never iterated, so its order decides nothing.
+    places: HashMap<String, usize>,
+    debits: u64,
     file: Option<File>,
 }
 
@@ -72,7 +109,7 @@ impl Ledger {
             .read(true)
             .write(true)
             .open(path)?;
-        let mut transactions = HashMap::new();
+        let mut ledger = Self::default();
         let mut whole_bytes = 0;
         let mut reader = BufReader::new(Read::by_ref(&mut file));
         let mut line = String::new();
@@ -87,24 +124,39 @@ impl Ledger {
                 line: number,
                 source,
             })?;
-            transactions.insert(debit.bank_reference, debit.transaction_id);
+            ledger.enter(debit, 0);
             whole_bytes += bytes as u64;
         }
         file.set_len(whole_bytes)?;
         file.seek(SeekFrom::End(0))?;
-        Ok(Self {
-            transactions,
-            file: Some(file),
-        })
+        ledger.file = Some(file);
+        Ok(ledger)
     }
 
-    /// The transaction under a reference, if the bank has debited it.
-    pub(crate) fn transaction(&self, bank_reference: &str) -> Option<&str> {
-        self.transactions.get(bank_reference).map(String::as_str)
+    /// What is known of a reference.
+    pub(crate) fn get(&self, bank_reference: &str) -> Option<&Account> {
+        let place = *self.places.get(bank_reference)?;
+        Some(&self.accounts[place].1)
+    }
+
+    pub(crate) fn get_mut(&mut self, bank_reference: &str) -> Option<&mut Account> {
+        let place = *self.places.get(bank_reference)?;
+        Some(&mut self.accounts[place].1)
+    }
+
+    /// Every reference from a place on, in the order they were first processed, with the next place.
+    pub(crate) fn entries_from(
+        &self,
+        place: usize,
+    ) -> impl Iterator<Item = (usize, &str, &Account)> {
+        let rest = self.accounts.get(place..).unwrap_or_default();
+        (place + 1..)
+            .zip(rest)
+            .map(|(next, (reference, account))| (next, reference.as_str(), account))
     }
 
     /// Books a debit. It is effective when this returns.
-    pub(crate) fn book(&mut self, debit: Debit) -> io::Result<()> {
+    pub(crate) fn debit(&mut self, debit: Debit, now_ms: u64) -> io::Result<()> {
         if let Some(file) = &mut self.file {
             let mut line = serde_json::to_string(&debit)?;
             line.push('\n');
@@ -116,13 +168,114 @@ impl Ledger {
                 return Err(error);
             }
         }
-        self.transactions
-            .insert(debit.bank_reference, debit.transaction_id);
+        self.enter(debit, now_ms);
         Ok(())
     }
 
+    fn enter(&mut self, debit: Debit, now_ms: u64) {
+        self.debits += 1;
+        let Debit {
+            bank_reference,
+            transaction_id,
+            terms,
+        } = debit;
+        let verdict = Verdict::Confirmed { transaction_id };
+        match self.get_mut(&bank_reference) {
+            Some(account) => {
+                account.debits += 1;
+                // A decline that was forgotten may be followed by a debit; that is what counts.
+                if account.debits == 1 {
+                    account.verdict = verdict;
+                    account.first_at_ms = now_ms;
+                }
+            }
+            None => self.add(bank_reference, terms, verdict, 1, now_ms),
+        }
+    }
+
+    /// Remembers that a reference was declined. Declines move no money and are not written down.
+    pub(crate) fn decline(
+        &mut self,
+        bank_reference: String,
+        terms: ChargeTerms,
+        (code, message): (DeclineCode, DeclineMessage),
+        now_ms: u64,
+    ) {
+        if self.get(&bank_reference).is_none() {
+            let verdict = Verdict::Declined { code, message };
+            self.add(bank_reference, terms, verdict, 0, now_ms);
+        }
+    }
+
+    fn add(
+        &mut self,
+        bank_reference: String,
+        terms: ChargeTerms,
+        verdict: Verdict,
+        debits: u32,
+        now_ms: u64,
+    ) {
+        let account = Account {
+            terms,
+            verdict,
+            debits,
+            first_at_ms: now_ms,
+            hidden_until_ms: 0,
+        };
+        self.places
+            .insert(bank_reference.clone(), self.accounts.len());
+        self.accounts.push((bank_reference, account));
+    }
+
     /// How many debits there are.
-    pub(crate) fn len(&self) -> usize {
-        self.transactions.len()
+    pub(crate) const fn debits(&self) -> u64 {
+        self.debits
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn debit(n: u32) -> Debit {
+        Debit {
+            bank_reference: format!("hf_{n}"),
+            transaction_id: format!("b_{n}"),
+            terms: ChargeTerms {
+                amount: 1,
+                currency: "EUR".into(),
+                debtor: "a".into(),
+                creditor: "b".into(),
+            },
+        }
+    }
+
+    #[test]
+    fn the_books_survive_a_restart_and_a_line_cut_short() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("ledger.jsonl");
+        let mut ledger = Ledger::open(&path).unwrap();
+        ledger.debit(debit(1), 0).unwrap();
+        ledger.debit(debit(2), 0).unwrap();
+        ledger.debit(debit(2), 0).unwrap();
+        drop(ledger);
+        let mut file = File::options().append(true).open(&path).unwrap();
+        file.write_all(b"{\"bank_reference\":\"hf_3\",").unwrap();
+
+        let mut ledger = Ledger::open(&path).unwrap();
+        assert_eq!(ledger.debits(), 3, "the torn line never happened");
+        assert_eq!(ledger.get("hf_2").unwrap().debits, 2);
+        ledger.debit(debit(4), 0).unwrap();
+        drop(ledger);
+        assert_eq!(Ledger::open(&path).unwrap().debits(), 4);
+    }
+
+    #[test]
+    fn a_damaged_line_is_named() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("ledger.jsonl");
+        std::fs::write(&path, "{}\n").unwrap();
+        let error = Ledger::open(&path).unwrap_err().to_string();
+        assert!(error.contains("line 1 is no debit"), "{error}");
     }
 }

@@ -1,13 +1,18 @@
-//! The simulated side of Holdfast's seams: a bank that can be made to wait, and a store that can be
-//! made to fail.
+//! The simulated side of Holdfast's seams: a bank that can be made to misbehave, and a store that can
+//! be made to fail.
+//!
+//! - [`faults`]: what goes wrong, as data drawn from a seed.
+//! - [`bank`]: a bank with books of its own that carries the plans out.
+//! - [`SimulatedStore`]: a store in memory.
 //!
 //! Architecture invariant: nothing here knows HTTP or the server. The engine does not know this
 //! crate either: simulated parts come in through the same traits as the real ones.
 
-mod bank;
+pub mod bank;
+pub mod faults;
 mod ledger;
 mod store;
 
 pub use bank::{SimulatedBank, SimulatedBankOptions};
-pub use ledger::{Debit, LedgerError};
+pub use ledger::{ChargeTerms, Debit, LedgerError};
 pub use store::SimulatedStore;

@@ -159,6 +159,7 @@ impl Bank for ScriptedBank {
 /// A bank that remembers our reference for a day.
 pub const KEYED: Capability = Capability::Keyed {
     window_ms: 24 * 3_600_000,
+    grace_ms: 60_000,
 };
 
 /// A service over a simulated store and a scripted bank.

@@ -1,5 +1,7 @@
 //! What to do about a payment whose call is not under way: derived from what the bank can do.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use super::{BankCalled, Payment, Phase, Timestamp};
@@ -7,10 +9,14 @@ use super::{BankCalled, Payment, Phase, Timestamp};
 /// What a bank promises about repeats. The recovery policy follows from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Capability {
-    /// The bank deduplicates our reference for `window_ms` after it first saw it.
+    /// The bank deduplicates our reference for `window_ms` after it first saw it, and can be asked
+    /// by it afterwards.
     Keyed {
         /// How long the bank remembers, in milliseconds.
         window_ms: u64,
+        /// How long a request may be under way, in milliseconds: an attempt is sent only if it must
+        /// arrive while the bank remembers, and "not found" proves nothing before it has passed.
+        grace_ms: u64,
     },
     /// No deduplication, but the bank can be asked by our reference.
     InquiryOnly {
@@ -20,6 +26,30 @@ pub enum Capability {
     },
     /// Neither: after an unknown outcome only a person can decide.
     Neither,
+}
+
+impl Capability {
+    /// How long after an attempt "not found" still proves nothing, in milliseconds; `None` when the
+    /// bank cannot be asked.
+    pub const fn grace_ms(self) -> Option<u64> {
+        match self {
+            Self::Keyed { grace_ms, .. } | Self::InquiryOnly { grace_ms } => Some(grace_ms),
+            Self::Neither => None,
+        }
+    }
+}
+
+impl fmt::Display for Capability {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Keyed {
+                window_ms,
+                grace_ms,
+            } => write!(f, "keyed, window {window_ms} ms, grace {grace_ms} ms"),
+            Self::InquiryOnly { grace_ms } => write!(f, "inquiry only, grace {grace_ms} ms"),
+            Self::Neither => f.write_str("neither deduplicates nor can be asked"),
+        }
+    }
 }
 
 /// Bounds on what is tried without a person.
@@ -64,8 +94,14 @@ pub fn next_step(
         Phase::Unknown => {
             let inquiries_left = called.inquiries < budgets.inquiries_max;
             match capability {
-                Capability::Keyed { window_ms }
-                    if attempts_left && now.ms_since(called.first_called_at) < window_ms =>
+                Capability::Keyed {
+                    window_ms,
+                    grace_ms,
+                } if attempts_left
+                    && now
+                        .ms_since(called.first_called_at)
+                        .saturating_add(grace_ms)
+                        < window_ms =>
                 {
                     NextStep::Send
                 }

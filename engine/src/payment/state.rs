@@ -106,8 +106,8 @@ pub struct BankCalled {
     pub phase: Phase,
     /// When the next automatic step is due; `None` while a call is under way, and in review.
     pub next_at: Option<Timestamp>,
-    /// When the first attempt was made durable. The bank's own memory of our reference is counted
-    /// from here.
+    /// When the first attempt that may have reached the bank was made durable. The bank's own memory
+    /// of our reference is counted from here.
     pub first_called_at: Timestamp,
     /// When the latest attempt was made durable.
     pub last_called_at: Timestamp,

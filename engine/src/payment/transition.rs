@@ -292,7 +292,12 @@ fn dispatch_again(called: &BankCalled, now: Timestamp) -> Result<Move, Illegal> 
         to: State::BankCalled(BankCalled {
             phase: Phase::Awaiting,
             next_at: None,
-            first_called_at: called.first_called_at,
+            // What no attempt has reached has nothing to remember: its memory is counted anew.
+            first_called_at: if called.exposed {
+                called.first_called_at
+            } else {
+                now
+            },
             last_called_at: now,
             inquiries: 0,
             exposed: called.exposed,

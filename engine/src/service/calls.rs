@@ -9,9 +9,7 @@ use tokio_retry::RetryIf;
 use super::Inner;
 use crate::bank::{ChargeOutcome, InquiryOutcome};
 use crate::breaker::Pass;
-use crate::payment::{
-    BankReference, Capability, Cause, Event, Evidence, Payment, PaymentId, transition,
-};
+use crate::payment::{BankReference, Cause, Event, Evidence, Payment, PaymentId, transition};
 use crate::pipeline::{Committed, SendPermit};
 use crate::store::Write;
 
@@ -105,9 +103,8 @@ impl Inner {
     /// Watches the bank after an operator decided without it, for as long as it would have been
     /// asked otherwise. Ends early when the bank decides or the service stops.
     pub(super) async fn watch_resolved(self: Arc<Self>, payment: Arc<Payment>) {
-        match self.bank.capability() {
-            Capability::Keyed { .. } | Capability::InquiryOnly { .. } => {}
-            Capability::Neither => return,
+        if self.bank.capability().grace_ms().is_none() {
+            return;
         }
         let tries_max = self.options.budgets.inquiries_max;
         let waits = (1..tries_max).map(|tries| {

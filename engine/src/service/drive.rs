@@ -16,8 +16,8 @@ use super::calls::Turn;
 use super::flight::Pilot;
 use crate::bank::{ChargeOutcome, InquiryOutcome};
 use crate::payment::{
-    BankCalled, Capability, Event, Evidence, Interruption, NextStep, Payment, PaymentRequest,
-    Phase, State, Timestamp, next_step, transition,
+    BankCalled, Event, Evidence, Interruption, NextStep, Payment, PaymentRequest, Phase, State,
+    Timestamp, next_step, transition,
 };
 use crate::pipeline::{Committed, SendPermit};
 use crate::store::Write;
@@ -319,7 +319,7 @@ impl Drive {
     /// Whether "not found" proves that no attempt was processed: only when every request is older
     /// than any may be on its way, by the wall clock *and* by this flight's own clock.
     fn grace_is_over(&self, called: &BankCalled) -> bool {
-        let Capability::InquiryOnly { grace_ms } = self.inner.bank.capability() else {
+        let Some(grace_ms) = self.inner.bank.capability().grace_ms() else {
             return false;
         };
         let by_wall_ms = self.inner.clock.now().ms_since(called.last_called_at);

@@ -26,6 +26,13 @@ pub(super) fn routes(document: &Document) -> Route {
         .at("/scalar", fixed(document.scalar(), BROWSER_POLICY))
 }
 
+/// The API browsers alone, the first of them at the root.
+pub(super) fn browsers(document: &Document) -> Route {
+    Route::new()
+        .at("/", fixed(document.swagger_ui(), BROWSER_POLICY))
+        .at("/scalar", fixed(document.scalar(), BROWSER_POLICY))
+}
+
 fn fixed(html: String, policy: &'static str) -> impl Endpoint<Output = Response> {
     let body = bytes::Bytes::from(html);
     poem::get(make_sync(move |_| {

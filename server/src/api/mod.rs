@@ -32,6 +32,8 @@ use prometheus_client::registry::Registry;
 
 pub(crate) use crate::api_keys::ApiKeys;
 use edge::Edge;
+pub(crate) use json_body::is_json;
+pub(crate) use openapi::Document;
 use operators::OperatorsApi;
 use payments::PaymentsApi;
 use probes::ProbesApi;

@@ -10,7 +10,7 @@ use poem::{Endpoint, Response, endpoint::make_sync};
 use poem_openapi::{LicenseObject, OpenApi, OpenApiService, ServerObject};
 use serde_json::{Map, Value, json};
 
-use super::{examples, principal};
+use super::{docs, examples, principal};
 
 /// Adds title, description and the like to the API.
 pub(super) fn describe<T>(api: OpenApiService<T, ()>) -> OpenApiService<T, ()> {
@@ -21,14 +21,30 @@ pub(super) fn describe<T>(api: OpenApiService<T, ()>) -> OpenApiService<T, ()> {
 }
 
 /// The completed document.
-pub(super) struct Document {
+pub(crate) struct Document {
     value: Value,
     swagger_ui: String,
     scalar: String,
 }
 
 impl Document {
+    /// The document of Holdfast's own API, completed.
     pub(super) fn of<T: OpenApi>(api: &OpenApiService<T, ()>) -> Self {
+        Self::with(api, "Holdfast API", complete)
+    }
+
+    /// A document as it is generated.
+    pub(crate) fn plain<T: OpenApi>(api: &OpenApiService<T, ()>, title: &str) -> Self {
+        Self::with(api, title, |generated| {
+            serde_json::from_str(generated).expect("the generator emits JSON")
+        })
+    }
+
+    fn with<T: OpenApi>(
+        api: &OpenApiService<T, ()>,
+        title: &str,
+        complete: impl FnOnce(&str) -> Value,
+    ) -> Self {
         let generated = api.spec();
         let value = complete(&generated);
         // The front ends have the document inside; give them the completed one. In a page, no text
@@ -36,15 +52,21 @@ impl Document {
         let completed = value.to_string().replace("</", "<\\/");
         let with_completed = |html: String| {
             let replaced = html.replace(&generated, &completed);
-            assert_ne!(html, replaced, "the page holds the generated document");
+            assert!(
+                html.contains(&generated),
+                "the page holds the generated document"
+            );
             replaced
         };
         let swagger_ui = with_completed(api.swagger_ui_html()).replace(
             "<title>Swagger UI</title>",
-            "<title>Holdfast API · Swagger UI</title>",
+            &format!("<title>{title} · Swagger UI</title>"),
         );
         let scalar = with_completed(api.scalar_html())
-            .replace("<title>Scalar</title>", "<title>Holdfast API · Scalar</title>")
+            .replace(
+                "<title>Scalar</title>",
+                &format!("<title>{title} · Scalar</title>"),
+            )
             // Its web fonts come from elsewhere; without them it uses those of the system.
             .replace("https://fonts.scalar.com", "data:,");
         Self {
@@ -60,13 +82,18 @@ impl Document {
         text
     }
 
-    pub(super) fn json_endpoint(&self) -> impl Endpoint<Output = Response> + use<> {
+    pub(crate) fn json_endpoint(&self) -> impl Endpoint<Output = Response> + use<> {
         fixed("application/json", self.json())
     }
 
-    pub(super) fn yaml_endpoint(&self) -> impl Endpoint<Output = Response> + use<> {
+    pub(crate) fn yaml_endpoint(&self) -> impl Endpoint<Output = Response> + use<> {
         let yaml = serde_yaml::to_string(&self.value).expect("a document is plain data");
         fixed("application/yaml", yaml)
+    }
+
+    /// The API browsers, without a page that leads to them.
+    pub(crate) fn browsers(&self) -> poem::Route {
+        docs::browsers(self)
     }
 
     pub(super) fn swagger_ui(&self) -> String {

@@ -1,0 +1,382 @@
+//! The simulated bank's HTTP interface.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use holdfast_simulator::ChargeTerms;
+use holdfast_simulator::bank::{Bank, Charge, Mode, ReferenceReused};
+use holdfast_simulator::faults::{Fault, FaultProfile};
+use poem::http::StatusCode;
+use poem::{Endpoint, EndpointExt, IntoEndpoint, Response, Route};
+use poem_openapi::param::{Header, Path, Query};
+use poem_openapi::payload::Json;
+use poem_openapi::{ApiResponse, Enum, Object, OpenApi, OpenApiService, Tags};
+use serde_json::{Value, json};
+
+use super::deliver::{deliver, error, json_response};
+use crate::api::Document;
+
+/// Longest reference that is taken, in characters.
+const REFERENCE_CHARS_MAX: usize = 255;
+
+/// Most lines of one page of the books.
+const LIMIT_MAX: u32 = 1_000;
+
+/// The sections of the documentation.
+#[derive(Tags)]
+enum Tag {
+    /// What a bank does. Everything here may go wrong, as the faults in force say.
+    Charges,
+    /// For auditors and testers. Nothing goes wrong here.
+    Admin,
+}
+
+/// What to move.
+#[derive(Debug, Object)]
+#[oai(deny_unknown_fields)]
+struct ChargeRequest {
+    /// Minor units.
+    #[oai(validator(minimum(value = "1")))]
+    amount: u64,
+    /// ISO 4217 code.
+    currency: String,
+    /// The account that pays.
+    debtor: String,
+    /// The account that is paid.
+    creditor: String,
+}
+
+/// Whether the debit happened.
+#[derive(Debug, Enum)]
+#[oai(rename_all = "snake_case")]
+enum ChargeStatus {
+    /// It did.
+    Confirmed,
+    /// It did not.
+    Declined,
+}
+
+/// What the bank decided.
+#[derive(Debug, Object)]
+struct ChargeDecision {
+    /// Whether the debit happened.
+    status: ChargeStatus,
+    /// The bank's id for it; with `confirmed`.
+    transaction_id: Option<String>,
+    /// Why not, for programs; with `declined`.
+    code: Option<String>,
+    /// Why not, for people; with `declined`.
+    message: Option<String>,
+}
+
+/// Why not.
+#[derive(Debug, Object)]
+struct BankFailure {
+    /// In words.
+    error: String,
+}
+
+/// Answers to a charge. The real ones are made elsewhere, for they may be lost on the way.
+#[derive(ApiResponse)]
+#[expect(
+    dead_code,
+    reason = "these describe the answers; faults make the real ones"
+)]
+enum ChargeAnswers {
+    /// The bank decided. In keyed mode a repeat of the reference gets the first answer.
+    #[oai(status = 200)]
+    Decided(Json<ChargeDecision>),
+    /// The request is not valid.
+    #[oai(status = 400)]
+    Invalid(Json<BankFailure>),
+    /// The reference stands for a charge with other contents (keyed mode).
+    #[oai(status = 422)]
+    Reused(Json<BankFailure>),
+    /// Injected: too many requests; nothing was processed.
+    #[oai(status = 429)]
+    Throttled(Json<BankFailure>),
+    /// Injected: processed or not.
+    #[oai(status = 500)]
+    Failed(Json<BankFailure>),
+    /// Injected: processed or not.
+    #[oai(status = 502)]
+    BadGateway(Json<BankFailure>),
+    /// Injected: busy; nothing was processed.
+    #[oai(status = 503)]
+    Unavailable(Json<BankFailure>),
+    /// Injected: processed or not.
+    #[oai(status = 504)]
+    GatewayTimeout(Json<BankFailure>),
+}
+
+/// Answers to an inquiry.
+#[derive(ApiResponse)]
+#[expect(
+    dead_code,
+    reason = "these describe the answers; faults make the real ones"
+)]
+enum InquiryAnswers {
+    /// What the bank decided about the reference.
+    #[oai(status = 200)]
+    Decided(Json<ChargeDecision>),
+    /// The bank does not know the reference, or says so for a while.
+    #[oai(status = 404)]
+    NotFound(Json<BankFailure>),
+    /// Injected.
+    #[oai(status = 429)]
+    Throttled(Json<BankFailure>),
+    /// Injected.
+    #[oai(status = 500)]
+    Failed(Json<BankFailure>),
+    /// Injected.
+    #[oai(status = 502)]
+    BadGateway(Json<BankFailure>),
+    /// Injected.
+    #[oai(status = 503)]
+    Unavailable(Json<BankFailure>),
+    /// Injected.
+    #[oai(status = 504)]
+    GatewayTimeout(Json<BankFailure>),
+}
+
+/// A reference that was debited.
+#[derive(Debug, Object)]
+struct AuditedCharge {
+    /// The caller's reference.
+    bank_reference: String,
+    /// Minor units.
+    amount: u64,
+    /// ISO 4217 code.
+    currency: String,
+    /// The account that paid.
+    debtor: String,
+    /// The account that was paid.
+    creditor: String,
+    /// How often it was debited: more than once is a double charge.
+    debits: u32,
+}
+
+/// A page of the books.
+#[derive(Debug, Object)]
+struct AuditPage {
+    /// References with a debit, in the order they were first processed.
+    data: Vec<AuditedCharge>,
+    /// Send it as `cursor` to get the next page; null at the end.
+    next_cursor: Option<String>,
+}
+
+struct BankApi {
+    bank: Arc<Bank>,
+}
+
+#[expect(
+    clippy::unused_async,
+    reason = "handlers are asynchronous by the framework's rule"
+)]
+#[OpenApi]
+impl BankApi {
+    /// Charge
+    ///
+    /// Moves money once, by the caller's reference. What a repeat of the reference does depends on
+    /// the mode: a keyed bank gives the first answer again, the others charge again. A creditor whose
+    /// name begins with `acct_declined` is declined.
+    #[oai(
+        path = "/charges",
+        method = "post",
+        operation_id = "charge",
+        tag = "Tag::Charges"
+    )]
+    async fn charge(
+        &self,
+        /// The caller's reference.
+        #[oai(name = "Idempotency-Key")]
+        reference: Header<Option<String>>,
+        body: Json<ChargeRequest>,
+    ) -> poem::Result<ChargeAnswers> {
+        let reference = reference.0.unwrap_or_default();
+        let reference = reference.trim().trim_matches('"');
+        if reference.is_empty() || reference.chars().count() > REFERENCE_CHARS_MAX {
+            let message = "Send your reference in the Idempotency-Key header: 1 to 255 characters.";
+            return Err(from(error(StatusCode::BAD_REQUEST, message)));
+        }
+        let charge = Charge {
+            bank_reference: reference.to_owned(),
+            terms: ChargeTerms {
+                amount: body.0.amount,
+                currency: body.0.currency,
+                debtor: body.0.debtor,
+                creditor: body.0.creditor,
+            },
+        };
+        let reaction = self.bank.charge(&charge).map_err(|ReferenceReused| {
+            let message = "The reference stands for a charge with other contents.";
+            from(error(StatusCode::UNPROCESSABLE_ENTITY, message))
+        })?;
+        if let Some((after_ms, deferred)) = reaction.later.clone() {
+            let bank = self.bank.clone();
+            tokio::spawn(async move {
+                tokio::time::sleep(Duration::from_millis(after_ms)).await;
+                bank.process_late(&deferred);
+            });
+        }
+        let absent = (
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "The bank cannot write its books.",
+        );
+        Err(from(deliver(reaction, absent).await))
+    }
+
+    /// Inquire
+    ///
+    /// What became of a reference. A bank in mode `neither` knows nothing.
+    #[oai(
+        path = "/charges/:bank_reference",
+        method = "get",
+        operation_id = "inquire",
+        tag = "Tag::Charges"
+    )]
+    async fn inquire(
+        &self,
+        /// The caller's reference.
+        bank_reference: Path<String>,
+    ) -> poem::Result<InquiryAnswers> {
+        let reaction = self.bank.inquire(&bank_reference.0);
+        let message = match self.bank.mode() {
+            Mode::Keyed | Mode::InquiryOnly => "The bank does not know this reference.",
+            Mode::Neither => "This bank cannot be asked.",
+        };
+        Err(from(
+            deliver(reaction, (StatusCode::NOT_FOUND, message)).await,
+        ))
+    }
+
+    /// List effective debits
+    ///
+    /// Every reference that was debited, in the order they were first processed.
+    #[oai(
+        path = "/admin/charges",
+        method = "get",
+        operation_id = "listCharges",
+        tag = "Tag::Admin"
+    )]
+    async fn charges(
+        &self,
+        /// How many lines at most, 1 to 1000.
+        #[oai(
+            default = "default_limit",
+            validator(minimum(value = "1"), maximum(value = "1000"))
+        )]
+        limit: Query<u32>,
+        /// `next_cursor` of the page before.
+        cursor: Query<Option<u64>>,
+    ) -> Json<AuditPage> {
+        let place = usize::try_from(cursor.0.unwrap_or(0)).unwrap_or(usize::MAX);
+        let limit = usize::try_from(limit.0).unwrap_or(usize::MAX);
+        let (lines, next) = self.bank.audit(place, limit);
+        let data = lines.into_iter().map(|line| AuditedCharge {
+            bank_reference: line.bank_reference,
+            amount: line.terms.amount,
+            currency: line.terms.currency,
+            debtor: line.terms.debtor,
+            creditor: line.terms.creditor,
+            debits: line.debits,
+        });
+        Json(AuditPage {
+            data: data.collect(),
+            next_cursor: next.map(|place| place.to_string()),
+        })
+    }
+
+    /// Show the faults in force
+    ///
+    /// Rates per call, and ranges in milliseconds.
+    #[oai(
+        path = "/admin/faults",
+        method = "get",
+        operation_id = "showFaults",
+        tag = "Tag::Admin"
+    )]
+    async fn faults(&self) -> Json<Value> {
+        Json(shown(&self.bank.faults()))
+    }
+
+    /// Change the faults
+    ///
+    /// A built-in profile by name, or one and what differs from it, or explicit rates:
+    /// `{"profile": "healthy"}`, `{"profile": "chaos", "late": 0}`,
+    /// `{"lost_after": 0.5, "slow": {"rate": 0.1, "ms": [1500, 3000]}}`. What is left out is as in the
+    /// named profile, else nothing goes wrong. An outage under way ends.
+    #[oai(
+        path = "/admin/faults",
+        method = "put",
+        operation_id = "changeFaults",
+        tag = "Tag::Admin"
+    )]
+    async fn set_faults(&self, body: Json<Value>) -> poem::Result<Json<Value>> {
+        let profile: FaultProfile = serde_json::from_value(body.0)
+            .map_err(|problem| from(error(StatusCode::BAD_REQUEST, &problem.to_string())))?;
+        let answer = shown(&profile);
+        self.bank.set_faults(profile);
+        Ok(Json(answer))
+    }
+
+    /// Count what went wrong
+    ///
+    /// How often each fault has happened since the bank started.
+    #[oai(
+        path = "/admin/injected",
+        method = "get",
+        operation_id = "countInjected",
+        tag = "Tag::Admin"
+    )]
+    async fn injected(&self) -> Json<BTreeMap<String, u64>> {
+        let injected = self.bank.injected();
+        let counts = Fault::ALL.into_iter().map(|fault| {
+            let count = injected.get(&fault).copied().unwrap_or(0);
+            (fault.name().to_owned(), count)
+        });
+        Json(counts.collect())
+    }
+}
+
+fn default_limit() -> u32 {
+    LIMIT_MAX
+}
+
+/// Answers that are made apart from the types that describe them.
+fn from(response: Response) -> poem::Error {
+    poem::Error::from_response(response)
+}
+
+fn shown(profile: &FaultProfile) -> Value {
+    let mut value = json!({ "profile": profile.name() });
+    let rates = serde_json::to_value(profile).expect("a profile is plain data");
+    if let (Some(value), Value::Object(rates)) = (value.as_object_mut(), rates) {
+        value.extend(rates);
+    }
+    value
+}
+
+/// The bank as an endpoint that always answers.
+pub(super) fn endpoint(bank: Arc<Bank>) -> impl Endpoint<Output = Response> {
+    let title = "Holdfast simulated bank";
+    let api = OpenApiService::new(BankApi { bank }, title, env!("CARGO_PKG_VERSION"))
+        .summary("A bank that misbehaves on purpose.")
+        .description(include_str!("description.md"));
+    let document = Document::plain(&api, title);
+    Route::new()
+        .nest("/", api.into_endpoint())
+        .at("/openapi.json", document.json_endpoint())
+        .at("/openapi.yaml", document.yaml_endpoint())
+        .nest("/docs", document.browsers())
+        .catch_all_error(|failure: poem::Error| async move {
+            if failure.is_from_response() {
+                return failure.into_response();
+            }
+            json_response(
+                failure.status(),
+                json!({ "error": failure.to_string() }).to_string(),
+            )
+        })
+}

@@ -1,0 +1,180 @@
+//! `holdfast bank`: the simulated bank as a service of its own, with everything that can go wrong.
+
+mod api;
+mod deliver;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::Args;
+use holdfast_simulator::LedgerError;
+use holdfast_simulator::SimulatedBankOptions;
+use holdfast_simulator::bank::{Bank, Mode};
+use holdfast_simulator::faults::{FaultProfile, PROFILES};
+
+use crate::accept;
+use crate::process::{ListenError, Signals, listen};
+
+/// What `bank` can be told.
+#[derive(Debug, Args)]
+pub(crate) struct BankArgs {
+    /// Address and port to listen on
+    #[arg(long, env = "HOLDFAST_BANK_LISTEN", value_name = "ADDRESS:PORT", default_value_t = default_listen())]
+    listen: SocketAddr,
+
+    /// What goes wrong: healthy, flaky, slow, outage, amnesiac, hostile, chaos, or a TOML file
+    #[arg(
+        long,
+        env = "HOLDFAST_BANK_PROFILE",
+        value_name = "NAME|FILE",
+        default_value = "healthy"
+    )]
+    profile: String,
+
+    /// From what the faults are drawn: the same seed and calls, the same faults
+    #[arg(
+        long,
+        env = "HOLDFAST_BANK_SEED",
+        value_name = "N",
+        default_value_t = 0
+    )]
+    seed: u64,
+
+    /// What the bank promises about repeats [default: what the profile's file says, else keyed]
+    #[arg(long, env = "HOLDFAST_BANK_MODE", value_enum)]
+    mode: Option<ModeArg>,
+
+    /// File for the debits, so that a restarted bank remembers them; in memory only by default
+    #[arg(long, env = "HOLDFAST_BANK_LEDGER", value_name = "FILE")]
+    ledger: Option<PathBuf>,
+}
+
+fn default_listen() -> SocketAddr {
+    (Ipv4Addr::LOCALHOST, 8090).into()
+}
+
+/// What a bank promises about repeats.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, serde::Serialize, serde::Deserialize,
+)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum ModeArg {
+    /// A repeat of a reference gets the first answer
+    Keyed,
+    /// Every charge is processed, but the bank can be asked by reference
+    InquiryOnly,
+    /// Neither
+    Neither,
+}
+
+impl From<ModeArg> for Mode {
+    fn from(mode: ModeArg) -> Self {
+        match mode {
+            ModeArg::Keyed => Self::Keyed,
+            ModeArg::InquiryOnly => Self::InquiryOnly,
+            ModeArg::Neither => Self::Neither,
+        }
+    }
+}
+
+/// Why the bank could not start.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum BankError {
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    #[error("cannot wait for signals: {0}")]
+    Signals(std::io::Error),
+}
+
+/// A profile that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ProfileError {
+    #[error(
+        "--profile {name}: there is no such built-in profile ({}) and no such file: {source}",
+        PROFILES.join(", ")
+    )]
+    Unknown {
+        name: String,
+        source: std::io::Error,
+    },
+    #[error("--profile {name}: {source}")]
+    Invalid {
+        name: String,
+        source: Box<toml::de::Error>,
+    },
+}
+
+impl BankArgs {
+    /// The bank that was asked for.
+    pub(crate) fn options(&self) -> Result<SimulatedBankOptions, ProfileError> {
+        let Profile { mode, faults } = profile(&self.profile)?;
+        Ok(SimulatedBankOptions {
+            mode: self.mode.or(mode).unwrap_or(ModeArg::Keyed).into(),
+            faults,
+            seed: self.seed,
+            grace_ms: 0,
+            ledger: self.ledger.clone(),
+        })
+    }
+}
+
+/// A profile, and the mode that its file may name.
+struct Profile {
+    mode: Option<ModeArg>,
+    faults: FaultProfile,
+}
+
+/// A built-in profile by name, else a file.
+fn profile(name: &str) -> Result<Profile, ProfileError> {
+    if let Some(faults) = FaultProfile::named(name) {
+        return Ok(Profile { mode: None, faults });
+    }
+    let text = std::fs::read_to_string(Path::new(name)).map_err(|source| {
+        let name = name.to_owned();
+        ProfileError::Unknown { name, source }
+    })?;
+    let invalid = |source| ProfileError::Invalid {
+        name: name.to_owned(),
+        source: Box::new(source),
+    };
+    let mut table: toml::Table = text.parse().map_err(invalid)?;
+    let mode = table.remove("mode").map(toml::Value::try_into);
+    Ok(Profile {
+        mode: mode.transpose().map_err(invalid)?,
+        faults: table.try_into().map_err(invalid)?,
+    })
+}
+
+/// Runs the bank until a signal.
+pub(crate) async fn run(args: BankArgs, options: SimulatedBankOptions) -> Result<(), BankError> {
+    let mut signals = Signals::new().map_err(BankError::Signals)?;
+    let (listener, address) = listen(args.listen).await?;
+    let bank = Arc::new(Bank::open(&options)?);
+    let endpoint = Arc::new(api::endpoint(bank));
+    announce(address, &args, options.mode);
+    let stop = async {
+        let name = signals.next().await;
+        tracing::info!(signal = name, "shutting down");
+    };
+    // Connections under way are cut: a bank that vanishes is what this one is for.
+    drop(accept::serve(listener, endpoint, stop).await);
+    Ok(())
+}
+
+#[expect(
+    clippy::print_stdout,
+    reason = "this is what the command says to the person who ran it"
+)]
+fn announce(address: SocketAddr, args: &BankArgs, mode: Mode) {
+    println!("Holdfast simulated bank {}", env!("CARGO_PKG_VERSION"));
+    println!("  listening on  http://{address}");
+    println!("  API docs      http://{address}/docs");
+    println!(
+        "  faults        {}, seed {}, mode {:?}",
+        args.profile, args.seed, mode
+    );
+    println!("  NO MONEY MOVES. Let Holdfast use it: holdfast serve --bank http://{address}");
+}

@@ -1,0 +1,132 @@
+//! The simulated bank for callers in the same process, in real or virtual time.
+
+use std::future::pending;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use holdfast_engine::bank::{self, ChargeOutcome, InquiryOutcome};
+use holdfast_engine::payment::{
+    BankReference, BankTransactionId, Capability, Decision, DeclineCode, DeclineMessage,
+};
+use holdfast_engine::pipeline::SendPermit;
+
+use super::{Bank, BankAnswer, Charge, Mode, Reaction, SimulatedBankOptions};
+use crate::faults::Delivery;
+use crate::ledger::{ChargeTerms, LedgerError};
+
+/// A bank that lives in this process. It moves no money.
+#[derive(Debug, Clone)]
+pub struct SimulatedBank {
+    bank: Arc<Bank>,
+    grace_ms: u64,
+}
+
+/// A bank without a window never forgets a reference: a century, in milliseconds.
+const WINDOW_MS_MAX: u64 = 100 * 365 * 24 * 60 * 60 * 1000;
+
+impl SimulatedBank {
+    /// Opens the bank with its books.
+    ///
+    /// # Errors
+    /// When the ledger file cannot be read or written.
+    pub fn open(options: &SimulatedBankOptions) -> Result<Self, LedgerError> {
+        Ok(Self {
+            bank: Arc::new(Bank::open(options)?),
+            grace_ms: options.grace_ms,
+        })
+    }
+
+    /// The bank itself, for auditors and for whoever changes what goes wrong.
+    pub fn bank(&self) -> &Bank {
+        &self.bank
+    }
+}
+
+/// What the caller gets of an answer; `None` when it cannot be told from any other failure.
+enum Heard<T> {
+    Whole(T),
+    Broken,
+    Throttled { retry_after_ms: u64 },
+}
+
+/// Takes the time and loses what is to be lost. The caller's own time limit ends a silence.
+async fn hear<T>(reaction: Reaction<T>) -> Heard<T> {
+    if reaction.delay_ms > 0 {
+        tokio::time::sleep(Duration::from_millis(reaction.delay_ms)).await;
+    }
+    match reaction.delivery {
+        Delivery::Whole => Heard::Whole(reaction.answer),
+        Delivery::Silence => pending().await,
+        Delivery::Broken | Delivery::Cut | Delivery::Unreadable | Delivery::Error(_) => {
+            Heard::Broken
+        }
+        Delivery::Throttled { retry_after_ms, .. } => Heard::Throttled { retry_after_ms },
+    }
+}
+
+fn decision(answer: BankAnswer) -> Decision {
+    match answer {
+        BankAnswer::Confirmed { transaction_id } => Decision::Confirmed {
+            bank_transaction_id: BankTransactionId::new(&transaction_id)
+                .expect("the bank's own ids are short visible ASCII"),
+        },
+        BankAnswer::Declined { code, message } => Decision::Declined {
+            code: DeclineCode::new(&code).expect("the bank's own codes are names"),
+            message: DeclineMessage::new(&message).expect("the bank's own words are short"),
+        },
+    }
+}
+
+#[async_trait]
+impl bank::Bank for SimulatedBank {
+    fn capability(&self) -> Capability {
+        let grace_ms = self.grace_ms;
+        match self.bank.mode() {
+            Mode::Keyed => Capability::Keyed {
+                window_ms: self.bank.faults().key_window_ms.unwrap_or(WINDOW_MS_MAX),
+                grace_ms,
+            },
+            Mode::InquiryOnly => Capability::InquiryOnly { grace_ms },
+            Mode::Neither => Capability::Neither,
+        }
+    }
+
+    async fn charge(&self, permit: SendPermit) -> ChargeOutcome {
+        let request = permit.request();
+        let charge = Charge {
+            bank_reference: permit.bank_reference().to_string(),
+            terms: ChargeTerms {
+                amount: request.amount().minor_units(),
+                currency: request.currency().code().to_owned(),
+                debtor: request.debtor().as_str().to_owned(),
+                creditor: request.creditor().as_str().to_owned(),
+            },
+        };
+        let Ok(reaction) = self.bank.charge(&charge) else {
+            // Our references are unique; a bank that says otherwise cannot be understood.
+            return ChargeOutcome::Unknown;
+        };
+        if let Some((after_ms, deferred)) = reaction.later.clone() {
+            let bank = self.bank.clone();
+            tokio::spawn(async move {
+                tokio::time::sleep(Duration::from_millis(after_ms)).await;
+                bank.process_late(&deferred);
+            });
+        }
+        match hear(reaction).await {
+            Heard::Whole(Some(answer)) => ChargeOutcome::Decided(decision(answer)),
+            Heard::Whole(None) | Heard::Broken => ChargeOutcome::Unknown,
+            Heard::Throttled { retry_after_ms } => ChargeOutcome::Throttled { retry_after_ms },
+        }
+    }
+
+    async fn inquire(&self, bank_reference: BankReference) -> InquiryOutcome {
+        let reaction = self.bank.inquire(&bank_reference.to_string());
+        match hear(reaction).await {
+            Heard::Whole(Some(answer)) => InquiryOutcome::Decided(decision(answer)),
+            Heard::Whole(None) => InquiryOutcome::NotFound,
+            Heard::Broken | Heard::Throttled { .. } => InquiryOutcome::Unknown,
+        }
+    }
+}

@@ -1,0 +1,391 @@
+//! The fault model: what goes wrong with a call, as data drawn from a seed.
+//!
+//! Architecture invariant: nothing here keeps state, reads a clock or waits. The same profile, seed
+//! and call give the same plan, whatever else was drawn and in whatever order. What the plan means on
+//! a socket, or to a caller in the same process, is the adapters' affair.
+
+mod profile;
+
+use holdfast_engine::payment::{DeclineCode, DeclineMessage};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+pub use profile::{FaultProfile, InvalidProfile, PROFILES, Range, Rate, Timed};
+
+/// Something that goes wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fault {
+    /// The request is lost before it is processed; no answer.
+    LostBefore,
+    /// The request is processed; the answer is lost.
+    LostAfter,
+    /// The request is processed; the connection breaks in the middle of the answer.
+    ResetMidAnswer,
+    /// The request is processed; the answer cannot be read.
+    Unreadable,
+    /// A 5xx; not processed.
+    ErrorBefore,
+    /// A 5xx; processed all the same.
+    ErrorAfter,
+    /// 429 or 503 with `Retry-After`; not processed.
+    Throttled,
+    /// Processed at once; the answer comes late.
+    Slow,
+    /// No answer; processed long after, when the caller has given up.
+    Late,
+    /// Declined.
+    Declined,
+    /// Nothing is taken in for a while: connections break before anything is processed.
+    Outage,
+    /// The request reaches the bank twice. A keyed bank absorbs the second one; a bank without any
+    /// deduplication debits twice.
+    Duplicate,
+    /// A reference that was debited is "not found" for a while when asked for.
+    InquiryNotFound,
+    /// A keyed bank has forgotten a reference, because its window has passed.
+    Forgotten,
+}
+
+impl Fault {
+    /// All of them.
+    pub const ALL: [Self; 14] = [
+        Self::LostBefore,
+        Self::LostAfter,
+        Self::ResetMidAnswer,
+        Self::Unreadable,
+        Self::ErrorBefore,
+        Self::ErrorAfter,
+        Self::Throttled,
+        Self::Slow,
+        Self::Late,
+        Self::Declined,
+        Self::Outage,
+        Self::Duplicate,
+        Self::InquiryNotFound,
+        Self::Forgotten,
+    ];
+
+    /// Its name in profiles and reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::LostBefore => "lost_before",
+            Self::LostAfter => "lost_after",
+            Self::ResetMidAnswer => "reset_mid_answer",
+            Self::Unreadable => "unreadable",
+            Self::ErrorBefore => "error_before",
+            Self::ErrorAfter => "error_after",
+            Self::Throttled => "throttled",
+            Self::Slow => "slow",
+            Self::Late => "late",
+            Self::Declined => "declined",
+            Self::Outage => "outage",
+            Self::Duplicate => "duplicate",
+            Self::InquiryNotFound => "inquiry_not_found",
+            Self::Forgotten => "forgotten",
+        }
+    }
+}
+
+/// What kind of call it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Operation {
+    /// A charge.
+    Charge,
+    /// An inquiry by reference.
+    Inquire,
+}
+
+/// A call, as far as its faults depend on it.
+#[derive(Debug, Clone, Copy)]
+pub struct Call<'a> {
+    /// Its kind.
+    pub operation: Operation,
+    /// The reference it is about.
+    pub reference: &'a str,
+    /// The how manieth call of this kind about this reference, from 1.
+    pub number: u32,
+}
+
+/// Whether and when the bank processes a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Processing {
+    /// Not at all.
+    Never,
+    /// Before it answers.
+    Now,
+    /// Before it answers, twice.
+    Twice,
+    /// So many milliseconds after the call.
+    After(u64),
+}
+
+/// What becomes of the answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Delivery {
+    /// It arrives.
+    Whole,
+    /// Nothing arrives; the connection stays open.
+    Silence,
+    /// The connection breaks before a byte of it.
+    Broken,
+    /// The connection breaks in the middle of it.
+    Cut,
+    /// Something arrives that cannot be read.
+    Unreadable,
+    /// This status arrives in its place.
+    Error(u16),
+    /// This status arrives in its place, with `Retry-After`.
+    Throttled {
+        /// 429 or 503.
+        status: u16,
+        /// How long to stay away, in milliseconds.
+        retry_after_ms: u64,
+    },
+}
+
+/// What is to happen with a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    /// What goes wrong, if anything does.
+    pub fault: Option<Fault>,
+    /// Whether the bank processes it.
+    pub processing: Processing,
+    /// How long the bank takes for it, in milliseconds.
+    pub delay_ms: u64,
+    /// What becomes of the answer.
+    pub delivery: Delivery,
+    /// How the bank decides, if it comes to that: `None` to confirm.
+    pub decline: Option<(DeclineCode, DeclineMessage)>,
+    /// How long an outage begins with this call, in milliseconds.
+    pub outage_ms: Option<u64>,
+    /// How long a debit made by this call is not found when asked for, in milliseconds.
+    pub hidden_ms: Option<u64>,
+}
+
+/// Codes and words of declines, as real banks have them.
+const DECLINES: [(&str, &str); 4] = [
+    ("insufficient_funds", "The account has not enough funds."),
+    ("account_closed", "The account is closed."),
+    ("suspected_fraud", "The payment looks like fraud."),
+    ("limit_exceeded", "The account's limit is exceeded."),
+];
+
+/// A decline with one of the known codes, by number.
+pub(crate) fn decline(number: usize) -> (DeclineCode, DeclineMessage) {
+    let (code, message) = DECLINES[number % DECLINES.len()];
+    (
+        DeclineCode::new(code).expect("a valid code"),
+        DeclineMessage::new(message).expect("a valid message"),
+    )
+}
+
+impl FaultProfile {
+    /// Draws what is to happen with a call.
+    pub fn plan(&self, seed: u64, call: Call<'_>) -> Plan {
+        if self.is_healthy() {
+            return Plan::good(self.latency_ms.min());
+        }
+        // Each question has its own draw in a fixed order, so that changing one rate moves no
+        // other answer.
+        let mut random = random_of(seed, call);
+        let latency_ms = self.latency_ms.at(random.random());
+        let fault = self.fault(call.operation, random.random());
+        let within: f64 = random.random();
+        let declined = self.declined.holds(random.random());
+        let hidden = self.inquiry_not_found.holds(random.random());
+        let hidden_ms = self.inquiry_not_found.ms.at(random.random());
+        let kind: f64 = random.random();
+
+        let mut plan = Plan::good(latency_ms);
+        plan.fault = fault;
+        if declined {
+            plan.decline = Some(decline(usize::from(random.random::<u8>())));
+        }
+        plan.hidden_ms = hidden.then_some(hidden_ms);
+        if let Some(fault) = fault {
+            plan.go_wrong(fault, self, within, kind);
+        }
+        plan
+    }
+
+    /// At most one of the faults happens to a call: `share` picks it.
+    fn fault(&self, operation: Operation, share: f64) -> Option<Fault> {
+        let faults = self.exclusive().into_iter();
+        let mut reached = 0.0;
+        let picked = faults.into_iter().find_map(|(fault, rate)| {
+            reached += rate;
+            (share < reached).then_some(fault)
+        })?;
+        match (operation, picked) {
+            // An inquiry changes nothing, so there is no processing to be late or doubled.
+            (Operation::Inquire, Fault::Late | Fault::Duplicate) => None,
+            (Operation::Charge | Operation::Inquire, fault) => Some(fault),
+        }
+    }
+}
+
+impl Plan {
+    const fn good(latency_ms: u64) -> Self {
+        Self {
+            fault: None,
+            processing: Processing::Now,
+            delay_ms: latency_ms,
+            delivery: Delivery::Whole,
+            decline: None,
+            outage_ms: None,
+            hidden_ms: None,
+        }
+    }
+
+    /// What an outage makes of any call.
+    pub(crate) fn down() -> Self {
+        Self {
+            fault: Some(Fault::Outage),
+            processing: Processing::Never,
+            delivery: Delivery::Broken,
+            ..Self::good(0)
+        }
+    }
+
+    fn go_wrong(&mut self, fault: Fault, profile: &FaultProfile, within: f64, kind: f64) {
+        let (processing, delivery) = match fault {
+            Fault::LostBefore => (Processing::Never, Delivery::Silence),
+            Fault::LostAfter => (Processing::Now, Delivery::Silence),
+            Fault::ResetMidAnswer => (Processing::Now, Delivery::Cut),
+            Fault::Unreadable => (Processing::Now, Delivery::Unreadable),
+            Fault::ErrorBefore => (Processing::Never, Delivery::Error(error_status(kind))),
+            Fault::ErrorAfter => (Processing::Now, Delivery::Error(error_status(kind))),
+            Fault::Throttled => {
+                let status = if kind < 0.5 { 429 } else { 503 };
+                let retry_after_ms = profile.throttled.ms.at(within);
+                let delivery = Delivery::Throttled {
+                    status,
+                    retry_after_ms,
+                };
+                (Processing::Never, delivery)
+            }
+            Fault::Slow => {
+                self.delay_ms = profile.slow.ms.at(within);
+                (Processing::Now, Delivery::Whole)
+            }
+            Fault::Late => {
+                let after_ms = profile.late.ms.at(within);
+                (Processing::After(after_ms), Delivery::Silence)
+            }
+            Fault::Outage => {
+                self.outage_ms = Some(profile.outage.ms.at(within));
+                (Processing::Never, Delivery::Broken)
+            }
+            Fault::Duplicate => (Processing::Twice, Delivery::Whole),
+            Fault::Declined | Fault::InquiryNotFound | Fault::Forgotten => {
+                unreachable!("drawn apart, or a consequence of time")
+            }
+        };
+        self.processing = processing;
+        self.delivery = delivery;
+    }
+}
+
+fn error_status(kind: f64) -> u16 {
+    if kind < 0.4 {
+        500
+    } else if kind < 0.7 {
+        502
+    } else {
+        504
+    }
+}
+
+/// The random stream of one call.
+fn random_of(seed: u64, call: Call<'_>) -> StdRng {
+    let operation = match call.operation {
+        Operation::Charge => b'c',
+        Operation::Inquire => b'i',
+    };
+    let mut hasher = Sha256::new();
+    hasher.update(seed.to_le_bytes());
+    hasher.update([operation]);
+    hasher.update(call.number.to_le_bytes());
+    hasher.update(call.reference.as_bytes());
+    StdRng::from_seed(hasher.finalize().into())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    fn plans(profile: &FaultProfile, seed: u64) -> Vec<Plan> {
+        let numbers = 0..4_000_u32;
+        numbers
+            .map(|n| {
+                let reference = format!("hf_{}", n / 2);
+                let call = Call {
+                    operation: Operation::Charge,
+                    reference: &reference,
+                    number: n % 2 + 1,
+                };
+                profile.plan(seed, call)
+            })
+            .collect()
+    }
+
+    #[test]
+    fn the_same_seed_and_calls_give_the_same_faults_and_another_seed_gives_others() {
+        let chaos = FaultProfile::named("chaos").unwrap();
+        assert_eq!(plans(&chaos, 7), plans(&chaos, 7));
+        assert_ne!(plans(&chaos, 7), plans(&chaos, 8));
+    }
+
+    #[test]
+    fn each_fault_comes_about_as_often_as_its_rate_says() {
+        let chaos = FaultProfile::named("chaos").unwrap();
+        let mut seen: BTreeMap<Fault, u32> = BTreeMap::new();
+        for plan in plans(&chaos, 1) {
+            if let Some(fault) = plan.fault {
+                *seen.entry(fault).or_default() += 1;
+            }
+        }
+        for (fault, rate) in chaos.exclusive() {
+            let expected = 4_000.0 * rate;
+            let count = f64::from(seen.get(&fault).copied().unwrap_or(0));
+            // Five standard deviations of a binomial draw.
+            let slack = 5.0 * (expected * (1.0 - rate)).sqrt();
+            assert!(
+                (count - expected).abs() <= slack,
+                "{fault:?}: {count}, not {expected}"
+            );
+        }
+    }
+
+    #[test]
+    fn another_rate_of_one_fault_moves_no_call_that_neither_hits() {
+        let quiet = FaultProfile::default();
+        let one = FaultProfile {
+            slow: Timed::new(0.2, 10, 20),
+            declined: Rate::new(0.3),
+            ..quiet.clone()
+        };
+        let other = FaultProfile {
+            slow: Timed::new(0.1, 10, 20),
+            ..one.clone()
+        };
+        for (one, other) in plans(&one, 3).into_iter().zip(plans(&other, 3)) {
+            assert_eq!(one.decline, other.decline);
+            if other.fault.is_some() {
+                assert_eq!(one, other);
+            }
+        }
+    }
+
+    #[test]
+    fn a_healthy_bank_does_nothing_wrong() {
+        let healthy = FaultProfile::named("healthy").unwrap();
+        let good = |plan: &Plan| *plan == Plan::good(0) && plan.processing == Processing::Now;
+        assert!(plans(&healthy, 1).iter().all(good));
+    }
+}
