@@ -313,6 +313,11 @@ async fn decision(mut response: Response) -> Option<Decision> {
         }
         body.extend_from_slice(&chunk);
     }
+    // serde takes an array for a struct; the bank's answer is an object.
+    if !body.trim_ascii_start().starts_with(b"{") {
+        tracing::debug!("the bank's answer is no JSON object");
+        return None;
+    }
     let answer: AnswerBody = serde_json::from_slice(&body)
         .inspect_err(|error| tracing::debug!(%error, "the bank's answer cannot be read"))
         .ok()?;

@@ -1,5 +1,6 @@
 //! Real processes: the `holdfast` binary as a user runs it.
 
+use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -82,10 +83,31 @@ impl Server {
     }
 
     /// As [`Self::start`], run by another program, such as strace.
+    pub fn start_under(wrapper: &[&str], data: &Path, arguments: &[&str]) -> Self {
+        let mut serve: Vec<&OsStr> = ["serve", "--listen", "127.0.0.1:0", "--data"]
+            .map(OsStr::new)
+            .to_vec();
+        serve.push(data.as_os_str());
+        serve.extend(arguments.iter().map(OsStr::new));
+        Self::spawn(wrapper, &serve)
+    }
+
+    /// Starts `holdfast bank`, on a free port unless the arguments name one.
+    pub fn start_bank(arguments: &[&str]) -> Self {
+        let mut bank = vec!["bank"];
+        if !arguments.contains(&"--listen") {
+            bank.extend(["--listen", "127.0.0.1:0"]);
+        }
+        bank.extend(arguments);
+        let bank: Vec<&OsStr> = bank.into_iter().map(OsStr::new).collect();
+        Self::spawn(&[], &bank)
+    }
+
+    /// Runs `holdfast` and waits until it listens.
     ///
     /// # Panics
     /// When the server does not come up.
-    pub fn start_under(wrapper: &[&str], data: &Path, arguments: &[&str]) -> Self {
+    fn spawn(wrapper: &[&str], arguments: &[&OsStr]) -> Self {
         let binary = holdfast();
         let mut command = match wrapper {
             [] => Command::new(&binary),
@@ -96,8 +118,6 @@ impl Server {
             }
         };
         command
-            .args(["serve", "--listen", "127.0.0.1:0", "--data"])
-            .arg(data)
             .args(arguments)
             .env("HOLDFAST_LOG", "warn")
             .stdin(Stdio::null())
@@ -135,6 +155,16 @@ impl Server {
             address,
             stderr,
         }
+    }
+
+    /// The process that runs it.
+    pub const fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// Its base URL.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
     }
 
     /// A client of this server.

@@ -1,0 +1,404 @@
+//! The adapter to the bank, against real sockets that misbehave: each way a call can end is told for
+//! what it proves, and no more.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "what a test cannot go on without fails it"
+)]
+
+mod sockets;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use holdfast_engine::bank::{Bank, ChargeOutcome, InquiryOutcome};
+use holdfast_engine::fatal::Failure;
+use holdfast_engine::metrics::Metrics;
+use holdfast_engine::payment::{
+    AccountId, Amount, BankReference, Capability, Currency, Decision, Event, IdempotencyKey,
+    Merchant, Metadata, Payment, PaymentId, PaymentKey, PaymentRequest, Timestamp, transition,
+};
+use holdfast_engine::pipeline::{Committed, Pipeline, SendPermit};
+use holdfast_engine::store::Write;
+use holdfast_server::bank_client::{BankClient, BankClientOptions};
+use holdfast_simulator::SimulatedStore;
+use sockets::{Peer, Script, answer, json, tls};
+use tokio::net::{TcpSocket, TcpStream};
+
+const CONFIRMED: &str = r#"{"status":"confirmed","transaction_id":"b_1","more":"ignored"}"#;
+const DECLINED: &str = r#"{"status":"declined","code":"account_closed","message":"Closed."}"#;
+
+fn options(url: &str) -> BankClientOptions {
+    BankClientOptions {
+        url: url.parse().unwrap(),
+        capability: Capability::InquiryOnly { grace_ms: 1 },
+        connect_timeout_ms: 300,
+        connections_idle_max: 8,
+        ca: None,
+        identity: None,
+        token_file: None,
+    }
+}
+
+/// The right to send, as it is come by: from an intent that is durable.
+async fn permit() -> SendPermit {
+    let request = PaymentRequest::new(
+        Amount::new(1999).unwrap(),
+        Currency::from_code("EUR").unwrap(),
+        AccountId::new("acct_alice").unwrap(),
+        AccountId::new("acct_shop").unwrap(),
+        None,
+        Metadata::new(BTreeMap::new()).unwrap(),
+    );
+    let key = PaymentKey {
+        merchant: Merchant::default_merchant(),
+        idempotency_key: IdempotencyKey::new("k").unwrap(),
+    };
+    let now = Timestamp::from_unix_ms(1);
+    let id = PaymentId::from_uuid(uuid::Uuid::from_u128(7));
+    let received = Payment::received(id, key, Arc::new(request.unwrap()), now);
+    let admitted = transition(&received, &Event::Admit, now).unwrap();
+    let dispatched = transition(&admitted.payment, &Event::Dispatch, now).unwrap();
+    let store = Arc::new(SimulatedStore::default());
+    let (pipeline, run) = Pipeline::new(store, Metrics::default(), Failure::default());
+    tokio::spawn(run);
+    let write = Write::new(admitted).then(dispatched);
+    match pipeline.commit(write).await.unwrap() {
+        Committed::Applied { permit, .. } => permit.unwrap(),
+        Committed::Lost { .. } => panic!("nobody else writes"),
+    }
+}
+
+fn reference() -> BankReference {
+    BankReference::of(PaymentId::from_uuid(uuid::Uuid::from_u128(7)))
+}
+
+async fn charge(url: &str) -> ChargeOutcome {
+    let client = BankClient::new(&options(url)).unwrap();
+    client.charge(permit().await).await
+}
+
+async fn inquire(url: &str) -> InquiryOutcome {
+    let client = BankClient::new(&options(url)).unwrap();
+    client.inquire(reference()).await
+}
+
+fn is_confirmed(outcome: &ChargeOutcome) -> bool {
+    matches!(
+        outcome,
+        ChargeOutcome::Decided(Decision::Confirmed { bank_transaction_id })
+            if bank_transaction_id.as_str() == "b_1"
+    )
+}
+
+#[tokio::test]
+async fn a_decision_that_can_be_read_whole_is_taken_and_the_order_is_as_agreed() {
+    let bank = Peer::start(Script::Answer(json(200, CONFIRMED))).await;
+    assert!(is_confirmed(&charge(&bank.url).await));
+    let request = bank.requests().remove(0);
+    let (head, body) = request.split_once("\r\n\r\n").unwrap();
+    let head = head.to_ascii_lowercase();
+    assert!(head.starts_with("post /charges http/1.1\r\n"), "{head}");
+    assert!(head.contains("\r\nidempotency-key: hf_00000000000000000000000000000007\r\n"));
+    assert!(head.contains("\r\ncontent-type: application/json\r\n"));
+    assert_eq!(
+        body,
+        r#"{"amount":1999,"currency":"EUR","debtor":"acct_alice","creditor":"acct_shop"}"#
+    );
+
+    let bank = Peer::start(Script::Answer(json(200, DECLINED))).await;
+    let outcome = charge(&format!("{}/v2/", bank.url)).await;
+    assert!(matches!(
+        outcome,
+        ChargeOutcome::Decided(Decision::Declined { code, .. }) if code.as_str() == "account_closed"
+    ));
+    assert!(
+        bank.requests()[0].starts_with("POST /v2/charges "),
+        "below the configured path"
+    );
+}
+
+#[tokio::test]
+async fn a_connection_that_was_never_made_carried_nothing() {
+    let gone = Peer::start(Script::Silence).await;
+    let url = gone.url.clone();
+    drop(gone);
+    assert_eq!(charge(&url).await, ChargeOutcome::NotSent, "refused");
+
+    // A full backlog: the kernel drops whoever knocks, as a bank's firewall would.
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let listener = socket.listen(0).unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut waiting = Vec::new();
+    loop {
+        let knock = TcpStream::connect(address);
+        match tokio::time::timeout(Duration::from_millis(100), knock).await {
+            Ok(connection) => waiting.push(connection.unwrap()),
+            Err(_) => break,
+        }
+    }
+    let outcome = charge(&format!("http://{address}")).await;
+    assert_eq!(outcome, ChargeOutcome::NotSent, "no connection in time");
+
+    let unresolvable = charge("http://bank.invalid").await;
+    assert_eq!(unresolvable, ChargeOutcome::NotSent, "no such name");
+}
+
+#[tokio::test]
+async fn whatever_breaks_after_the_connection_was_made_is_unknown() {
+    let half = answer("200 OK", "application/json", CONFIRMED);
+    let half = half[..half.len() - 10].to_vec();
+    let long = format!(
+        "{{\"status\":\"confirmed\",\"transaction_id\":\"{}\"}}",
+        "x".repeat(70_000)
+    );
+    let wrong_ids = [
+        r#"{"status":"confirmed"}"#,
+        r#"{"status":"confirmed","transaction_id":""}"#,
+        r#"{"status":"confirmed","transaction_id":"b 1"}"#,
+        r#"{"status":"declined","code":"no such code!","message":"m"}"#,
+        r#"{"status":"pending","transaction_id":"b_1"}"#,
+        r#"["confirmed","b_1"]"#,
+        "\"confirmed\"",
+        "",
+    ];
+    let mut cases = vec![
+        ("reset before the request", Script::ResetAtOnce),
+        ("reset after the request", Script::ResetAfterRequest),
+        ("closed after the request", Script::CloseAfterRequest),
+        ("half an answer", Script::Answer(half)),
+        ("half a head", Script::Answer(b"HTTP/1.1 200 O".to_vec())),
+        (
+            "no HTTP at all",
+            Script::Answer(b"\x00\x01\x02 hello\r\n\r\n".to_vec()),
+        ),
+        (
+            "JSON cut short",
+            Script::Answer(json(200, "{\"status\": \"conf")),
+        ),
+        (
+            "another content type",
+            Script::Answer(answer("200 OK", "text/html", CONFIRMED)),
+        ),
+        ("too large", Script::Answer(json(200, &long))),
+    ];
+    for body in wrong_ids {
+        cases.push((body, Script::Answer(json(200, body))));
+    }
+    for (name, script) in cases {
+        let bank = Peer::start(script.clone()).await;
+        assert_eq!(charge(&bank.url).await, ChargeOutcome::Unknown, "{name}");
+        assert_eq!(
+            bank.connections(),
+            1,
+            "{name}: the client library sends nothing again"
+        );
+        let bank = Peer::start(script).await;
+        assert_eq!(inquire(&bank.url).await, InquiryOutcome::Unknown, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn every_other_status_is_unknown_for_it_proves_nothing() {
+    let elsewhere = Peer::start(Script::Answer(json(200, CONFIRMED))).await;
+    for status in [
+        201, 202, 204, 301, 307, 308, 400, 401, 403, 404, 409, 422, 500, 502, 503, 504,
+    ] {
+        let mut head = String::from_utf8(json(status, "{}")).unwrap();
+        let location = format!("\r\nLocation: {}/charges\r\n", elsewhere.url);
+        head = head.replacen("\r\n", &location, 1);
+        let bank = Peer::start(Script::Answer(head.into_bytes())).await;
+        assert_eq!(charge(&bank.url).await, ChargeOutcome::Unknown, "{status}");
+    }
+    assert_eq!(elsewhere.connections(), 0, "no redirect is followed");
+}
+
+#[tokio::test]
+async fn a_bank_that_asks_to_be_left_alone_has_not_processed_it() {
+    let with = |status: u16, headers: &str| {
+        let head = String::from_utf8(json(status, "{}")).unwrap();
+        let headers = format!("\r\n{headers}\r\n");
+        Script::Answer(head.replacen("\r\n", &headers, 1).into_bytes())
+    };
+    let date = "Date: Tue, 24 Nov 2026 08:00:00 GMT\r\nRetry-After: Tue, 24 Nov 2026 08:00:09 GMT";
+    for (script, retry_after_ms) in [
+        (Script::Answer(json(429, "{}")), 0),
+        (with(429, "Retry-After: 7"), 7_000),
+        (with(503, "Retry-After: 2"), 2_000),
+        (with(503, "Retry-After: 0"), 0),
+        (with(503, date), 9_000),
+        (with(429, "Retry-After: soon"), 0),
+        (with(429, "Retry-After: 99999999999"), 3_600_000),
+    ] {
+        let bank = Peer::start(script.clone()).await;
+        let expected = ChargeOutcome::Throttled { retry_after_ms };
+        assert_eq!(charge(&bank.url).await, expected, "{script:?}");
+        let bank = Peer::start(script).await;
+        assert_eq!(inquire(&bank.url).await, InquiryOutcome::Unknown);
+    }
+    let bank = Peer::start(with(503, "Retry-After: soon")).await;
+    assert_eq!(
+        charge(&bank.url).await,
+        ChargeOutcome::Unknown,
+        "503 alone proves nothing"
+    );
+}
+
+#[tokio::test]
+async fn silence_lasts_until_the_caller_gives_up() {
+    let bank = Peer::start(Script::Silence).await;
+    let client = BankClient::new(&options(&bank.url)).unwrap();
+    let patience = Duration::from_millis(600);
+    let call = tokio::time::timeout(patience, client.charge(permit().await));
+    assert!(
+        call.await.is_err(),
+        "neither an outcome nor a retry of its own"
+    );
+    assert_eq!(bank.requests().len(), 1);
+}
+
+#[tokio::test]
+async fn an_inquiry_tells_decided_not_found_and_unknown_apart() {
+    let bank = Peer::start(Script::Answer(json(200, CONFIRMED))).await;
+    assert!(matches!(
+        inquire(&bank.url).await,
+        InquiryOutcome::Decided(Decision::Confirmed { .. })
+    ));
+    let line = "GET /charges/hf_00000000000000000000000000000007 ";
+    assert!(bank.requests()[0].starts_with(line));
+    let bank = Peer::start(Script::Answer(json(404, "{}"))).await;
+    assert_eq!(inquire(&bank.url).await, InquiryOutcome::NotFound);
+    for status in [400, 401, 410, 500, 503] {
+        let bank = Peer::start(Script::Answer(json(status, "{}"))).await;
+        assert_eq!(
+            inquire(&bank.url).await,
+            InquiryOutcome::Unknown,
+            "{status}"
+        );
+    }
+}
+
+/// The bank closes an idle connection just when it is used again: the request may or may not have
+/// arrived, and is sent at most once.
+#[tokio::test]
+async fn a_kept_connection_that_breaks_makes_no_second_request_of_one() {
+    let bank = Peer::start(Script::AnswerOnceThenReset(json(200, CONFIRMED))).await;
+    let client = BankClient::new(&options(&bank.url)).unwrap();
+    assert!(is_confirmed(&client.charge(permit().await).await));
+    let second = client.charge(permit().await).await;
+    assert_eq!(second, ChargeOutcome::Unknown);
+    assert_eq!((bank.connections(), bank.requests().len()), (1, 2));
+}
+
+#[tokio::test]
+async fn credentials_are_sent_and_unusable_files_are_named() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = |name: &str, content: &str| -> PathBuf {
+        let path = directory.path().join(name);
+        std::fs::write(&path, content).unwrap();
+        path
+    };
+    let bank = Peer::start(Script::Answer(json(200, CONFIRMED))).await;
+    let with_token = BankClientOptions {
+        token_file: Some(file("token", "s3cret\n")),
+        ..options(&bank.url)
+    };
+    let client = BankClient::new(&with_token).unwrap();
+    assert!(is_confirmed(&client.charge(permit().await).await));
+    let request = bank.requests().remove(0).to_ascii_lowercase();
+    assert!(request.contains("\r\nauthorization: bearer s3cret\r\n"));
+    assert!(!format!("{client:?}").contains("s3cret"));
+
+    let good = options("http://127.0.0.1:1");
+    let unusable = [
+        BankClientOptions {
+            token_file: Some(file("empty", " \n")),
+            ..good.clone()
+        },
+        BankClientOptions {
+            token_file: Some("/nowhere".into()),
+            ..good.clone()
+        },
+        BankClientOptions {
+            ca: Some(file("no-ca", "nonsense")),
+            ..good.clone()
+        },
+        BankClientOptions {
+            identity: Some(file("no-identity", "nonsense")),
+            ..good
+        },
+    ];
+    let said: Vec<_> = unusable
+        .iter()
+        .map(|options| BankClient::new(options).unwrap_err().to_string())
+        .collect();
+    assert!(said[0].contains("holds no token"), "{said:?}");
+    assert!(
+        said[1].starts_with("cannot read bank_token_file /nowhere"),
+        "{said:?}"
+    );
+    assert!(said[2].contains("holds no certificate;"), "{said:?}");
+    assert!(
+        said[3].contains("holds no certificate with its key"),
+        "{said:?}"
+    );
+}
+
+#[tokio::test]
+async fn tls_to_a_private_authority_works_and_to_any_other_carries_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let (ours, others) = (tls::Authority::new(), tls::Authority::new());
+    let save = |name: &str, pem: String| -> PathBuf {
+        let path = directory.path().join(name);
+        std::fs::write(&path, pem).unwrap();
+        path
+    };
+    let identity = save("identity.pem", ours.identity("holdfast"));
+    let (ca, other_ca) = (save("ca.pem", ours.pem()), save("other.pem", others.pem()));
+
+    let bank = Peer::start_tls(Script::Answer(json(200, CONFIRMED)), ours.server()).await;
+    let trusting = BankClientOptions {
+        ca: Some(ca),
+        identity: Some(identity),
+        ..options(&bank.url)
+    };
+    let client = BankClient::new(&trusting).unwrap();
+    assert!(is_confirmed(&client.charge(permit().await).await));
+
+    let anonymous = BankClientOptions {
+        identity: None,
+        ..trusting.clone()
+    };
+    let other = BankClientOptions {
+        ca: Some(other_ca),
+        ..trusting.clone()
+    };
+    let system = BankClientOptions {
+        ca: None,
+        ..trusting
+    };
+    for (name, options) in [("another authority", other), ("the system's", system)] {
+        let client = BankClient::new(&options).unwrap();
+        let outcome = client.charge(permit().await).await;
+        assert_eq!(outcome, ChargeOutcome::NotSent, "{name}");
+    }
+    // With TLS 1.3 a client learns only after it has sent that it was not let in.
+    let client = BankClient::new(&anonymous).unwrap();
+    let outcome = client.charge(permit().await).await;
+    assert!(
+        matches!(outcome, ChargeOutcome::NotSent | ChargeOutcome::Unknown),
+        "{outcome:?}"
+    );
+    assert_eq!(
+        bank.requests().len(),
+        1,
+        "only who shows a certificate gets through"
+    );
+
+    let plain = Peer::start(Script::Answer(json(200, CONFIRMED))).await;
+    let outcome = charge(&plain.url.replace("http:", "https:")).await;
+    assert_eq!(outcome, ChargeOutcome::NotSent, "no TLS there at all");
+}
