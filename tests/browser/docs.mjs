@@ -1,11 +1,11 @@
 // Opens the documentation in headless Chromium with every network but the service's own address
 // closed, and makes a payment from the page. Fails when a page asks for anything from elsewhere.
 //
-// Usage: node docs.mjs http://127.0.0.1:PORT [DIRECTORY FOR SCREENSHOTS]
+// Usage: node docs.mjs http://127.0.0.1:PORT http://127.0.0.1:PORT-OF-THE-BANK [DIRECTORY FOR SCREENSHOTS]
 import { mkdirSync } from "node:fs";
 import { chromium } from "playwright-core";
 
-const [base, screenshots] = process.argv.slice(2);
+const [base, bank, screenshots] = process.argv.slice(2);
 const key = `browser-${process.pid}`;
 const failures = [];
 if (screenshots) mkdirSync(screenshots, { recursive: true });
@@ -28,7 +28,8 @@ try {
   page.setDefaultTimeout(30_000);
   page.on("request", (request) => {
     const url = request.url();
-    const own = url.startsWith(`${base}/`) || url.startsWith("data:") || url.startsWith("blob:");
+    const ours = url.startsWith(`${base}/`) || url.startsWith(`${bank}/`);
+    const own = ours || url.startsWith("data:") || url.startsWith("blob:");
     if (!own) failures.push(`${page.url()} asked for ${url}`);
   });
   page.on("pageerror", (error) => failures.push(`${page.url()}: ${error}`));
@@ -57,6 +58,17 @@ try {
   await page.goto(`${base}/problems/idempotency-key-reused`);
   await page.getByText("mismatched_fields").waitFor();
   await shoot("problem");
+
+  await page.goto(`${bank}/docs`);
+  await page.locator("#operations-Admin-changeFaults").waitFor();
+  await page.locator("#operations-Admin-showFaults .opblock-summary").click();
+  await page.getByRole("button", { name: "Try it out" }).click();
+  await page.getByRole("button", { name: "Execute" }).click();
+  const faults = page.locator("#operations-Admin-showFaults .live-responses-table .response");
+  await faults.getByText("healthy").first().waitFor();
+  await shoot("bank");
+  await page.goto(`${bank}/docs/scalar`);
+  await page.getByText("List effective debits").first().waitFor();
 } finally {
   await browser.close();
 }

@@ -22,9 +22,11 @@ fn a_payment_is_made_from_the_docs_with_the_network_closed() {
     }
     let data = tempfile::tempdir().unwrap();
     let server = Server::start(data.path(), &[]);
+    let bank = Server::start_bank(&[]);
     let output = Command::new("node")
         .arg(browser.join("docs.mjs"))
-        .arg(format!("http://{}", server.address))
+        .arg(server.url())
+        .arg(bank.url())
         .arg(browser.join("screenshots"))
         .output()
         .unwrap();

@@ -15,6 +15,7 @@ use poem_openapi::{ApiResponse, Enum, Object, OpenApi, OpenApiService, Tags};
 use serde_json::{Value, json};
 
 use super::deliver::{deliver, error, json_response};
+use crate::accept::Abort;
 use crate::api::Document;
 
 /// Longest reference that is taken, in characters.
@@ -346,7 +347,13 @@ fn default_limit() -> u32 {
 
 /// Answers that are made apart from the types that describe them.
 fn from(response: Response) -> poem::Error {
-    poem::Error::from_response(response)
+    let abort = response.extensions().get::<Abort>().copied();
+    let mut error = poem::Error::from_response(response);
+    if let Some(abort) = abort {
+        // An error has extensions of its own, which go over those of its response.
+        error.set_data(abort);
+    }
+    error
 }
 
 fn shown(profile: &FaultProfile) -> Value {

@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use futures_util::stream;
+use futures_util::stream::{self, StreamExt};
 use holdfast_simulator::bank::{BankAnswer, Reaction};
 use holdfast_simulator::faults::Delivery;
 use poem::http::{StatusCode, header};
@@ -14,6 +14,9 @@ use crate::accept::Abort;
 
 /// A silence ends after so long by breaking the connection; callers give up long before.
 const SILENCE_MAX: Duration = Duration::from_mins(2);
+
+/// How long half an answer gets to leave before its connection breaks.
+const FLUSH: Duration = Duration::from_millis(10);
 
 /// Carries out what was planned for an answer. `absent` is the status when there is no answer to
 /// give.
@@ -93,13 +96,15 @@ fn cut(answer: Option<&BankAnswer>, absent: (StatusCode, &'static str)) -> Respo
         absent.0
     };
     let half = whole[..whole.len() / 2].to_owned();
-    let parts = [
-        Ok(bytes::Bytes::from(half)),
-        Err(io::Error::other("injected: the connection breaks here")),
-    ];
+    // What was written leaves only once the body makes it wait.
+    let breaks = async {
+        tokio::time::sleep(FLUSH).await;
+        Err(io::Error::other("injected: the connection breaks here"))
+    };
+    let parts = stream::iter([Ok(bytes::Bytes::from(half))]).chain(stream::once(breaks));
     Response::builder()
         .status(status)
         .header(header::CONTENT_TYPE, "application/json")
         .header(header::CONTENT_LENGTH, whole.len())
-        .body(Body::from_bytes_stream(stream::iter(parts)))
+        .body(Body::from_bytes_stream(parts))
 }
