@@ -306,27 +306,32 @@ impl Drive {
                 decision,
                 evidence: Evidence::Inquiry,
             },
-            InquiryOutcome::NotFound if self.grace_is_over(called) => {
-                Event::ProvenUnsent { next_at }
-            }
-            InquiryOutcome::NotFound | InquiryOutcome::Unknown => {
-                Event::InquiryInconclusive { next_at }
-            }
+            InquiryOutcome::NotFound => match self.grace_left_ms(called) {
+                // What follows is another attempt, however often it was asked before.
+                Some(0) => Event::ProvenUnsent {
+                    next_at: self.after_wait(payment, payment.attempts, 0),
+                },
+                // Asking is worth while as soon as the answer can prove something.
+                Some(left_ms) => Event::InquiryInconclusive {
+                    next_at: next_at.min(inner.clock.now().plus_ms(left_ms)),
+                },
+                None => Event::InquiryInconclusive { next_at },
+            },
+            InquiryOutcome::Unknown => Event::InquiryInconclusive { next_at },
         };
         self.record(payment, event).await
     }
 
-    /// Whether "not found" proves that no attempt was processed: only when every request is older
-    /// than any may be on its way, by the wall clock *and* by this flight's own clock.
-    fn grace_is_over(&self, called: &BankCalled) -> bool {
-        let Some(grace_ms) = self.inner.bank.capability().grace_ms() else {
-            return false;
-        };
+    /// How long "not found" still proves nothing, in milliseconds: until every request is older than
+    /// any may be on its way, by the wall clock *and* by this flight's own clock. `None` when it
+    /// never proves anything.
+    fn grace_left_ms(&self, called: &BankCalled) -> Option<u64> {
+        let grace_ms = self.inner.bank.capability().grace_ms()?;
         let by_wall_ms = self.inner.clock.now().ms_since(called.last_called_at);
         let here_ms = self
             .age_ms()
             .saturating_sub(self.called_at_ms.load(Ordering::Relaxed));
-        by_wall_ms >= grace_ms && here_ms >= grace_ms
+        Some(grace_ms.saturating_sub(by_wall_ms.min(here_ms)))
     }
 
     /// How long this flight has lasted, by the monotonic clock.
