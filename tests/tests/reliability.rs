@@ -16,13 +16,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use futures_util::future::join_all;
+use futures_util::stream::{self, StreamExt};
 use holdfast_tests::bank_books::{debits, injected, set_faults};
 use holdfast_tests::{Answer, Lives, Server};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
 const CLIENTS: usize = 64;
+
+/// Payments that are asked for at once when the bank has healed.
+const ASKED_AT_ONCE: usize = 256;
 
 /// All payments must have ended so long after the bank has healed.
 const HEALED_WITHIN: Duration = Duration::from_mins(2);
@@ -140,7 +143,8 @@ async fn run(mode: &'static str, payments: usize, kills: usize) -> Run {
 
     let healed = Instant::now();
     let ends = (0..payments).map(|n| end(&lives, mode, n, healed + HEALED_WITHIN));
-    let mut ends: Vec<Ended> = join_all(ends).await;
+    let ends = stream::iter(ends).buffer_unordered(ASKED_AT_ONCE);
+    let mut ends: Vec<Ended> = ends.collect().await;
     ends.sort_by(|a, b| a.reference.cmp(&b.reference));
     println!(
         "{mode}: all have ended {:?} after the bank healed",
