@@ -342,6 +342,15 @@ mod tests {
     }
 
     #[test]
+    fn a_repeat_of_a_call_has_a_draw_of_its_own() {
+        let chaos = FaultProfile::named("chaos").unwrap();
+        let plans = plans(&chaos, 1);
+        let (first, repeats): (Vec<_>, Vec<_>) =
+            plans.chunks(2).map(|pair| (&pair[0], &pair[1])).unzip();
+        assert_ne!(first, repeats, "else what failed once would fail for ever");
+    }
+
+    #[test]
     fn each_fault_comes_about_as_often_as_its_rate_says() {
         let chaos = FaultProfile::named("chaos").unwrap();
         let mut seen: BTreeMap<Fault, u32> = BTreeMap::new();
