@@ -80,6 +80,27 @@ pub enum Cause {
     Contradiction(Decision),
 }
 
+impl Cause {
+    /// Whether nothing was changed by it: the entry notes what the bank said against a finished
+    /// payment.
+    pub const fn is_note(&self) -> bool {
+        match self {
+            Self::Contradiction(_) => true,
+            Self::Request
+            | Self::Dispatch
+            | Self::BankAnswer
+            | Self::NotSent
+            | Self::NoAnswer
+            | Self::Inquiry
+            | Self::Recovery
+            | Self::BudgetSpent
+            | Self::Cancel
+            | Self::Timer
+            | Self::Resolution { .. } => false,
+        }
+    }
+}
+
 /// A movement of the two-phase double-entry ledger.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Movement {

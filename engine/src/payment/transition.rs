@@ -20,19 +20,10 @@ impl Step {
     /// The version the stored record must have for this step to follow on it: the compare of the
     /// compare-and-swap. A contradiction is noted in the journal and leaves the record as it is.
     pub const fn expected_version(&self) -> u64 {
-        match self.entry.cause {
-            Cause::Contradiction(_) => self.payment.version,
-            Cause::Request
-            | Cause::Dispatch
-            | Cause::BankAnswer
-            | Cause::NotSent
-            | Cause::NoAnswer
-            | Cause::Inquiry
-            | Cause::Recovery
-            | Cause::BudgetSpent
-            | Cause::Cancel
-            | Cause::Timer
-            | Cause::Resolution { .. } => self.payment.version - 1,
+        if self.entry.cause.is_note() {
+            self.payment.version
+        } else {
+            self.payment.version - 1
         }
     }
 }

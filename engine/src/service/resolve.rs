@@ -107,24 +107,12 @@ impl Service {
             return Ok(false);
         }
         let entries = self.entries(&payment.key.merchant, payment.id).await?;
-        let decided_so = |entry: &JournalEntry| match &entry.cause {
-            Cause::Resolution { operator, evidence } => {
-                *operator == resolution.operator && *evidence == resolution.evidence
-            }
-            Cause::Request
-            | Cause::Dispatch
-            | Cause::BankAnswer
-            | Cause::NotSent
-            | Cause::NoAnswer
-            | Cause::Inquiry
-            | Cause::Recovery
-            | Cause::BudgetSpent
-            | Cause::Cancel
-            | Cause::Timer
-            | Cause::Contradiction(_) => false,
+        let cause = Cause::Resolution {
+            operator: resolution.operator.clone(),
+            evidence: resolution.evidence.clone(),
         };
         let entries = entries.unwrap_or_default();
-        Ok(entries.iter().any(|(_, entry)| decided_so(entry)))
+        Ok(entries.iter().any(|(_, entry)| entry.cause == cause))
     }
 
     /// A merchant's contradictions after a sequence, oldest first; at most `limit`.

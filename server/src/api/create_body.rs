@@ -8,7 +8,7 @@ use std::fmt;
 
 use holdfast_engine::payment::{AccountId, Amount, Currency, Metadata, PaymentRequest, Reference};
 use poem::{Request, RequestBody};
-use poem_openapi::registry::{MetaMediaType, MetaRequest, MetaSchemaRef, Registry};
+use poem_openapi::registry::{MetaRequest, Registry};
 use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions, Object};
 use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
@@ -57,17 +57,9 @@ impl<'a> ApiExtractor<'a> for CreateBody {
     }
 
     fn request_meta() -> Option<MetaRequest> {
-        let schema = MetaSchemaRef::Reference(
-            <CreatePaymentSchema as poem_openapi::types::Type>::name().into_owned(),
-        );
-        Some(MetaRequest {
-            description: Some("The payment to make."),
-            content: vec![MetaMediaType {
-                content_type: "application/json",
-                schema,
-            }],
-            required: true,
-        })
+        Some(json_body::meta::<CreatePaymentSchema>(
+            "The payment to make.",
+        ))
     }
 
     async fn from_request(

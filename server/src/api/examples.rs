@@ -13,8 +13,9 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::PAYMENTS_PATH;
+use super::event_view::{EventPageView, EventView};
 use super::problem::{FieldError, Kind, Problem};
-use super::view::{EventPageView, EventView, PaymentPageView, PaymentView};
+use super::view::{PaymentPageView, PaymentView};
 
 /// One named example of an answer.
 pub(super) struct Example {

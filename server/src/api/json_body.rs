@@ -4,6 +4,7 @@ use std::fmt;
 
 use poem::http::header;
 use poem::{Request, RequestBody};
+use poem_openapi::registry::{MetaMediaType, MetaRequest, MetaSchemaRef};
 use serde_json::Value;
 
 use super::problem::{FieldError, Kind, Problem, quoted};
@@ -36,6 +37,19 @@ pub(crate) async fn read(request: &Request, body: &mut RequestBody) -> Result<Ve
         Ok(bytes) => Ok(bytes.to_vec()),
         Err(poem::error::ReadBodyError::PayloadTooLarge) => Err(too_large()),
         Err(_) => Err(Problem::field("", "could not be read to its end")),
+    }
+}
+
+/// How a body of the schema `T` stands in the document.
+// The trait is not imported: it brings an `is_empty` of its own to every string.
+pub(crate) fn meta<T: poem_openapi::types::Type>(description: &'static str) -> MetaRequest {
+    MetaRequest {
+        description: Some(description),
+        content: vec![MetaMediaType {
+            content_type: "application/json",
+            schema: MetaSchemaRef::Reference(T::name().into_owned()),
+        }],
+        required: true,
     }
 }
 

@@ -8,14 +8,16 @@ use poem_openapi::OpenApi;
 use poem_openapi::param::{Path, Query};
 use uuid::Uuid;
 
-use super::answers::{self, Answer};
+use super::answers::Answer;
+use super::event_view::{EventPageView, EventView};
+use super::operations;
 use super::payments::{
     json, location, max_limit, no_such_payment, only_known_parameters, page_size, with_version,
 };
 use super::principal::Operator;
 use super::problem::{Kind, Problem};
 use super::resolve_body::{ResolveBody, VersionHeader};
-use super::view::{EventPageView, EventView, PaymentView};
+use super::view::PaymentView;
 
 pub(crate) struct OperatorsApi {
     pub(super) service: Service,
@@ -44,7 +46,7 @@ impl OperatorsApi {
         #[oai(name = "If-Match")]
         version: VersionHeader,
         body: ResolveBody,
-    ) -> poem::Result<Answer<answers::Resolve>> {
+    ) -> poem::Result<Answer<operations::Resolve>> {
         let id = PaymentId::from_uuid(payment_id.0);
         let resolution = Resolution {
             outcome: body.outcome,
@@ -88,7 +90,7 @@ impl OperatorsApi {
         limit: Query<u32>,
         /// `next_cursor` of the page before.
         cursor: Query<Option<u64>>,
-    ) -> poem::Result<Answer<answers::Contradictions>> {
+    ) -> poem::Result<Answer<operations::Contradictions>> {
         only_known_parameters(request, &["limit", "cursor"])?;
         let limit = page_size(limit.0);
         let after = cursor.0.unwrap_or(0);

@@ -12,13 +12,15 @@ use poem_openapi::param::{Path, Query};
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::answers::{self, Answer};
+use super::answers::Answer;
 use super::create_body::CreateBody;
+use super::event_view::{EventPageView, EventView};
 use super::key_header::{self, KeyHeader};
+use super::operations;
 use super::prefer::{PreferHeader, Preferences};
 use super::principal::Principal;
 use super::problem::{Kind, Problem};
-use super::view::{EventPageView, EventView, PaymentPageView, PaymentView, StateView};
+use super::view::{PaymentPageView, PaymentView, StateView};
 
 pub(super) const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 pub(super) const SHOULD_RETRY: HeaderName = HeaderName::from_static("holdfast-should-retry");
@@ -56,7 +58,7 @@ impl PaymentsApi {
         #[oai(name = "Prefer")]
         prefer: PreferHeader,
         body: CreateBody,
-    ) -> Answer<answers::Create> {
+    ) -> Answer<operations::Create> {
         let key = PaymentKey {
             merchant: principal.0,
             idempotency_key: key.0,
@@ -98,7 +100,7 @@ impl PaymentsApi {
         limit: Query<u32>,
         /// `next_cursor` of the page before.
         cursor: Query<Option<String>>,
-    ) -> poem::Result<Answer<answers::List>> {
+    ) -> poem::Result<Answer<operations::List>> {
         only_known_parameters(request, &["idempotency_key", "state", "limit", "cursor"])?;
         let idempotency_key = idempotency_key
             .0
@@ -134,7 +136,7 @@ impl PaymentsApi {
         principal: Principal,
         /// The payment's id.
         payment_id: Path<Uuid>,
-    ) -> poem::Result<Answer<answers::Get>> {
+    ) -> poem::Result<Answer<operations::Get>> {
         let id = PaymentId::from_uuid(payment_id.0);
         let found = self
             .service
@@ -167,7 +169,7 @@ impl PaymentsApi {
         limit: Query<u32>,
         /// `next_cursor` of the page before.
         cursor: Query<Option<u64>>,
-    ) -> poem::Result<Answer<answers::Events>> {
+    ) -> poem::Result<Answer<operations::Events>> {
         only_known_parameters(request, &["limit", "cursor"])?;
         let id = PaymentId::from_uuid(payment_id.0);
         let found = self
@@ -209,7 +211,7 @@ impl PaymentsApi {
         principal: Principal,
         /// The payment's id.
         payment_id: Path<Uuid>,
-    ) -> poem::Result<Answer<answers::Cancel>> {
+    ) -> poem::Result<Answer<operations::Cancel>> {
         let id = PaymentId::from_uuid(payment_id.0);
         match self.service.cancel(&principal.0, id).await {
             Ok(payment) => Ok(json(StatusCode::OK, &PaymentView::of(&payment)).into()),

@@ -8,7 +8,8 @@ use poem::{Body, Request, Response};
 use poem_openapi::OpenApi;
 use prometheus_client::registry::Registry;
 
-use super::answers::{self, Answer};
+use super::answers::Answer;
+use super::operations;
 use super::problem::Problem;
 
 pub(crate) struct ProbesApi {
@@ -26,7 +27,7 @@ impl ProbesApi {
     ///
     /// Answers as long as the process runs, also while it stops. Restart it when this fails.
     #[oai(path = "/livez", method = "get", operation_id = "livez")]
-    async fn livez(&self) -> Answer<answers::AlwaysText> {
+    async fn livez(&self) -> Answer<operations::AlwaysText> {
         text("text/plain; charset=utf-8", "ok\n".to_owned()).into()
     }
 
@@ -35,7 +36,7 @@ impl ProbesApi {
     /// Fails while the service shuts down and once its store has stopped. Send traffic elsewhere
     /// while this fails.
     #[oai(path = "/readyz", method = "get", operation_id = "readyz")]
-    async fn readyz(&self) -> poem::Result<Answer<answers::Probe>> {
+    async fn readyz(&self) -> poem::Result<Answer<operations::Probe>> {
         self.service.ready().map_err(Problem::from)?;
         Ok(text("text/plain; charset=utf-8", "ok\n".to_owned()).into())
     }
@@ -44,7 +45,7 @@ impl ProbesApi {
     ///
     /// In the text format that Prometheus scrapes; declared as `OpenMetrics` to clients that accept it.
     #[oai(path = "/metrics", method = "get", operation_id = "metrics")]
-    async fn metrics(&self, request: &Request) -> Answer<answers::AlwaysText> {
+    async fn metrics(&self, request: &Request) -> Answer<operations::AlwaysText> {
         let mut body = String::new();
         prometheus_client::encoding::text::encode(&mut body, &self.registry)
             .expect("writing to a string cannot fail");

@@ -5,9 +5,7 @@ use std::collections::BTreeSet;
 use holdfast_engine::payment::{BankTransactionId, EvidenceText, ResolvedOutcome};
 use poem::http::header;
 use poem::{Request, RequestBody};
-use poem_openapi::registry::{
-    MetaMediaType, MetaParamIn, MetaRequest, MetaSchema, MetaSchemaRef, Registry,
-};
+use poem_openapi::registry::{MetaParamIn, MetaRequest, MetaSchema, MetaSchemaRef, Registry};
 use poem_openapi::{ApiExtractor, ApiExtractorType, Enum, ExtractParamOptions, Object};
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
@@ -58,17 +56,7 @@ impl<'a> ApiExtractor<'a> for ResolveBody {
     }
 
     fn request_meta() -> Option<MetaRequest> {
-        let schema = MetaSchemaRef::Reference(
-            <ResolvePaymentSchema as poem_openapi::types::Type>::name().into_owned(),
-        );
-        Some(MetaRequest {
-            description: Some("The decision."),
-            content: vec![MetaMediaType {
-                content_type: "application/json",
-                schema,
-            }],
-            required: true,
-        })
+        Some(json_body::meta::<ResolvePaymentSchema>("The decision."))
     }
 
     async fn from_request(

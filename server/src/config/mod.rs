@@ -1,20 +1,17 @@
 //! Configuration: flags win, then the environment, then the file, then the defaults.
 
 mod bank;
+mod options;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use holdfast_engine::breaker::BreakerOptions;
-use holdfast_engine::payment::Budgets;
-use holdfast_engine::retry::Backoff;
 use holdfast_engine::service::ServiceOptions;
-use serde::{Deserialize, Serialize};
 
-use crate::api_keys::{ApiKey, ApiKeys, InvalidApiKey};
-use crate::bank_server::ModeArg;
+use crate::api_keys::{ApiKeys, InvalidApiKey};
 pub(crate) use bank::BankSettings;
+use options::Options;
 
 /// What `serve` can be told.
 #[derive(Debug, Default, Args)]
@@ -25,224 +22,6 @@ pub(crate) struct ServeArgs {
     /// Configuration file (TOML); the keys are the flags with `_` for `-`
     #[arg(long, env = "HOLDFAST_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
-}
-
-/// Everything that can be set, as flags, in the environment or in the file.
-#[derive(Debug, Default, Args, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct Options {
-    /// Address and port to listen on [default: 127.0.0.1:8080]
-    #[arg(long, env = "HOLDFAST_LISTEN", value_name = "ADDRESS:PORT")]
-    listen: Option<SocketAddr>,
-
-    /// Directory of the payments; made when it does not exist [default: ./holdfast-data]
-    #[arg(long, env = "HOLDFAST_DATA", value_name = "DIR")]
-    data: Option<PathBuf>,
-
-    /// The bank to speak to: `sim`, the built-in simulated bank, or the URL below which a bank's
-    /// routes stand [default: sim]
-    #[arg(
-        long,
-        env = "HOLDFAST_BANK",
-        value_name = "sim|URL",
-        help_heading = "Bank"
-    )]
-    bank: Option<String>,
-
-    /// What the bank promises about repeats of our reference [default: keyed]
-    #[arg(
-        long,
-        env = "HOLDFAST_BANK_CAPABILITY",
-        value_enum,
-        help_heading = "Bank"
-    )]
-    bank_capability: Option<ModeArg>,
-
-    /// How long a keyed bank remembers our reference, in milliseconds [default: 86400000]
-    #[arg(
-        long,
-        env = "HOLDFAST_BANK_WINDOW_MS",
-        value_name = "MS",
-        help_heading = "Bank"
-    )]
-    bank_window_ms: Option<u64>,
-
-    /// How long a request to the bank may be under way, in milliseconds; before that "not found"
-    /// proves nothing [default: 60000]
-    #[arg(
-        long,
-        env = "HOLDFAST_BANK_GRACE_MS",
-        value_name = "MS",
-        help_heading = "Bank"
-    )]
-    bank_grace_ms: Option<u64>,
-
-    /// After so long a call to the bank counts as unknown, in milliseconds [default: 10000]
-    #[arg(
-        long,
-        env = "HOLDFAST_BANK_TIMEOUT_MS",
-        value_name = "MS",
-        help_heading = "Bank"
-    )]
-    bank_timeout_ms: Option<u64>,
-
-    /// After so long a connection to the bank counts as not made, in milliseconds [default: 3000]
-    #[arg(
-        long,
-        env = "HOLDFAST_BANK_CONNECT_TIMEOUT_MS",
-        value_name = "MS",
-        help_heading = "Bank"
-    )]
-    bank_connect_timeout_ms: Option<u64>,
-
-    /// Most calls to the bank at once; further payments wait their turn [default: 256]
-    #[arg(
-        long,
-        env = "HOLDFAST_BANK_CALLS_MAX",
-        value_name = "N",
-        help_heading = "Bank"
-    )]
-    bank_calls_max: Option<usize>,
-
-    /// Trust only the certificates in this PEM file for TLS to the bank
-    #[arg(
-        long,
-        env = "HOLDFAST_BANK_CA",
-        value_name = "FILE",
-        help_heading = "Bank"
-    )]
-    bank_ca: Option<PathBuf>,
-
-    /// Show the bank the certificate in this PEM file, which also holds its key
-    #[arg(
-        long,
-        env = "HOLDFAST_BANK_IDENTITY",
-        value_name = "FILE",
-        help_heading = "Bank"
-    )]
-    bank_identity: Option<PathBuf>,
-
-    /// Send the bank the token in this file as `Authorization: Bearer`
-    #[arg(
-        long,
-        env = "HOLDFAST_BANK_TOKEN_FILE",
-        value_name = "FILE",
-        help_heading = "Bank"
-    )]
-    bank_token_file: Option<PathBuf>,
-
-    /// How long the simulated bank takes, in milliseconds [default: 0]
-    #[arg(
-        long,
-        env = "HOLDFAST_BANK_LATENCY_MS",
-        value_name = "MS",
-        help_heading = "Bank"
-    )]
-    bank_latency_ms: Option<u64>,
-
-    /// Most attempts of one payment at the bank [default: 20]
-    #[arg(
-        long,
-        env = "HOLDFAST_ATTEMPTS_MAX",
-        value_name = "N",
-        help_heading = "Retries"
-    )]
-    attempts_max: Option<u32>,
-
-    /// Most inquiries about one attempt; then the payment goes to review [default: 50]
-    #[arg(
-        long,
-        env = "HOLDFAST_INQUIRIES_MAX",
-        value_name = "N",
-        help_heading = "Retries"
-    )]
-    inquiries_max: Option<u32>,
-
-    /// Widest wait after the first attempt, in milliseconds; doubles with each [default: 200]
-    #[arg(
-        long,
-        env = "HOLDFAST_BACKOFF_BASE_MS",
-        value_name = "MS",
-        help_heading = "Retries"
-    )]
-    backoff_base_ms: Option<u64>,
-
-    /// No wait is longer, in milliseconds [default: 30000]
-    #[arg(
-        long,
-        env = "HOLDFAST_BACKOFF_CAP_MS",
-        value_name = "MS",
-        help_heading = "Retries"
-    )]
-    backoff_cap_ms: Option<u64>,
-
-    /// Hold calls back after so many in a row without an answer [default: 10]
-    #[arg(
-        long,
-        env = "HOLDFAST_BREAKER_FAILURES_MAX",
-        value_name = "N",
-        help_heading = "Retries"
-    )]
-    breaker_failures_max: Option<u32>,
-
-    /// How long to hold calls back at first, in milliseconds; doubles each time [default: 1000]
-    #[arg(
-        long,
-        env = "HOLDFAST_BREAKER_OPEN_MS",
-        value_name = "MS",
-        help_heading = "Retries"
-    )]
-    breaker_open_ms: Option<u64>,
-
-    /// No longer than this, in milliseconds [default: 10000]
-    #[arg(
-        long,
-        env = "HOLDFAST_BREAKER_OPEN_MS_MAX",
-        value_name = "MS",
-        help_heading = "Retries"
-    )]
-    breaker_open_ms_max: Option<u64>,
-
-    /// A payment that waits so long to be sent at all expires, in milliseconds [default: 86400000]
-    #[arg(
-        long,
-        env = "HOLDFAST_EXPIRE_AFTER_MS",
-        value_name = "MS",
-        help_heading = "Retries"
-    )]
-    expire_after_ms: Option<u64>,
-
-    /// Most payments in flight; beyond it new ones are refused with 503 [default: 20000]
-    #[arg(
-        long,
-        env = "HOLDFAST_FLIGHTS_MAX",
-        value_name = "N",
-        help_heading = "Memory"
-    )]
-    flights_max: Option<usize>,
-
-    /// Memory for finished payments, in MiB; 0 turns the cache off [default: 64]
-    #[arg(
-        long,
-        env = "HOLDFAST_CACHE_MIB",
-        value_name = "MIB",
-        help_heading = "Memory"
-    )]
-    cache_mib: Option<u64>,
-
-    /// Memory for the database's own pages, in MiB [default: 256]
-    #[arg(
-        long,
-        env = "HOLDFAST_STORE_CACHE_MIB",
-        value_name = "MIB",
-        help_heading = "Memory"
-    )]
-    store_cache_mib: Option<u64>,
-
-    /// In the file only.
-    #[arg(skip)]
-    #[serde(skip_serializing)]
-    api_keys: Vec<ApiKey>,
 }
 
 /// Configuration that cannot be used; each message says what to do.
@@ -334,58 +113,6 @@ impl ServeArgs {
     }
 }
 
-impl Options {
-    /// What is set here, and for the rest what is set in `file`.
-    fn over(&self, file: &Self) -> Result<Self, toml::ser::Error> {
-        let mut merged = toml::Table::try_from(file)?;
-        merged.extend(toml::Table::try_from(self)?);
-        Ok(merged
-            .try_into()
-            .expect("what was written by this type is read by it"))
-    }
-
-    fn service(&self) -> Result<ServiceOptions, ConfigError> {
-        let defaults = ServiceOptions::default();
-        let (breaker, budgets) = (defaults.breaker, defaults.budgets);
-        let cache_bytes = self.cache_mib.map(|mib| mib.saturating_mul(1024 * 1024));
-        let options = ServiceOptions {
-            cache_bytes: cache_bytes.unwrap_or(defaults.cache_bytes),
-            flights_max: self.flights_max.unwrap_or(defaults.flights_max),
-            bank_calls_max: self.bank_calls_max.unwrap_or(defaults.bank_calls_max),
-            bank_timeout_ms: self.bank_timeout_ms.unwrap_or(defaults.bank_timeout_ms),
-            backoff: Backoff {
-                base_ms: self.backoff_base_ms.unwrap_or(defaults.backoff.base_ms),
-                cap_ms: self.backoff_cap_ms.unwrap_or(defaults.backoff.cap_ms),
-            },
-            budgets: Budgets {
-                attempts_max: self.attempts_max.unwrap_or(budgets.attempts_max),
-                inquiries_max: self.inquiries_max.unwrap_or(budgets.inquiries_max),
-            },
-            breaker: BreakerOptions {
-                failures_max: self.breaker_failures_max.unwrap_or(breaker.failures_max),
-                open_ms: self.breaker_open_ms.unwrap_or(breaker.open_ms),
-                open_ms_max: self.breaker_open_ms_max.unwrap_or(breaker.open_ms_max),
-            },
-            expire_after_ms: self.expire_after_ms.unwrap_or(defaults.expire_after_ms),
-        };
-        let at_least_one = [
-            ("flights_max", options.flights_max == 0),
-            ("bank_calls_max", options.bank_calls_max == 0),
-            ("bank_timeout_ms", options.bank_timeout_ms == 0),
-            ("attempts_max", options.budgets.attempts_max == 0),
-            ("backoff_base_ms", options.backoff.base_ms == 0),
-            ("backoff_cap_ms", options.backoff.cap_ms == 0),
-            ("breaker_failures_max", options.breaker.failures_max == 0),
-            ("breaker_open_ms", options.breaker.open_ms == 0),
-            ("breaker_open_ms_max", options.breaker.open_ms_max == 0),
-        ];
-        match at_least_one.into_iter().find(|(_, is_zero)| *is_zero) {
-            Some((name, _)) => Err(ConfigError::Zero { name }),
-            None => Ok(options),
-        }
-    }
-}
-
 fn read_file(path: &Path) -> Result<Options, ConfigError> {
     let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read {
         path: path.to_owned(),
@@ -395,4 +122,118 @@ fn read_file(path: &Path) -> Result<Options, ConfigError> {
         path: path.to_owned(),
         source: Box::new(source),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{Args, Command};
+
+    use super::*;
+    use crate::bank_server::ModeArg;
+
+    fn file(toml: &str) -> Options {
+        toml::from_str(toml).unwrap()
+    }
+
+    fn settings(flags: Options) -> Result<Settings, ConfigError> {
+        let arguments = ServeArgs {
+            options: flags,
+            config: None,
+        };
+        arguments.settings()
+    }
+
+    #[test]
+    fn every_flag_has_its_environment_variable_and_its_key_in_the_file() {
+        let command = ServeArgs::augment_args(Command::new("serve"));
+        let mut count = 0;
+        for argument in command.get_arguments() {
+            let flag = argument.get_long().unwrap();
+            let variable = format!("HOLDFAST_{}", flag.replace('-', "_").to_uppercase());
+            assert_eq!(argument.get_env().unwrap().to_str().unwrap(), variable);
+            let key = flag.replace('-', "_");
+            if key == "config" {
+                continue;
+            }
+            // A value of a wrong type is another error than a key that is not known.
+            let refused = toml::from_str::<Options>(&format!("{key} = [[]]")).unwrap_err();
+            assert!(
+                !refused.to_string().contains("unknown field"),
+                "{key}: {refused}"
+            );
+            count += 1;
+        }
+        assert!(count > 20, "{count} flags");
+    }
+
+    #[test]
+    fn flags_win_over_the_file_and_the_file_over_the_defaults() {
+        let file = file("bank_calls_max = 7\nattempts_max = 8\ndata = \"/from/file\"\n");
+        let flags = Options {
+            attempts_max: Some(9),
+            ..Options::default()
+        };
+        let merged = flags.over(&file).unwrap();
+        let service = merged.service().unwrap();
+        assert_eq!(
+            (service.bank_calls_max, service.budgets.attempts_max),
+            (7, 9)
+        );
+        let defaults = ServiceOptions::default();
+        assert_eq!(
+            service.budgets.inquiries_max,
+            defaults.budgets.inquiries_max
+        );
+        assert_eq!(merged.data.unwrap().to_str(), Some("/from/file"));
+        assert_eq!(Options::default().service().unwrap(), defaults);
+    }
+
+    #[test]
+    fn what_would_not_be_safe_is_refused_with_what_to_do() {
+        let bank = |url: &str| Options {
+            bank: Some(url.to_owned()),
+            ..Options::default()
+        };
+        for (flags, expected) in [
+            (bank("ftp://bank"), "is not one Holdfast can speak to"),
+            (bank("http://user:secret@bank"), "put a token into a file"),
+            (bank("http://bank/?key=secret"), "put a token into a file"),
+            (
+                Options {
+                    bank_window_ms: Some(60_000),
+                    ..bank("http://bank")
+                },
+                "bank_window_ms (60000) must be greater than bank_grace_ms (60000)",
+            ),
+            (
+                Options {
+                    bank_timeout_ms: Some(2_000),
+                    bank_grace_ms: Some(1_000),
+                    bank_capability: Some(ModeArg::InquiryOnly),
+                    ..bank("http://bank")
+                },
+                "bank_timeout_ms (2000) must not be greater than bank_grace_ms (1000)",
+            ),
+            (
+                Options {
+                    breaker_failures_max: Some(0),
+                    ..Options::default()
+                },
+                "breaker_failures_max must be at least 1",
+            ),
+        ] {
+            let said = settings(flags).unwrap_err().to_string();
+            assert!(said.contains(expected), "{said}");
+            assert!(!said.contains("secret"), "{said}");
+        }
+        let neither = Options {
+            bank_capability: Some(ModeArg::Neither),
+            bank_grace_ms: Some(0),
+            ..bank("https://bank/v1")
+        };
+        assert!(
+            settings(neither).is_ok(),
+            "a bank that cannot be asked needs no grace"
+        );
+    }
 }

@@ -5,6 +5,7 @@
 //! a socket, or to a caller in the same process, is the adapters' affair.
 
 mod profile;
+mod written;
 
 use holdfast_engine::payment::{DeclineCode, DeclineMessage};
 use rand::rngs::StdRng;
@@ -12,7 +13,8 @@ use rand::{RngExt, SeedableRng};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-pub use profile::{FaultProfile, InvalidProfile, PROFILES, Range, Rate, Timed};
+pub use profile::{FaultProfile, PROFILES, Range, Rate, Timed};
+pub use written::InvalidProfile;
 
 /// Something that goes wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

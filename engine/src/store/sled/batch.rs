@@ -17,7 +17,7 @@ use super::format::{self, Chunk, JOURNAL_CHUNK_BYTES_MAX, LinkedEntry, Record};
 use super::read::{damaged, decode_chunk, decode_record, missing, printable, read};
 use super::{Inner, Live};
 use crate::codec::{self, Kind};
-use crate::payment::{Cause, PaymentId, PaymentKey};
+use crate::payment::{PaymentId, PaymentKey};
 use crate::store::{StoreError, Verdict, Write};
 
 /// The mark moves once so many entries have been written since it last did.
@@ -204,7 +204,7 @@ impl Inner {
                 };
                 applied.admitted.push((payment.id, live));
             }
-            if let Cause::Contradiction(_) = step.entry.cause {
+            if step.entry.cause.is_note() {
                 let mark_key = format::contradiction_key(&payment.key.merchant, sequence);
                 let value = encode(codec::encode(Kind::Contradiction, &mark_key, &sequence))?;
                 trees.contradictions.insert(mark_key, value)?;

@@ -1,0 +1,326 @@
+//! The answers of each operation: one table per operation, to be read beside the contract.
+
+use super::answers::{Case, Content, Header, HeaderSchema, Operation, case, header, problem};
+
+const LOCATION: Header = header("Location", HeaderSchema::Text, "Where the payment stands.");
+const RETRY_AFTER: Header = header(
+    "Retry-After",
+    HeaderSchema::Seconds,
+    "How long to wait before asking again, in seconds.",
+);
+const KEY_ECHO: Header = header(
+    "Idempotency-Key",
+    HeaderSchema::Text,
+    "The key of the request, as it was sent. Left out only when none was sent.",
+)
+.optional();
+const REPLAYED: Header = header(
+    "Idempotent-Replayed",
+    HeaderSchema::Boolean,
+    "`false` for the request that opened the payment, and when no payment is involved; `true` for \
+     one that joined it or came later.",
+);
+const SHOULD_RETRY: Header = header(
+    "Holdfast-Should-Retry",
+    HeaderSchema::Boolean,
+    "Whether repeating the request with the same key may usefully give another answer.",
+);
+pub(super) const CACHE_CONTROL: Header =
+    header("Cache-Control", HeaderSchema::Text, "Always `no-store`.");
+const PREFERENCE_APPLIED: Header = header(
+    "Preference-Applied",
+    HeaderSchema::Text,
+    "The preferences that were honoured (RFC 7240).",
+)
+.optional();
+const WWW_AUTHENTICATE: Header = header(
+    "WWW-Authenticate",
+    HeaderSchema::Text,
+    "How to authenticate: `Bearer`.",
+);
+
+/// What every answer to a create carries.
+macro_rules! create_headers {
+    ($($more:expr),*) => {
+        &[$($more,)* KEY_ECHO, REPLAYED, SHOULD_RETRY, CACHE_CONTROL, PREFERENCE_APPLIED]
+    };
+}
+
+const UNAUTHORIZED: Case = case(
+    401,
+    Content::Problem,
+    &[WWW_AUTHENTICATE, CACHE_CONTROL],
+    "`unauthorized`: API keys are configured, and none or a wrong one was sent.",
+);
+const INTERNAL: Case = problem(
+    500,
+    "`internal-error`: a bug in Holdfast. What was made durable stays durable.",
+);
+const UNAVAILABLE: Case = case(
+    503,
+    Content::Problem,
+    &[RETRY_AFTER, CACHE_CONTROL],
+    "`unavailable`: the service is shutting down or its store has stopped.",
+);
+const FORBIDDEN: Case = problem(403, "`forbidden`: the API key has not the role operator.");
+const ETAG: Header = header(
+    "ETag",
+    HeaderSchema::Text,
+    "The payment's version in quotes, for If-Match.",
+);
+const NO_SUCH_PAYMENT: Case = problem(404, "`not-found`: the merchant has no such payment.");
+
+/// `POST /v1/payments`.
+pub(crate) struct Create;
+
+impl Operation for Create {
+    const CASES: &'static [Case] = &[
+        case(
+            201,
+            Content::Payment,
+            create_headers![LOCATION],
+            "Settled: the debit happened. Frozen: every repeat gets the same bytes.",
+        ),
+        case(
+            202,
+            Content::Payment,
+            create_headers![LOCATION, RETRY_AFTER],
+            "Not finished within the wait: the payment as it durably stands. Repeat the request \
+             with the same key, or follow Location.",
+        ),
+        case(
+            400,
+            Content::Problem,
+            create_headers![],
+            "`idempotency-key-missing`, `idempotency-key-invalid` or `validation-failed`. The key \
+             stays unused.",
+        ),
+        case(
+            401,
+            Content::Problem,
+            create_headers![WWW_AUTHENTICATE],
+            "`unauthorized`: API keys are configured, and none or a wrong one was sent.",
+        ),
+        case(
+            402,
+            Content::Problem,
+            create_headers![LOCATION],
+            "`payment-failed`: declined or otherwise failed; no debit happened and none can. Frozen: \
+             every repeat gets the same bytes.",
+        ),
+        case(
+            409,
+            Content::Problem,
+            create_headers![RETRY_AFTER],
+            "`idempotency-request-in-progress`: the key's payment is in flight and the request \
+             asked with `Prefer: handling=strict` not to join it.",
+        ),
+        case(
+            413,
+            Content::Problem,
+            create_headers![],
+            "`content-too-large`: the body has more than 16 KiB. The key stays unused.",
+        ),
+        case(
+            415,
+            Content::Problem,
+            create_headers![],
+            "`unsupported-media-type`: the body is not declared as JSON in UTF-8. The key stays \
+             unused.",
+        ),
+        case(
+            422,
+            Content::Problem,
+            create_headers![],
+            "`idempotency-key-reused`: the key stands for another request; `mismatched_fields` \
+             names where they differ. Nothing changed.",
+        ),
+        case(
+            500,
+            Content::Problem,
+            create_headers![RETRY_AFTER],
+            "`internal-error`: a bug in Holdfast. Retry with the same key to learn how the payment \
+             stands.",
+        ),
+        case(
+            503,
+            Content::Problem,
+            create_headers![RETRY_AFTER],
+            "`unavailable`: at capacity, shutting down, or the store has stopped. This request sent \
+             nothing to the bank; keep the key.",
+        ),
+    ];
+}
+
+/// `GET /v1/payments`.
+pub(crate) struct List;
+
+impl Operation for List {
+    const CASES: &'static [Case] = &[
+        case(
+            200,
+            Content::PaymentPage,
+            &[CACHE_CONTROL],
+            "A page of payments, newest first.",
+        ),
+        problem(
+            400,
+            "`validation-failed`: a parameter breaks a rule; `errors` names it.",
+        ),
+        UNAUTHORIZED,
+        INTERNAL,
+        UNAVAILABLE,
+    ];
+}
+
+/// `GET /v1/payments/{payment_id}`.
+pub(crate) struct Get;
+
+impl Operation for Get {
+    const CASES: &'static [Case] = &[
+        case(
+            200,
+            Content::Payment,
+            &[ETAG, CACHE_CONTROL],
+            "The payment as it durably stands.",
+        ),
+        UNAUTHORIZED,
+        NO_SUCH_PAYMENT,
+        INTERNAL,
+        UNAVAILABLE,
+    ];
+}
+
+/// `GET /v1/payments/{payment_id}/events`.
+pub(crate) struct Events;
+
+impl Operation for Events {
+    const CASES: &'static [Case] = &[
+        case(
+            200,
+            Content::EventPage,
+            &[CACHE_CONTROL],
+            "The payment's events, oldest first.",
+        ),
+        problem(
+            400,
+            "`validation-failed`: a parameter breaks a rule; `errors` names it.",
+        ),
+        UNAUTHORIZED,
+        NO_SUCH_PAYMENT,
+        INTERNAL,
+        UNAVAILABLE,
+    ];
+}
+
+/// `POST /v1/payments/{payment_id}/cancel`.
+pub(crate) struct Cancel;
+
+impl Operation for Cancel {
+    const CASES: &'static [Case] = &[
+        case(
+            200,
+            Content::Payment,
+            &[CACHE_CONTROL],
+            "Cancelled, now or before: `failed` with the code `cancelled`.",
+        ),
+        UNAUTHORIZED,
+        NO_SUCH_PAYMENT,
+        problem(
+            409,
+            "`payment-not-cancellable`: it is finished, or the bank may have it; `payment` shows \
+             where it stands.",
+        ),
+        INTERNAL,
+        UNAVAILABLE,
+    ];
+}
+
+/// `POST /v1/payments/{payment_id}/resolve`.
+pub(crate) struct Resolve;
+
+impl Operation for Resolve {
+    const CASES: &'static [Case] = &[
+        case(
+            200,
+            Content::Payment,
+            &[ETAG, CACHE_CONTROL],
+            "Resolved, now or before by the same decision.",
+        ),
+        problem(
+            400,
+            "`validation-failed`: a field or If-Match breaks a rule; `errors` names it.",
+        ),
+        UNAUTHORIZED,
+        FORBIDDEN,
+        NO_SUCH_PAYMENT,
+        problem(
+            409,
+            "`payment-not-resolvable`: its outcome is not in question; `payment` shows where it \
+             stands.",
+        ),
+        problem(
+            412,
+            "`version-stale`: it has changed since; `payment` shows how it stands now.",
+        ),
+        problem(413, "`content-too-large`: the body has more than 16 KiB."),
+        problem(
+            415,
+            "`unsupported-media-type`: the body is not declared as JSON in UTF-8.",
+        ),
+        problem(428, "`version-required`: If-Match is missing."),
+        INTERNAL,
+        UNAVAILABLE,
+    ];
+}
+
+/// `GET /v1/contradictions`.
+pub(crate) struct Contradictions;
+
+impl Operation for Contradictions {
+    const CASES: &'static [Case] = &[
+        case(
+            200,
+            Content::EventPage,
+            &[CACHE_CONTROL],
+            "A page of contradictions, oldest first.",
+        ),
+        problem(
+            400,
+            "`validation-failed`: a parameter breaks a rule; `errors` names it.",
+        ),
+        UNAUTHORIZED,
+        FORBIDDEN,
+        INTERNAL,
+        UNAVAILABLE,
+    ];
+}
+
+/// The one client error of a route that takes no input; it comes before any route is looked at.
+const HEAD_TOO_LARGE: Case = case(
+    431,
+    Content::Empty,
+    &[],
+    "The request line and headers are larger than 32 KiB.",
+);
+
+/// Readiness.
+pub(crate) struct Probe;
+
+impl Operation for Probe {
+    const CASES: &'static [Case] = &[
+        case(200, Content::Text, &[CACHE_CONTROL], "As asked for."),
+        HEAD_TOO_LARGE,
+        UNAVAILABLE,
+    ];
+}
+
+/// Probes that always answer while the process runs.
+pub(crate) struct AlwaysText;
+
+impl Operation for AlwaysText {
+    const CASES: &'static [Case] = &[
+        case(200, Content::Text, &[CACHE_CONTROL], "As asked for."),
+        HEAD_TOO_LARGE,
+    ];
+}

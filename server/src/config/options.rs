@@ -1,0 +1,285 @@
+//! Every option once: as a flag, in the environment, in the file.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::Args;
+use holdfast_engine::breaker::BreakerOptions;
+use holdfast_engine::payment::Budgets;
+use holdfast_engine::retry::Backoff;
+use holdfast_engine::service::ServiceOptions;
+use serde::{Deserialize, Serialize};
+
+use super::ConfigError;
+use crate::api_keys::ApiKey;
+use crate::bank_server::ModeArg;
+
+/// Everything that can be set, as flags, in the environment or in the file.
+#[derive(Debug, Default, Args, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Options {
+    /// Address and port to listen on [default: 127.0.0.1:8080]
+    #[arg(long, env = "HOLDFAST_LISTEN", value_name = "ADDRESS:PORT")]
+    pub(super) listen: Option<SocketAddr>,
+
+    /// Directory of the payments; made when it does not exist [default: ./holdfast-data]
+    #[arg(long, env = "HOLDFAST_DATA", value_name = "DIR")]
+    pub(super) data: Option<PathBuf>,
+
+    /// The bank to speak to: `sim`, the built-in simulated bank, or the URL below which a bank's
+    /// routes stand [default: sim]
+    #[arg(
+        long,
+        env = "HOLDFAST_BANK",
+        value_name = "sim|URL",
+        help_heading = "Bank"
+    )]
+    pub(super) bank: Option<String>,
+
+    /// What the bank promises about repeats of our reference [default: keyed]
+    #[arg(
+        long,
+        env = "HOLDFAST_BANK_CAPABILITY",
+        value_enum,
+        help_heading = "Bank"
+    )]
+    pub(super) bank_capability: Option<ModeArg>,
+
+    /// How long a keyed bank remembers our reference, in milliseconds [default: 86400000]
+    #[arg(
+        long,
+        env = "HOLDFAST_BANK_WINDOW_MS",
+        value_name = "MS",
+        help_heading = "Bank"
+    )]
+    pub(super) bank_window_ms: Option<u64>,
+
+    /// How long a request to the bank may be under way, in milliseconds; before that "not found"
+    /// proves nothing [default: 60000]
+    #[arg(
+        long,
+        env = "HOLDFAST_BANK_GRACE_MS",
+        value_name = "MS",
+        help_heading = "Bank"
+    )]
+    pub(super) bank_grace_ms: Option<u64>,
+
+    /// After so long a call to the bank counts as unknown, in milliseconds [default: 10000]
+    #[arg(
+        long,
+        env = "HOLDFAST_BANK_TIMEOUT_MS",
+        value_name = "MS",
+        help_heading = "Bank"
+    )]
+    pub(super) bank_timeout_ms: Option<u64>,
+
+    /// After so long a connection to the bank counts as not made, in milliseconds [default: 3000]
+    #[arg(
+        long,
+        env = "HOLDFAST_BANK_CONNECT_TIMEOUT_MS",
+        value_name = "MS",
+        help_heading = "Bank"
+    )]
+    pub(super) bank_connect_timeout_ms: Option<u64>,
+
+    /// Most calls to the bank at once; further payments wait their turn [default: 256]
+    #[arg(
+        long,
+        env = "HOLDFAST_BANK_CALLS_MAX",
+        value_name = "N",
+        help_heading = "Bank"
+    )]
+    pub(super) bank_calls_max: Option<usize>,
+
+    /// Trust only the certificates in this PEM file for TLS to the bank
+    #[arg(
+        long,
+        env = "HOLDFAST_BANK_CA",
+        value_name = "FILE",
+        help_heading = "Bank"
+    )]
+    pub(super) bank_ca: Option<PathBuf>,
+
+    /// Show the bank the certificate in this PEM file, which also holds its key
+    #[arg(
+        long,
+        env = "HOLDFAST_BANK_IDENTITY",
+        value_name = "FILE",
+        help_heading = "Bank"
+    )]
+    pub(super) bank_identity: Option<PathBuf>,
+
+    /// Send the bank the token in this file as `Authorization: Bearer`
+    #[arg(
+        long,
+        env = "HOLDFAST_BANK_TOKEN_FILE",
+        value_name = "FILE",
+        help_heading = "Bank"
+    )]
+    pub(super) bank_token_file: Option<PathBuf>,
+
+    /// How long the simulated bank takes, in milliseconds [default: 0]
+    #[arg(
+        long,
+        env = "HOLDFAST_BANK_LATENCY_MS",
+        value_name = "MS",
+        help_heading = "Bank"
+    )]
+    pub(super) bank_latency_ms: Option<u64>,
+
+    /// Most attempts of one payment at the bank [default: 20]
+    #[arg(
+        long,
+        env = "HOLDFAST_ATTEMPTS_MAX",
+        value_name = "N",
+        help_heading = "Retries"
+    )]
+    pub(super) attempts_max: Option<u32>,
+
+    /// Most inquiries about one attempt; then the payment goes to review [default: 50]
+    #[arg(
+        long,
+        env = "HOLDFAST_INQUIRIES_MAX",
+        value_name = "N",
+        help_heading = "Retries"
+    )]
+    pub(super) inquiries_max: Option<u32>,
+
+    /// Widest wait after the first attempt, in milliseconds; doubles with each [default: 200]
+    #[arg(
+        long,
+        env = "HOLDFAST_BACKOFF_BASE_MS",
+        value_name = "MS",
+        help_heading = "Retries"
+    )]
+    pub(super) backoff_base_ms: Option<u64>,
+
+    /// No wait is longer, in milliseconds [default: 30000]
+    #[arg(
+        long,
+        env = "HOLDFAST_BACKOFF_CAP_MS",
+        value_name = "MS",
+        help_heading = "Retries"
+    )]
+    pub(super) backoff_cap_ms: Option<u64>,
+
+    /// Hold calls back after so many in a row without an answer [default: 10]
+    #[arg(
+        long,
+        env = "HOLDFAST_BREAKER_FAILURES_MAX",
+        value_name = "N",
+        help_heading = "Retries"
+    )]
+    pub(super) breaker_failures_max: Option<u32>,
+
+    /// How long to hold calls back at first, in milliseconds; doubles each time [default: 1000]
+    #[arg(
+        long,
+        env = "HOLDFAST_BREAKER_OPEN_MS",
+        value_name = "MS",
+        help_heading = "Retries"
+    )]
+    pub(super) breaker_open_ms: Option<u64>,
+
+    /// No longer than this, in milliseconds [default: 10000]
+    #[arg(
+        long,
+        env = "HOLDFAST_BREAKER_OPEN_MS_MAX",
+        value_name = "MS",
+        help_heading = "Retries"
+    )]
+    pub(super) breaker_open_ms_max: Option<u64>,
+
+    /// A payment that waits so long to be sent at all expires, in milliseconds [default: 86400000]
+    #[arg(
+        long,
+        env = "HOLDFAST_EXPIRE_AFTER_MS",
+        value_name = "MS",
+        help_heading = "Retries"
+    )]
+    pub(super) expire_after_ms: Option<u64>,
+
+    /// Most payments in flight; beyond it new ones are refused with 503 [default: 20000]
+    #[arg(
+        long,
+        env = "HOLDFAST_FLIGHTS_MAX",
+        value_name = "N",
+        help_heading = "Memory"
+    )]
+    pub(super) flights_max: Option<usize>,
+
+    /// Memory for finished payments, in MiB; 0 turns the cache off [default: 64]
+    #[arg(
+        long,
+        env = "HOLDFAST_CACHE_MIB",
+        value_name = "MIB",
+        help_heading = "Memory"
+    )]
+    pub(super) cache_mib: Option<u64>,
+
+    /// Memory for the database's own pages, in MiB [default: 256]
+    #[arg(
+        long,
+        env = "HOLDFAST_STORE_CACHE_MIB",
+        value_name = "MIB",
+        help_heading = "Memory"
+    )]
+    pub(super) store_cache_mib: Option<u64>,
+
+    /// In the file only.
+    #[arg(skip)]
+    #[serde(skip_serializing)]
+    pub(super) api_keys: Vec<ApiKey>,
+}
+
+impl Options {
+    /// What is set here, and for the rest what is set in `file`.
+    pub(super) fn over(&self, file: &Self) -> Result<Self, toml::ser::Error> {
+        let mut merged = toml::Table::try_from(file)?;
+        merged.extend(toml::Table::try_from(self)?);
+        Ok(merged
+            .try_into()
+            .expect("what was written by this type is read by it"))
+    }
+
+    pub(super) fn service(&self) -> Result<ServiceOptions, ConfigError> {
+        let defaults = ServiceOptions::default();
+        let (breaker, budgets) = (defaults.breaker, defaults.budgets);
+        let cache_bytes = self.cache_mib.map(|mib| mib.saturating_mul(1024 * 1024));
+        let options = ServiceOptions {
+            cache_bytes: cache_bytes.unwrap_or(defaults.cache_bytes),
+            flights_max: self.flights_max.unwrap_or(defaults.flights_max),
+            bank_calls_max: self.bank_calls_max.unwrap_or(defaults.bank_calls_max),
+            bank_timeout_ms: self.bank_timeout_ms.unwrap_or(defaults.bank_timeout_ms),
+            backoff: Backoff {
+                base_ms: self.backoff_base_ms.unwrap_or(defaults.backoff.base_ms),
+                cap_ms: self.backoff_cap_ms.unwrap_or(defaults.backoff.cap_ms),
+            },
+            budgets: Budgets {
+                attempts_max: self.attempts_max.unwrap_or(budgets.attempts_max),
+                inquiries_max: self.inquiries_max.unwrap_or(budgets.inquiries_max),
+            },
+            breaker: BreakerOptions {
+                failures_max: self.breaker_failures_max.unwrap_or(breaker.failures_max),
+                open_ms: self.breaker_open_ms.unwrap_or(breaker.open_ms),
+                open_ms_max: self.breaker_open_ms_max.unwrap_or(breaker.open_ms_max),
+            },
+            expire_after_ms: self.expire_after_ms.unwrap_or(defaults.expire_after_ms),
+        };
+        let at_least_one = [
+            ("flights_max", options.flights_max == 0),
+            ("bank_calls_max", options.bank_calls_max == 0),
+            ("bank_timeout_ms", options.bank_timeout_ms == 0),
+            ("attempts_max", options.budgets.attempts_max == 0),
+            ("backoff_base_ms", options.backoff.base_ms == 0),
+            ("backoff_cap_ms", options.backoff.cap_ms == 0),
+            ("breaker_failures_max", options.breaker.failures_max == 0),
+            ("breaker_open_ms", options.breaker.open_ms == 0),
+            ("breaker_open_ms_max", options.breaker.open_ms_max == 0),
+        ];
+        match at_least_one.into_iter().find(|(_, is_zero)| *is_zero) {
+            Some((name, _)) => Err(ConfigError::Zero { name }),
+            None => Ok(options),
+        }
+    }
+}
