@@ -3,6 +3,7 @@
 //! Source: M. Nygard, "Release It!", 2nd edition, 2018, "Circuit Breaker". It runs on tokio's clock,
 //! so simulation can pause it; the crates at hand read the system's clock.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -31,6 +32,8 @@ pub struct Breaker {
 struct Shared {
     options: BreakerOptions,
     circuit: Mutex<Circuit>,
+    /// How often it has closed again: a call from before says nothing about after.
+    generation: AtomicU64,
     /// Wakes those who wait when the circuit changes.
     changed: Notify,
     /// 1 while calls are held back.
@@ -60,6 +63,7 @@ enum Circuit {
 pub struct Pass {
     breaker: Breaker,
     probe: bool,
+    generation: u64,
 }
 
 impl Breaker {
@@ -68,6 +72,7 @@ impl Breaker {
         let shared = Shared {
             options,
             circuit: Mutex::new(Circuit::Closed { failures: 0 }),
+            generation: AtomicU64::new(0),
             changed: Notify::new(),
             open,
         };
@@ -90,6 +95,7 @@ impl Breaker {
         Some(Pass {
             breaker: self.clone(),
             probe,
+            generation: self.shared.generation.load(Ordering::Relaxed),
         })
     }
 
@@ -134,13 +140,17 @@ impl Breaker {
         let was_open = !matches!(*circuit, Circuit::Closed { .. });
         let is_open = !matches!(next, Circuit::Closed { .. });
         *circuit = next;
-        drop(circuit);
         self.shared.open.set(i64::from(is_open));
         match (was_open, is_open) {
             (false, true) => tracing::warn!("the bank does not answer; holding calls back"),
-            (true, false) => tracing::info!("the bank answers again"),
+            (true, false) => {
+                // Changed under the circuit's lock only.
+                self.shared.generation.fetch_add(1, Ordering::Relaxed);
+                tracing::info!("the bank answers again");
+            }
             (false, false) | (true, true) => {}
         }
+        drop(circuit);
         self.shared.changed.notify_waiters();
     }
 
@@ -179,7 +189,9 @@ impl Pass {
     /// The bank did not answer, or would not work.
     pub fn failed(mut self) {
         let circuit = self.breaker.lock();
+        let now = self.breaker.shared.generation.load(Ordering::Relaxed);
         match *circuit {
+            Circuit::Closed { .. } if self.generation != now => {}
             Circuit::Closed { failures } => {
                 let failures = failures.saturating_add(1);
                 let next = if failures >= self.breaker.shared.options.failures_max {
@@ -298,5 +310,20 @@ mod tests {
         assert!(breaker.is_open());
         late.failed();
         assert!(breaker.try_pass().is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn time_outs_left_over_from_before_do_not_open_it_again() {
+        let breaker = breaker();
+        let mut left_over = Vec::new();
+        for _ in 0..9 {
+            left_over.push(breaker.pass().await);
+        }
+        open(&breaker).await;
+        breaker.pass().await.answered();
+        for pass in left_over {
+            pass.failed();
+        }
+        assert!(!breaker.is_open());
     }
 }

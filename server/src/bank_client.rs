@@ -132,6 +132,8 @@ impl BankClient {
             .pool_idle_timeout(CONNECTION_IDLE)
             // A redirected POST would be a second request to someone else.
             .redirect(Policy::none())
+            // Whoever sets a proxy for other programs has not decided where payments go.
+            .no_proxy()
             .retry(reqwest::retry::never())
             .user_agent(concat!("holdfast/", env!("CARGO_PKG_VERSION")))
             .default_headers(headers(options)?);
@@ -283,9 +285,23 @@ impl Bank for BankClient {
             StatusCode::OK => decision(response)
                 .await
                 .map_or(InquiryOutcome::Unknown, InquiryOutcome::Decided),
-            StatusCode::NOT_FOUND => InquiryOutcome::NotFound,
+            StatusCode::NOT_FOUND if is_the_banks_own(response).await => InquiryOutcome::NotFound,
             _ => InquiryOutcome::Unknown,
         }
+    }
+}
+
+/// Whether a 404 can be the bank's: it is bare, or a JSON object. What a gateway says of an address
+/// that it does not know is a page for people, and proves nothing.
+async fn is_the_banks_own(response: Response) -> bool {
+    let content_type = response.headers().get(header::CONTENT_TYPE);
+    let media_type = content_type.map(|value| value.as_bytes().to_ascii_lowercase());
+    let json = media_type.as_ref().is_some_and(|media_type| {
+        is_json(media_type) || media_type.starts_with(b"application/problem+json")
+    });
+    match body(response).await {
+        Some(body) => body.is_empty() || (json && is_object(&body)),
+        None => false,
     }
 }
 
@@ -294,12 +310,26 @@ fn log(what: &'static str, error: &reqwest::Error) {
 }
 
 /// The decision in an answer, if it can be read whole and is what it says it is.
-async fn decision(mut response: Response) -> Option<Decision> {
+async fn decision(response: Response) -> Option<Decision> {
     let content_type = response.headers().get(header::CONTENT_TYPE)?;
     if !is_json(content_type.as_bytes()) {
         tracing::debug!(?content_type, "the bank's answer is not declared as JSON");
         return None;
     }
+    let body = body(response).await?;
+    // serde takes an array for a struct; the bank's answer is an object.
+    if !is_object(&body) {
+        tracing::debug!("the bank's answer is no JSON object");
+        return None;
+    }
+    let answer: AnswerBody = serde_json::from_slice(&body)
+        .inspect_err(|error| tracing::debug!(%error, "the bank's answer cannot be read"))
+        .ok()?;
+    answer.decision()
+}
+
+/// The body, if it can be read whole and is not too large.
+async fn body(mut response: Response) -> Option<Vec<u8>> {
     let mut body = Vec::new();
     while let Some(chunk) = response
         .chunk()
@@ -313,15 +343,11 @@ async fn decision(mut response: Response) -> Option<Decision> {
         }
         body.extend_from_slice(&chunk);
     }
-    // serde takes an array for a struct; the bank's answer is an object.
-    if !body.trim_ascii_start().starts_with(b"{") {
-        tracing::debug!("the bank's answer is no JSON object");
-        return None;
-    }
-    let answer: AnswerBody = serde_json::from_slice(&body)
-        .inspect_err(|error| tracing::debug!(%error, "the bank's answer cannot be read"))
-        .ok()?;
-    answer.decision()
+    Some(body)
+}
+
+fn is_object(body: &[u8]) -> bool {
+    body.trim_ascii_start().starts_with(b"{")
 }
 
 /// The wait in `Retry-After`, in milliseconds: seconds, or a date (RFC 9110, section 10.2.3).

@@ -271,6 +271,27 @@ async fn an_inquiry_tells_decided_not_found_and_unknown_apart() {
     assert!(bank.requests()[0].starts_with(line));
     let bank = Peer::start(Script::Answer(json(404, "{}"))).await;
     assert_eq!(inquire(&bank.url).await, InquiryOutcome::NotFound);
+    let of_the_bank = [
+        ("", ""),
+        ("application/problem+json", "{}"),
+        ("text/plain", ""),
+    ];
+    for (content_type, body) in of_the_bank {
+        let bank = Peer::start(Script::Answer(answer("404 No", content_type, body))).await;
+        let outcome = inquire(&bank.url).await;
+        assert_eq!(outcome, InquiryOutcome::NotFound, "{content_type}");
+    }
+    let of_a_gateway = [
+        ("text/html", "<html>404</html>"),
+        ("text/plain", "default backend - 404"),
+        ("application/json", "[]"),
+        ("text/html", "{}"),
+    ];
+    for (content_type, body) in of_a_gateway {
+        let bank = Peer::start(Script::Answer(answer("404 No", content_type, body))).await;
+        let outcome = inquire(&bank.url).await;
+        assert_eq!(outcome, InquiryOutcome::Unknown, "{body} proves nothing");
+    }
     for status in [400, 401, 410, 500, 503] {
         let bank = Peer::start(Script::Answer(json(status, "{}"))).await;
         assert_eq!(

@@ -8,6 +8,9 @@ use tokio::sync::{Mutex, watch};
 
 use crate::{Answer, Client, Server};
 
+/// Some life must answer within this time.
+const PATIENCE: Duration = Duration::from_mins(3);
+
 /// One service after another, over one data directory.
 pub struct Lives {
     data: PathBuf,
@@ -59,7 +62,9 @@ impl Lives {
     /// When an answer is none that a create of a valid payment may get.
     pub async fn pay(&self, key: &str, body: &str, wait_s: u32) -> Answer {
         let wait = format!("wait={wait_s}");
+        let started = tokio::time::Instant::now();
         loop {
+            assert!(started.elapsed() < PATIENCE, "{key}: no life answers");
             match self
                 .client()
                 .pay_with(key, body, &[("prefer", &wait)])

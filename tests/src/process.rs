@@ -89,7 +89,16 @@ impl Server {
             .to_vec();
         serve.push(data.as_os_str());
         serve.extend(arguments.iter().map(OsStr::new));
-        Self::spawn(wrapper, &serve)
+        Self::spawn(wrapper, &[], &serve)
+    }
+
+    /// As [`Self::start`], with more variables in its environment.
+    pub fn start_in(environment: &[(&str, &str)], data: &Path, arguments: &[&str]) -> Self {
+        let mut serve = vec!["serve", "--listen", "127.0.0.1:0"];
+        serve.extend(arguments);
+        let mut serve: Vec<&OsStr> = serve.into_iter().map(OsStr::new).collect();
+        serve.extend([OsStr::new("--data"), data.as_os_str()]);
+        Self::spawn(&[], environment, &serve)
     }
 
     /// Starts `holdfast bank`, on a free port unless the arguments name one.
@@ -100,14 +109,14 @@ impl Server {
         }
         bank.extend(arguments);
         let bank: Vec<&OsStr> = bank.into_iter().map(OsStr::new).collect();
-        Self::spawn(&[], &bank)
+        Self::spawn(&[], &[], &bank)
     }
 
     /// Runs `holdfast` and waits until it listens.
     ///
     /// # Panics
     /// When the server does not come up.
-    fn spawn(wrapper: &[&str], arguments: &[&OsStr]) -> Self {
+    fn spawn(wrapper: &[&str], environment: &[(&str, &str)], arguments: &[&OsStr]) -> Self {
         let binary = holdfast();
         let mut command = match wrapper {
             [] => Command::new(&binary),
@@ -119,6 +128,7 @@ impl Server {
         };
         command
             .args(arguments)
+            .envs(environment.iter().copied())
             .env("HOLDFAST_LOG", "warn")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

@@ -39,6 +39,7 @@ impl Clock for VirtualClock {
 pub struct ScriptedBank {
     capability: Capability,
     latency: Duration,
+    inquiry_latency: Duration,
     charges: Mutex<VecDeque<ChargeOutcome>>,
     inquiries: Mutex<VecDeque<InquiryOutcome>>,
     inquired: AtomicU64,
@@ -62,6 +63,7 @@ impl ScriptedBank {
         Self {
             capability,
             latency: Duration::ZERO,
+            inquiry_latency: Duration::ZERO,
             charges: Mutex::default(),
             inquiries: Mutex::default(),
             inquired: AtomicU64::new(0),
@@ -72,6 +74,12 @@ impl ScriptedBank {
     /// Takes so long for each charge.
     pub fn latency_s(mut self, seconds: u64) -> Self {
         self.latency = Duration::from_secs(seconds);
+        self
+    }
+
+    /// Takes so long for each inquiry.
+    pub fn inquiry_latency_s(mut self, seconds: u64) -> Self {
+        self.inquiry_latency = Duration::from_secs(seconds);
         self
     }
 
@@ -147,6 +155,7 @@ impl Bank for ScriptedBank {
 
     async fn inquire(&self, _: BankReference) -> InquiryOutcome {
         self.inquired.fetch_add(1, Ordering::SeqCst);
+        tokio::time::sleep(self.inquiry_latency).await;
         let next = self
             .inquiries
             .lock()

@@ -63,7 +63,13 @@ async fn pass(mut client: TcpStream, target: String, loss: Loss) -> std::io::Res
     }
     let (mut from_client, mut to_client) = client.split();
     let (mut from_server, mut to_server) = server.split();
+    let passed = tokio::sync::Notify::new();
     let upward = async {
+        // A small request comes in one piece.
+        let mut request = vec![0; 64 * 1024];
+        let bytes = from_client.read(&mut request).await?;
+        to_server.write_all(&request[..bytes]).await?;
+        passed.notify_one();
         let copied = tokio::io::copy(&mut from_client, &mut to_server).await;
         // Whoever gave up must not take what was asked for with it.
         std::future::pending::<()>().await;
@@ -72,6 +78,7 @@ async fn pass(mut client: TcpStream, target: String, loss: Loss) -> std::io::Res
     let downward = async {
         let mut answer = vec![0; 64 * 1024];
         if loss == Loss::HalfClose {
+            passed.notified().await;
             to_client.shutdown().await?;
         }
         // The answer has come: the charge is made. Now it is lost.

@@ -70,7 +70,7 @@ async fn while_the_breaker_is_open_payments_are_held_in_persisted_and_can_be_can
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_bank_that_is_down_spends_neither_the_attempts_nor_the_inquiries_of_those_who_wait() {
+async fn while_the_breaker_is_open_one_probe_at_a_time_asks() {
     let bank = ScriptedBank::new(Capability::InquiryOnly { grace_ms: 1_000 })
         .charges([ChargeOutcome::Unknown])
         .inquiries(vec![InquiryOutcome::Unknown; 40]);
@@ -137,4 +137,28 @@ async fn the_schedule_of_attempts_survives_a_restart() {
         "{waited:?}"
     );
     assert_eq!(next.bank.counts(), (1, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_payment_that_expired_while_the_service_was_off_is_not_sent() {
+    let world = opened().await;
+    let held = world.pay("held", wait(0)).await.unwrap().payment;
+    assert_eq!(held.state, State::Persisted);
+    let reopened = world.store.reopen();
+    // The next life begins long after, with a bank that would take it at once.
+    let options = ServiceOptions {
+        expire_after_ms: 0,
+        ..ServiceOptions::default()
+    };
+    let next = world_with(ScriptedBank::new(KEYED), reopened, options);
+    next.service.recover().await.unwrap();
+    let expired = next.pay("held", wait(10)).await.unwrap().payment;
+    assert!(matches!(
+        expired.state,
+        State::Failed {
+            reason: FailureReason::Expired,
+            ..
+        }
+    ));
+    assert!(!next.bank.references().contains(&expired.bank_reference()));
 }

@@ -29,7 +29,9 @@ const REVIEW: [&str; 6] = [
 /// Pays, and waits until an operator has to decide.
 async fn reviewed(client: &Client, key: &str, headers: &[(&str, &str)]) -> Value {
     let mut payment = client.pay_with(key, BODY, headers).await.unwrap();
+    let started = tokio::time::Instant::now();
     while payment.json()["phase"] != "review" {
+        assert!(started.elapsed() < Duration::from_mins(1), "{payment:?}");
         assert_eq!(payment.status, StatusCode::ACCEPTED, "{payment:?}");
         tokio::time::sleep(Duration::from_millis(20)).await;
         payment = client.pay_with(key, BODY, headers).await.unwrap();
@@ -237,13 +239,19 @@ async fn a_debit_that_shows_after_all_is_listed_and_the_answer_stays() {
     let client = server.client();
     let payment = reviewed(&client, "k", &[]).await;
     let (id, version) = (&payment["id"], payment["version"].to_string());
+    // In review nobody asks any more; the watch after the decision will.
+    faults(json!({"profile": "healthy"})).await;
     let decision = json!({"outcome": "failed", "evidence": "nobody answers at the bank"});
     let resolved = resolve(&client, id, Some(&version), &[], &decision).await;
     assert_eq!(resolved.status, StatusCode::OK);
-    faults(json!({"profile": "healthy"})).await;
 
     let mut listed = json!({"data": []});
+    let started = tokio::time::Instant::now();
     while listed["data"] == json!([]) {
+        assert!(
+            started.elapsed() < Duration::from_mins(1),
+            "nothing is listed"
+        );
         tokio::time::sleep(Duration::from_millis(20)).await;
         listed = client.get("/v1/contradictions").await.unwrap().json();
     }

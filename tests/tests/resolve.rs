@@ -220,3 +220,53 @@ async fn an_answer_that_agrees_with_the_resolution_is_no_contradiction() {
         u64::from(small_budgets().budgets.inquiries_max) + 1
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_hangs_up_takes_nothing_of_the_decision_with_it() {
+    let grace = Capability::InquiryOnly { grace_ms: u64::MAX };
+    let later = vec![InquiryOutcome::Decided(confirmed())];
+    let (world, payment) = reviewed(grace, later).await;
+    world.store.set_sync_ms(50);
+    let decision = failed("no debit");
+    let cut_off = resolve(&world, &payment, &decision);
+    let cut_off = tokio::time::timeout(Duration::from_millis(10), cut_off);
+    assert!(
+        cut_off.await.is_err(),
+        "it hangs up while the decision is being written"
+    );
+    tokio::time::sleep(Duration::from_hours(1)).await;
+
+    let retry = world.pay("k", wait(0)).await.unwrap();
+    assert!(retry.payment.is_finished(), "decided all the same");
+    assert_eq!(world.service.metrics().failed.get(), 1);
+    let merchant = &payment.key.merchant;
+    let listed = world.service.contradictions(merchant, 0, 10).await.unwrap();
+    assert_eq!(listed.len(), 1, "and the bank was watched");
+}
+
+/// The flight's own inquiry is under way when an operator decides; its answer and that of the watch
+/// come while the other one is being written.
+#[tokio::test(start_paused = true)]
+async fn two_answers_at_once_are_one_contradiction() {
+    let answers = vec![InquiryOutcome::Decided(confirmed()); 2];
+    let bank = ScriptedBank::new(Capability::InquiryOnly { grace_ms: u64::MAX })
+        .inquiry_latency_s(5)
+        .charges([ChargeOutcome::Unknown])
+        .inquiries(answers);
+    let world = world(bank);
+    let unknown = world.pay("k", wait(2)).await.unwrap().payment;
+    assert_eq!(
+        (phase(&unknown), world.bank.counts()),
+        (Some(Phase::Unknown), (1, 1))
+    );
+    world.store.set_sync_ms(1_000);
+    resolve(&world, &unknown, &failed("no debit"))
+        .await
+        .unwrap();
+    tokio::time::sleep(Duration::from_mins(1)).await;
+    assert_eq!(world.bank.counts().1, 2);
+    let merchant = &unknown.key.merchant;
+    let listed = world.service.contradictions(merchant, 0, 10).await.unwrap();
+    assert_eq!(listed.len(), 1, "{listed:?}");
+    assert_eq!(world.service.metrics().contradictions.get(), 1);
+}

@@ -75,6 +75,7 @@ impl Inner {
         if !payment.is_finished() {
             return;
         }
+        let _comparing = self.comparing.lock().await;
         let Ok(step) = transition(payment, event, self.clock.now()) else {
             return;
         };

@@ -214,10 +214,7 @@ impl Drive {
         match self.next_step(payment, called) {
             NextStep::Send => self.send(payment).await,
             NextStep::Inquire => self.inquire(payment, called).await,
-            NextStep::Escalate => {
-                self.inner.metrics.reviews.inc();
-                self.record(payment, Event::Escalate).await
-            }
+            NextStep::Escalate => self.record(payment, Event::Escalate).await,
             NextStep::GiveUp => self.record(payment, Event::GiveUp).await,
             NextStep::Rest => Err(Pause::Land),
         }
@@ -229,17 +226,29 @@ impl Drive {
         next_step(capability, budgets, payment, called, self.now_at_least())
     }
 
+    /// How long a payment may still wait to be sent at all; `None` once it was.
+    fn patience(&self, payment: &Payment) -> Option<Duration> {
+        if payment.state != State::Persisted {
+            return None;
+        }
+        let age_ms = self.now_at_least().ms_since(payment.created_at);
+        let left_ms = self.inner.options.expire_after_ms.saturating_sub(age_ms);
+        Some(Duration::from_millis(left_ms))
+    }
+
     /// Waits for a turn at the bank, makes the attempt durable, and sends it.
     async fn send(&self, payment: &Payment) -> Result<(), Pause> {
         let inner = &self.inner;
-        let age_ms = self.now_at_least().ms_since(payment.created_at);
-        let patience = Duration::from_millis(inner.options.expire_after_ms.saturating_sub(age_ms));
+        let patience = self.patience(payment);
+        if patience.is_some_and(|patience| patience.is_zero()) {
+            return self.record(payment, Event::Expire).await;
+        }
         let turn = tokio::select! {
             biased;
             turn = inner.turn() => turn,
             () = inner.parking.cancelled() => return Err(Pause::Land),
             () = self.pilot.flight.poke.notified() => return self.reload().await,
-            () = tokio::time::sleep(patience), if payment.state == State::Persisted => {
+            () = tokio::time::sleep(patience.unwrap_or_default()), if patience.is_some() => {
                 return self.record(payment, Event::Expire).await;
             }
         };
@@ -345,6 +354,9 @@ impl Drive {
         let step = legal(payment, &event, inner.clock.now());
         match inner.pipeline.commit(Write::new(step)).await {
             Ok(Committed::Applied { payment, .. }) => {
+                if event == Event::Escalate {
+                    inner.metrics.reviews.inc();
+                }
                 if payment.is_finished() {
                     inner.finished(&payment);
                     self.adopt(payment);

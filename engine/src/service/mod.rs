@@ -26,7 +26,7 @@ use crate::fatal::{Failure, FatalError};
 use crate::metrics::Metrics;
 use crate::payment::{
     Event, FailureReason, JournalEntry, Merchant, Payment, PaymentId, PaymentKey, PaymentRequest,
-    State, transition,
+    State, Step, transition,
 };
 use crate::pipeline::{Committed, Pipeline};
 use crate::source::SeededSource;
@@ -75,6 +75,9 @@ struct Inner {
     tasks: TaskTracker,
     failure: Failure,
     metrics: Metrics,
+    /// Held while an answer of the bank is held against a finished payment: one that does not fit is
+    /// journalled once.
+    comparing: tokio::sync::Mutex<()>,
 }
 
 /// How a create is to be answered.
@@ -93,6 +96,15 @@ pub struct Created {
     pub payment: Arc<Payment>,
     /// `false` only for the request that opened the payment.
     pub replayed: bool,
+}
+
+/// What is to follow when a record was changed from outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Aftermath {
+    /// Nothing.
+    None,
+    /// The bank is watched.
+    Watch,
 }
 
 impl Service {
@@ -125,6 +137,7 @@ impl Service {
             failure,
             metrics,
             options,
+            comparing: tokio::sync::Mutex::new(()),
         };
         Self {
             inner: Arc::new(inner),
@@ -293,15 +306,8 @@ impl Service {
             let Ok(step) = transition(&payment, &Event::Cancel, now) else {
                 return Err(CancelError::TooLate(Arc::new(payment)));
             };
-            let committed = self.inner.pipeline.commit(Write::new(step)).await;
-            match committed.map_err(|_| Unavailable::Stopped)? {
-                Committed::Applied { payment, .. } => {
-                    self.inner.finished(&payment);
-                    if let Some(flight) = self.inner.flights.get(&payment.key) {
-                        flight.record_changed();
-                    }
-                    return Ok(payment);
-                }
+            match self.inner.change(step, Aftermath::None).await? {
+                Committed::Applied { payment, .. } => return Ok(payment),
                 // Someone moved it first. Versions only rise and the machine is finite, so this
                 // ends: look again.
                 Committed::Lost { .. } => {}
@@ -371,6 +377,35 @@ impl Inner {
             }
             Unavailable::Stopped
         })
+    }
+
+    /// Changes a record from outside its flight. A task of its own, so that a client that hangs up
+    /// half-way leaves nothing half done.
+    async fn change(
+        self: &Arc<Self>,
+        step: Step,
+        aftermath: Aftermath,
+    ) -> Result<Committed, Unavailable> {
+        let inner = self.clone();
+        let changed = self.tasks.spawn(async move {
+            let committed = inner.pipeline.commit(Write::new(step)).await;
+            if let Ok(Committed::Applied { payment, .. }) = &committed {
+                inner.finished(payment);
+                if let Some(flight) = inner.flights.get(&payment.key) {
+                    flight.record_changed();
+                }
+                match aftermath {
+                    Aftermath::None => {}
+                    Aftermath::Watch => {
+                        let watch = inner.clone().watch_resolved(payment.clone());
+                        inner.tasks.spawn(watch);
+                    }
+                }
+            }
+            committed
+        });
+        let committed = changed.await.map_err(|_| Unavailable::Stopped)?;
+        committed.map_err(|_| Unavailable::Stopped)
     }
 
     /// Books a payment that has just become finished and durable.

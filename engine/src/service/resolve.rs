@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use super::{Service, Unavailable};
+use super::{Aftermath, Service, Unavailable};
 use crate::payment::{
     Cause, Event, FailureReason, JournalEntry, Merchant, Payment, PaymentId, Resolution,
     ResolvedOutcome, State, transition,
 };
 use crate::pipeline::Committed;
-use crate::store::Write;
 
 /// Why a payment was not resolved.
 #[derive(Debug, thiserror::Error)]
@@ -59,17 +58,8 @@ impl Service {
             if payment.version != version {
                 return Err(ResolveError::Stale(payment));
             }
-            let committed = inner.pipeline.commit(Write::new(step)).await;
-            match committed.map_err(|_| Unavailable::Stopped)? {
-                Committed::Applied { payment, .. } => {
-                    inner.finished(&payment);
-                    if let Some(flight) = inner.flights.get(&payment.key) {
-                        flight.record_changed();
-                    }
-                    let watch = inner.clone().watch_resolved(payment.clone());
-                    inner.tasks.spawn(watch);
-                    return Ok(payment);
-                }
+            match inner.change(step, Aftermath::Watch).await? {
+                Committed::Applied { payment, .. } => return Ok(payment),
                 // Someone moved it first: look again, which ends in one of the answers above.
                 Committed::Lost { .. } => {}
             }

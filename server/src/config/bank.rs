@@ -1,5 +1,7 @@
 //! Which bank to speak to, and how.
 
+use std::net::IpAddr;
+
 use holdfast_engine::payment::Capability;
 use holdfast_engine::service::ServiceOptions;
 use holdfast_simulator::bank::Mode;
@@ -25,7 +27,8 @@ const WINDOW_MS: u64 = 24 * 60 * 60 * 1000;
 /// How long a request is taken to be under way at most, in milliseconds.
 const GRACE_MS: u64 = 60 * 1000;
 
-/// How long to wait for a connection, in milliseconds.
+/// How long to wait for a connection, in milliseconds, but half the time-out of the whole call at
+/// most.
 const CONNECT_TIMEOUT_MS: u64 = 3_000;
 
 impl BankSettings {
@@ -38,12 +41,28 @@ impl BankSettings {
                 latency_ms: options.bank_latency_ms.unwrap_or(0),
             });
         }
+        let url = url(bank)?;
+        if url.scheme() == "http" && !is_loopback(&url) {
+            tracing::warn!(
+                %url,
+                "speaking to the bank without TLS: anyone on the way can read and change what is sent"
+            );
+        }
+        let timeout_ms = service.bank_timeout_ms;
+        let connect_timeout_ms = match options.bank_connect_timeout_ms {
+            None => CONNECT_TIMEOUT_MS.min(timeout_ms.div_ceil(2)),
+            Some(connect_ms) if connect_ms > 0 && connect_ms < timeout_ms => connect_ms,
+            Some(connect_ms) => {
+                return Err(ConfigError::ConnectTimeout {
+                    connect_ms,
+                    timeout_ms,
+                });
+            }
+        };
         Ok(Self::Http(BankClientOptions {
-            url: url(bank)?,
+            url,
             capability: capability(mode, options, service)?,
-            connect_timeout_ms: options
-                .bank_connect_timeout_ms
-                .unwrap_or(CONNECT_TIMEOUT_MS),
+            connect_timeout_ms,
             connections_idle_max: service.bank_calls_max,
             ca: options.bank_ca.clone(),
             identity: options.bank_identity.clone(),
@@ -53,16 +72,26 @@ impl BankSettings {
 }
 
 fn url(bank: &str) -> Result<Url, ConfigError> {
-    let unusable = || ConfigError::Bank(bank.to_owned());
-    let url = Url::parse(bank).map_err(|_| unusable())?;
-    if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
-        return Err(unusable());
-    }
+    let url = match Url::parse(bank) {
+        Ok(url) => url,
+        // What may hold a secret is not repeated.
+        Err(_) if bank.contains(['@', '?', '#']) => return Err(ConfigError::BankUrl),
+        Err(_) => return Err(ConfigError::Bank(bank.to_owned())),
+    };
     let more = !url.username().is_empty() || url.password().is_some();
     if more || url.query().is_some() || url.fragment().is_some() {
         return Err(ConfigError::BankUrl);
     }
+    if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
+        return Err(ConfigError::Bank(bank.to_owned()));
+    }
     Ok(url)
+}
+
+fn is_loopback(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default();
+    let address = host.trim_matches(['[', ']']).parse::<IpAddr>();
+    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
 
 fn capability(

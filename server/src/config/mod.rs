@@ -62,6 +62,11 @@ pub(crate) enum ConfigError {
              request may be under way for at least as long as its answer is waited for"
     )]
     Grace { timeout_ms: u64, grace_ms: u64 },
+    #[error(
+        "bank_connect_timeout_ms ({connect_ms}) must be at least 1 and less than bank_timeout_ms \
+         ({timeout_ms})"
+    )]
+    ConnectTimeout { connect_ms: u64, timeout_ms: u64 },
     #[error("{name} must be at least 1")]
     Zero { name: &'static str },
     #[error(
@@ -197,6 +202,15 @@ mod tests {
         for (flags, expected) in [
             (bank("ftp://bank"), "is not one Holdfast can speak to"),
             (bank("http://user:secret@bank"), "put a token into a file"),
+            (bank("ftp://user:secret@bank"), "put a token into a file"),
+            (bank("http://user:secret@"), "put a token into a file"),
+            (
+                Options {
+                    bank_connect_timeout_ms: Some(10_000),
+                    ..bank("http://bank")
+                },
+                "bank_connect_timeout_ms (10000) must be at least 1 and less than",
+            ),
             (bank("http://bank/?key=secret"), "put a token into a file"),
             (
                 Options {

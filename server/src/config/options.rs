@@ -73,7 +73,8 @@ pub(super) struct Options {
     )]
     pub(super) bank_timeout_ms: Option<u64>,
 
-    /// After so long a connection to the bank counts as not made, in milliseconds [default: 3000]
+    /// After so long a connection to the bank counts as not made, in milliseconds [default: 3000,
+    /// but half of --bank-timeout-ms at most]
     #[arg(
         long,
         env = "HOLDFAST_BANK_CONNECT_TIMEOUT_MS",

@@ -194,7 +194,7 @@ impl FaultProfile {
         // other answer.
         let mut random = random_of(seed, call);
         let latency_ms = self.latency_ms.at(random.random());
-        let fault = self.fault(call.operation, random.random());
+        let fault = self.fault(call.operation, &mut random);
         let within: f64 = random.random();
         let declined = self.declined.holds(random.random());
         let hidden = self.inquiry_not_found.holds(random.random());
@@ -213,19 +213,20 @@ impl FaultProfile {
         plan
     }
 
-    /// At most one of the faults happens to a call: `share` picks it.
-    fn fault(&self, operation: Operation, share: f64) -> Option<Fault> {
-        let faults = self.exclusive().into_iter();
-        let mut reached = 0.0;
-        let picked = faults.into_iter().find_map(|(fault, rate)| {
-            reached += rate;
-            (share < reached).then_some(fault)
-        })?;
-        match (operation, picked) {
+    /// At most one of the faults happens to a call: the first whose own draw holds.
+    fn fault(&self, operation: Operation, random: &mut StdRng) -> Option<Fault> {
+        let mut happens = None;
+        for (fault, rate) in self.exclusive() {
             // An inquiry changes nothing, so there is no processing to be late or doubled.
-            (Operation::Inquire, Fault::Late | Fault::Duplicate) => None,
-            (Operation::Charge | Operation::Inquire, fault) => Some(fault),
+            let fits = match (operation, fault) {
+                (Operation::Inquire, Fault::Late | Fault::Duplicate) => false,
+                (Operation::Charge | Operation::Inquire, _) => true,
+            };
+            if rate.holds(random.random()) && fits {
+                happens = happens.or(Some(fault));
+            }
         }
+        happens
     }
 }
 
@@ -361,7 +362,12 @@ mod tests {
                 *seen.entry(fault).or_default() += 1;
             }
         }
-        for (fault, rate) in chaos.exclusive() {
+        let mut spared = 1.0;
+        for (fault, Rate(rate)) in chaos.exclusive() {
+            // Only calls that none of the earlier ones hit are left for it.
+            let left = spared;
+            spared *= 1.0 - rate;
+            let rate = rate * left;
             let expected = 4_000.0 * rate;
             let count = f64::from(seen.get(&fault).copied().unwrap_or(0));
             // Five standard deviations of a binomial draw.
@@ -374,23 +380,21 @@ mod tests {
     }
 
     #[test]
-    fn another_rate_of_one_fault_moves_no_call_that_neither_hits() {
-        let quiet = FaultProfile::default();
-        let one = FaultProfile {
-            slow: Timed::new(0.2, 10, 20),
-            declined: Rate::new(0.3),
-            ..quiet.clone()
+    fn masking_one_fault_moves_no_call_that_it_did_not_hit() {
+        let chaos = FaultProfile::named("chaos").unwrap();
+        let masked = FaultProfile {
+            lost_before: Rate::new(0.0),
+            ..chaos.clone()
         };
-        let other = FaultProfile {
-            slow: Timed::new(0.1, 10, 20),
-            ..one.clone()
-        };
-        for (one, other) in plans(&one, 3).into_iter().zip(plans(&other, 3)) {
-            assert_eq!(one.decline, other.decline);
-            if other.fault.is_some() {
-                assert_eq!(one, other);
+        let mut hit = 0;
+        for (with, without) in plans(&chaos, 3).into_iter().zip(plans(&masked, 3)) {
+            if with.fault == Some(Fault::LostBefore) {
+                hit += 1;
+            } else {
+                assert_eq!(with, without);
             }
         }
+        assert!(hit > 50, "{hit} calls were hit");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Fault, InvalidProfile};
+use super::Fault;
 
 /// A probability from 0 to 1.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
@@ -81,8 +81,9 @@ impl Timed {
     }
 }
 
-/// How a simulated bank misbehaves. Rates are per call; of `lost_before` to `late` and `outage` at
-/// most one happens to a call, so their sum is at most 1.
+/// How a simulated bank misbehaves. Rates are per call. Of `lost_before` to `late`, `outage` and
+/// `duplicate` at most one happens to a call: each has a draw of its own, and the first that holds
+/// counts.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct FaultProfile {
     /// How long any call takes.
@@ -230,35 +231,27 @@ impl FaultProfile {
     }
 
     /// The faults of which at most one happens to a call, in the order they are drawn.
-    pub(super) fn exclusive(&self) -> [(Fault, f64); 11] {
+    pub(super) fn exclusive(&self) -> [(Fault, Rate); 11] {
         [
-            (Fault::LostBefore, self.lost_before.0),
-            (Fault::LostAfter, self.lost_after.0),
-            (Fault::ResetMidAnswer, self.reset_mid_answer.0),
-            (Fault::Unreadable, self.unreadable.0),
-            (Fault::ErrorBefore, self.error_before.0),
-            (Fault::ErrorAfter, self.error_after.0),
-            (Fault::Throttled, self.throttled.rate.0),
-            (Fault::Slow, self.slow.rate.0),
-            (Fault::Late, self.late.rate.0),
-            (Fault::Outage, self.outage.rate.0),
-            (Fault::Duplicate, self.duplicate.0),
+            (Fault::LostBefore, self.lost_before),
+            (Fault::LostAfter, self.lost_after),
+            (Fault::ResetMidAnswer, self.reset_mid_answer),
+            (Fault::Unreadable, self.unreadable),
+            (Fault::ErrorBefore, self.error_before),
+            (Fault::ErrorAfter, self.error_after),
+            (Fault::Throttled, self.throttled.rate),
+            (Fault::Slow, self.slow.rate),
+            (Fault::Late, self.late.rate),
+            (Fault::Outage, self.outage.rate),
+            (Fault::Duplicate, self.duplicate),
         ]
     }
 
     /// Whether nothing ever goes wrong, so that nothing need be drawn.
     pub(crate) fn is_healthy(&self) -> bool {
-        self.exclusive().iter().all(|(_, rate)| *rate == 0.0)
+        self.exclusive().iter().all(|(_, rate)| rate.0 == 0.0)
             && self.declined.0 == 0.0
             && self.inquiry_not_found.rate.0 == 0.0
             && self.latency_ms.0 == self.latency_ms.1
-    }
-
-    pub(super) fn validate(self) -> Result<Self, InvalidProfile> {
-        let sum: f64 = self.exclusive().iter().map(|(_, rate)| rate).sum();
-        if sum > 1.0 + 1e-9 {
-            return Err(InvalidProfile::Sum { sum });
-        }
-        Ok(self)
     }
 }

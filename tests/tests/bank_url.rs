@@ -1,4 +1,5 @@
-//! A bank that forgets, over real processes: what it has forgotten is never sent to it again.
+//! The bank behind a URL, over real processes: what a bank has forgotten is never sent to it again, and
+//! what is sent goes to the bank and to nobody else.
 
 use std::time::Duration;
 
@@ -46,4 +47,25 @@ async fn a_restart_after_the_banks_memory_is_over_asks_and_does_not_send() {
     assert_eq!(settled.status, StatusCode::CREATED, "{settled:?}");
     let debits: Vec<u64> = debits(&bank).await.into_values().collect();
     assert_eq!(debits, [1], "asked, and not sent again");
+}
+
+#[tokio::test]
+async fn a_proxy_in_the_environment_is_not_used() {
+    let bank = Server::start_bank(&[]);
+    let data = tempfile::tempdir().unwrap();
+    // Nobody listens there: a payment that went that way would not settle.
+    let nowhere = "http://127.0.0.1:9";
+    let environment = [
+        "HTTP_PROXY",
+        "http_proxy",
+        "ALL_PROXY",
+        "all_proxy",
+        "HTTPS_PROXY",
+    ];
+    let environment = environment.map(|name| (name, nowhere));
+    let url = bank.url();
+    let server = Server::start_in(&environment, data.path(), &["--bank", &url]);
+    let settled = server.client().pay("direct", BODY).await.unwrap();
+    assert_eq!(settled.status, StatusCode::CREATED, "{settled:?}");
+    assert_eq!(debits(&bank).await.len(), 1);
 }
