@@ -8,9 +8,6 @@ use bincode::Options;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// The format version that this build writes, and the newest it reads.
-pub const FORMAT_VERSION: u8 = 1;
-
 /// No stored value's body is larger, in bytes. sled moves values of about 128 KiB and more to blob
 /// files that no sync of the log covers, so everything stays well below.
 pub const BODY_BYTES_MAX: u64 = 96 * 1024;
@@ -32,9 +29,25 @@ pub enum Kind {
     Meta,
     /// The mark of a journal entry that contradicts a finished payment.
     Contradiction,
+    /// An account's balance in one currency.
+    Account,
 }
 
 impl Kind {
+    /// The format version that this build writes. Every version up to it is read.
+    pub const fn version(self) -> u8 {
+        match self {
+            // Version 2 added the digest of the entry before.
+            Self::Journal => 2,
+            Self::Payment
+            | Self::Id
+            | Self::Unfinished
+            | Self::Meta
+            | Self::Contradiction
+            | Self::Account => 1,
+        }
+    }
+
     const fn tag(self) -> u8 {
         match self {
             Self::Payment => b'p',
@@ -43,6 +56,7 @@ impl Kind {
             Self::Unfinished => b'u',
             Self::Meta => b'm',
             Self::Contradiction => b'c',
+            Self::Account => b'a',
         }
     }
 }
@@ -57,10 +71,12 @@ pub enum DecodeError {
         len: usize,
     },
     /// Written by a newer Holdfast, or damaged in its first byte.
-    #[error("the value has format version {found}; this build reads up to {FORMAT_VERSION}")]
+    #[error("the value has format version {found}; this build reads up to {newest}")]
     UnknownVersion {
         /// The version found.
         found: u8,
+        /// The newest version of its kind.
+        newest: u8,
     },
     /// Damaged, or moved from where it was written.
     #[error("the checksum does not match: the value is damaged or stands under a wrong key")]
@@ -79,9 +95,9 @@ fn options() -> impl Options {
     bincode::DefaultOptions::new().with_limit(BODY_BYTES_MAX)
 }
 
-fn checksum(kind: Kind, key: &[u8], body: &[u8]) -> u32 {
+fn checksum(version: u8, kind: Kind, key: &[u8], body: &[u8]) -> u32 {
     let mut hasher = crc32fast::Hasher::new();
-    hasher.update(&[FORMAT_VERSION, kind.tag()]);
+    hasher.update(&[version, kind.tag()]);
     // The key's length keeps a byte from wandering between key and body.
     hasher.update(&u32::try_from(key.len()).unwrap_or(u32::MAX).to_le_bytes());
     hasher.update(key);
@@ -94,23 +110,41 @@ fn checksum(kind: Kind, key: &[u8], body: &[u8]) -> u32 {
 /// # Errors
 /// When the body would be larger than [`BODY_BYTES_MAX`].
 pub fn encode<T: Serialize>(kind: Kind, key: &[u8], value: &T) -> Result<Vec<u8>, EncodeError> {
+    encode_as(kind.version(), kind, key, value)
+}
+
+/// As [`encode`], in an older version of the kind's format.
+///
+/// # Errors
+/// When the body would be larger than [`BODY_BYTES_MAX`].
+pub fn encode_as<T: Serialize>(
+    version: u8,
+    kind: Kind,
+    key: &[u8],
+    value: &T,
+) -> Result<Vec<u8>, EncodeError> {
     let mut bytes = Vec::with_capacity(512);
-    bytes.push(FORMAT_VERSION);
+    bytes.push(version);
     bytes.extend_from_slice(&[0; HEADER_BYTES - 1]);
     options()
         .serialize_into(&mut bytes, value)
         .map_err(EncodeError)?;
-    let checksum = checksum(kind, key, &bytes[HEADER_BYTES..]);
+    let checksum = checksum(version, kind, key, &bytes[HEADER_BYTES..]);
     bytes[1..HEADER_BYTES].copy_from_slice(&checksum.to_le_bytes());
     Ok(bytes)
 }
 
-/// How many bytes the body of `value` has.
+/// The body of `value` alone: what digests are taken over.
 ///
 /// # Errors
 /// When it would be larger than [`BODY_BYTES_MAX`].
-pub fn body_bytes<T: Serialize>(value: &T) -> Result<u64, EncodeError> {
-    options().serialized_size(value).map_err(EncodeError)
+pub fn body<T: Serialize>(value: &T) -> Result<Vec<u8>, EncodeError> {
+    options().serialize(value).map_err(EncodeError)
+}
+
+/// The format version that bytes claim; `None` when there are none.
+pub fn version_of(bytes: &[u8]) -> Option<u8> {
+    bytes.first().copied()
 }
 
 /// Decodes the value stored under `key`.
@@ -124,10 +158,11 @@ pub fn decode<T: DeserializeOwned>(kind: Kind, key: &[u8], bytes: &[u8]) -> Resu
     let [version, expected @ ..] = header else {
         return Err(DecodeError::Truncated { len: bytes.len() });
     };
-    if *version != FORMAT_VERSION {
-        return Err(DecodeError::UnknownVersion { found: *version });
+    if !(1..=kind.version()).contains(version) {
+        let (found, newest) = (*version, kind.version());
+        return Err(DecodeError::UnknownVersion { found, newest });
     }
-    if checksum(kind, key, body).to_le_bytes() != *expected {
+    if checksum(*version, kind, key, body).to_le_bytes() != *expected {
         return Err(DecodeError::Checksum);
     }
     options().deserialize(body).map_err(DecodeError::Body)
@@ -148,7 +183,7 @@ mod tests {
     #[test]
     fn a_newer_version_is_named() {
         let mut bytes = encode(Kind::Meta, b"k", &7_u64).unwrap();
-        bytes[0] = FORMAT_VERSION + 1;
+        bytes[0] = Kind::Meta.version() + 1;
         let error = decode::<u64>(Kind::Meta, b"k", &bytes).unwrap_err();
         assert_eq!(
             error.to_string(),

@@ -3,7 +3,10 @@
 //! The rooms, from the inside out:
 //!
 //! - [`payment`]: the pure core. States, events, one `transition` function.
+//! - [`ledger`]: double entry, two phases; pure as well.
 //! - [`retry`]: when to try again; pure as well.
+//! - [`chain`]: binds each journal entry to the one before.
+//! - [`replay`]: payments and balances out of the journal alone.
 //! - [`store`]: the source of truth, as a trait, and its embedded adapter.
 //! - [`pipeline`]: the one way to write: group commit, and the permits that follow from it.
 //! - [`bank`]: the port to the bank, which takes a permit by value.
@@ -15,12 +18,15 @@
 
 pub mod bank;
 pub mod breaker;
+pub mod chain;
 pub mod clock;
 pub mod codec;
 pub mod fatal;
+pub mod ledger;
 pub mod metrics;
 pub mod payment;
 pub mod pipeline;
+pub mod replay;
 pub mod retry;
 pub mod service;
 pub mod source;

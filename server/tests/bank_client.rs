@@ -67,7 +67,7 @@ async fn permit() -> SendPermit {
     let write = Write::new(admitted).then(dispatched);
     match pipeline.commit(write).await.unwrap() {
         Committed::Applied { permit, .. } => permit.unwrap(),
-        Committed::Lost { .. } => panic!("nobody else writes"),
+        Committed::Lost { .. } | Committed::Refused(_) => panic!("nobody else writes"),
     }
 }
 

@@ -6,8 +6,12 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use holdfast_engine::payment::{Cause, JournalEntry, Merchant, Payment, PaymentId, PaymentKey};
+use holdfast_engine::ledger::{Balance, Book, LedgerError};
+use holdfast_engine::payment::{
+    AccountId, Cause, Currency, JournalEntry, Merchant, Payment, PaymentId, PaymentKey,
+};
 use holdfast_engine::store::{Page, Query, Store, StoreError, Verdict, Write};
+use tokio::sync::watch;
 
 /// Payments and journal in memory. A commit takes `sync_ms` of (virtual) time and can be made to
 /// fail as a disk would.
@@ -20,6 +24,7 @@ pub struct SimulatedStore {
     fail_next_sync: AtomicBool,
     poisoned: AtomicBool,
     closed: AtomicBool,
+    appended: watch::Sender<u64>,
 }
 
 #[derive(Debug, Default, Clone)]
@@ -27,6 +32,7 @@ struct Content {
     payments: BTreeMap<PaymentKey, Payment>,
     ids: BTreeMap<(Merchant, PaymentId), PaymentKey>,
     journal: Vec<JournalEntry>,
+    book: Book,
     commits: u64,
 }
 
@@ -48,8 +54,11 @@ impl SimulatedStore {
 
     /// What a new process would find: the durable content, in a store that has not failed.
     pub fn reopen(&self) -> Self {
+        let content = self.lock().clone();
+        let appended = watch::Sender::new(content.journal.len() as u64);
         Self {
-            content: Mutex::new(self.lock().clone()),
+            content: Mutex::new(content),
+            appended,
             ..Self::default()
         }
     }
@@ -82,6 +91,20 @@ impl Content {
                 current: current.cloned().map(Box::new),
             };
         }
+        // On a copy, so that a write that is refused half-way leaves nothing.
+        let mut book = self.book.clone();
+        for step in write.steps() {
+            if let Some(movement) = &step.entry.movement
+                && let Err(full) = book.apply(&write.key().merchant, movement)
+            {
+                assert!(
+                    matches!(full, LedgerError::Full { .. }),
+                    "the books do not fit the payments: {full}"
+                );
+                return Verdict::Refused(full);
+            }
+        }
+        self.book = book;
         let payment = write.last().clone();
         self.journal
             .extend(write.steps().iter().map(|step| step.entry.clone()));
@@ -110,7 +133,9 @@ impl Store for SimulatedStore {
             ));
         }
         next.commits += 1;
+        let sequence = next.journal.len() as u64;
         *self.lock() = next;
+        self.appended.send_replace(sequence);
         Ok(verdicts)
     }
 
@@ -195,6 +220,35 @@ impl Store for SimulatedStore {
             .take(limit)
             .map(|(sequence, entry)| (sequence, entry.clone()))
             .collect())
+    }
+
+    async fn account(
+        &self,
+        merchant: &Merchant,
+        account: &AccountId,
+    ) -> Result<Vec<(Currency, Balance)>, StoreError> {
+        self.ensure_usable()?;
+        Ok(self.lock().book.account(merchant, account))
+    }
+
+    async fn journal(
+        &self,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<(u64, JournalEntry)>, StoreError> {
+        self.ensure_usable()?;
+        let content = self.lock();
+        let entries = (1..).zip(&content.journal);
+        let following = entries
+            .filter(|(sequence, _)| *sequence > after)
+            .take(limit);
+        Ok(following
+            .map(|(sequence, entry)| (sequence, entry.clone()))
+            .collect())
+    }
+
+    fn appended(&self) -> watch::Receiver<u64> {
+        self.appended.subscribe()
     }
 
     async fn unfinished(

@@ -6,6 +6,7 @@ use std::process::Command;
 use holdfast_tests::sample::{BODY, DECLINED_BODY};
 use holdfast_tests::{Answer, Server, holdfast};
 use http::{Method, StatusCode};
+use serde_json::json;
 
 const JSON: (&str, &str) = ("content-type", "application/json");
 const KEY: (&str, &str) = ("idempotency-key", "\"contract\"");
@@ -370,4 +371,52 @@ async fn with_api_keys_each_merchant_sees_only_its_own() {
     let cancel = format!("{location}/cancel");
     let cancel = client.send(Method::POST, &cancel, &mall, "").await.unwrap();
     assert_eq!(cancel.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn accounts_hold_on_admission_post_on_settlement_and_void_on_failure() {
+    let data = tempfile::tempdir().unwrap();
+    let server = Server::start(data.path(), &["--bank-latency-ms", "300"]);
+    let client = server.client();
+    let account = |name: &'static str| {
+        let client = client.clone();
+        async move { client.get(&format!("/v1/accounts/{name}")).await.unwrap() }
+    };
+    let balance = |debits: (u64, u64), credits: (u64, u64)| {
+        json!([{
+            "currency": "EUR", "debits_pending": debits.0, "debits_posted": debits.1,
+            "credits_pending": credits.0, "credits_posted": credits.1,
+        }])
+    };
+    for never in ["acct_alice", "no%20account", "x%00y"] {
+        let path = format!("/v1/accounts/{never}");
+        let answer = client.get(&path).await.unwrap();
+        check_every_answer(&answer);
+        assert_eq!(answer.status, StatusCode::NOT_FOUND, "{never}");
+    }
+    let in_flight = [("prefer", "wait=0")];
+    client.pay_with("held", BODY, &in_flight).await.unwrap();
+    let alice = account("acct_alice").await;
+    check_every_answer(&alice);
+    assert_eq!(alice.json()["account"], "acct_alice");
+    assert_eq!(alice.json()["balances"], balance((1999, 0), (0, 0)));
+    assert_eq!(
+        account("acct_shop").await.json()["balances"],
+        balance((0, 0), (1999, 0))
+    );
+
+    client.pay("held", BODY).await.unwrap();
+    client.pay("declined", DECLINED_BODY).await.unwrap();
+    assert_eq!(
+        account("acct_alice").await.json()["balances"],
+        balance((0, 1999), (0, 0))
+    );
+    assert_eq!(
+        account("acct_shop").await.json()["balances"],
+        balance((0, 0), (0, 1999))
+    );
+    assert_eq!(
+        account("acct_declined").await.json()["balances"],
+        balance((0, 0), (0, 0))
+    );
 }

@@ -46,11 +46,11 @@ fn sled_of(directory: &Path) -> sled::Db {
 fn a_store_of_a_newer_format_is_refused_and_its_version_named() {
     let directory = tempfile::tempdir().unwrap();
     drop(open(directory.path()).unwrap());
-    mark(directory.path(), Some("holdfast store format 2"));
+    mark(directory.path(), Some("holdfast store format 3"));
     let message = said(directory.path());
-    assert!(message.contains("format version 2"), "{message}");
-    assert!(message.contains("knows versions up to 1"), "{message}");
-    mark(directory.path(), Some("holdfast store format 1"));
+    assert!(message.contains("format version 3"), "{message}");
+    assert!(message.contains("knows versions up to 2"), "{message}");
+    mark(directory.path(), Some("holdfast store format 2"));
     assert!(
         open(directory.path()).is_ok(),
         "nothing was harmed by the refusal"

@@ -11,11 +11,15 @@
 use std::fmt::Write;
 use std::path::PathBuf;
 
+use holdfast_engine::chain::Digest;
+use holdfast_engine::codec::{self, Kind};
+use holdfast_engine::ledger::{Balance, Book};
 use holdfast_engine::payment::{
     BankTransactionId, Decision, Event, Evidence, Payment, PaymentId, Step, Timestamp, transition,
 };
 use holdfast_engine::store::format::{
-    Chunk, LinkedEntry, Record, decode_id, encode_id, id_key, payment_key, sequence_key,
+    Chunk, LinkedEntry, Record, account_key, account_of, decode_id, encode_id, id_key, payment_key,
+    sequence_key,
 };
 use holdfast_tests::sample::{key, request};
 
@@ -76,8 +80,8 @@ fn the_record_of_version_1_is_written_and_read_as_ever() {
     }
 }
 
-#[test]
-fn the_journal_of_version_1_is_written_and_read_as_ever() {
+/// The chunk that holds the golden life.
+fn chunk(before: Option<Digest>) -> Chunk {
     let mut previous = None;
     let entries = (15..).zip(life()).map(|(sequence, step)| {
         let linked = LinkedEntry {
@@ -87,13 +91,45 @@ fn the_journal_of_version_1_is_written_and_read_as_ever() {
         previous = Some(sequence);
         linked
     });
-    let chunk = Chunk {
+    Chunk {
+        previous: before,
         entries: entries.collect(),
-    };
+    }
+}
+
+#[test]
+fn the_journal_of_version_1_is_read_as_ever() {
+    let chunk = chunk(None);
+    let bytes = golden("journal-v1.hex", &chunk.encode(15).unwrap());
+    assert_eq!(Chunk::decode(&sequence_key(15), &bytes).unwrap(), chunk);
+}
+
+#[test]
+fn the_journal_of_version_2_is_written_and_read_as_ever() {
+    let [admitted, ..] = life();
+    let before = Digest::GENESIS.after(14, &admitted.entry).unwrap();
+    let chunk = chunk(Some(before));
     let current = chunk.encode(15).unwrap();
-    let bytes = golden("journal-v1.hex", &current);
+    let bytes = golden("journal-v2.hex", &current);
     assert_eq!(bytes, current);
     assert_eq!(Chunk::decode(&sequence_key(15), &bytes).unwrap(), chunk);
+}
+
+#[test]
+fn the_balance_of_version_1_is_written_and_read_as_ever() {
+    let [admitted, ..] = life();
+    let movement = admitted.entry.movement.unwrap();
+    let merchant = admitted.entry.merchant;
+    let mut book = Book::default();
+    book.apply(&merchant, &movement).unwrap();
+    let (key, balance) = book.iter().next().unwrap();
+    let storage_key = account_key(key);
+    let current = codec::encode(Kind::Account, &storage_key, balance).unwrap();
+    let bytes = golden("account-v1.hex", &current);
+    assert_eq!(bytes, current);
+    let decoded: Balance = codec::decode(Kind::Account, &storage_key, &bytes).unwrap();
+    assert_eq!(decoded, *balance);
+    assert_eq!(account_of(&storage_key).as_ref(), Some(key));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Money in integer minor units with an ISO 4217 currency. No floating point anywhere.
 
+use std::cmp::Ordering;
 use std::fmt;
 use std::sync::Arc;
 
@@ -91,6 +92,25 @@ impl TryFrom<Arc<str>> for Currency {
 impl From<Currency> for &'static str {
     fn from(currency: Currency) -> Self {
         currency.code()
+    }
+}
+
+impl Ord for Currency {
+    /// By code.
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.code().cmp(other.code())
+    }
+}
+
+impl PartialOrd for Currency {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl fmt::Display for Currency {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.code())
     }
 }
 

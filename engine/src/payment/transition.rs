@@ -367,6 +367,12 @@ fn dress(payment: &Payment, event: &Event, decided: Move, now: Timestamp) -> Ste
         state: decided.to,
         attempts,
         version: payment.version + 1,
+        // The journal knows no other beginning than the admission.
+        created_at: if admission.is_some() {
+            now
+        } else {
+            payment.created_at
+        },
         updated_at: now,
         ..payment.clone()
     };

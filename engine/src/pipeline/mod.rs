@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use crate::fatal::{Failure, FatalError};
+use crate::ledger::LedgerError;
 use crate::metrics::Metrics;
 use crate::payment::{Payment, Phase, State};
 use crate::store::{Store, Verdict, Write};
@@ -44,6 +45,8 @@ pub enum Committed {
         /// The record that stands, if any.
         current: Option<Arc<Payment>>,
     },
+    /// An account has no room for the hold of an admission; nothing was written.
+    Refused(LedgerError),
 }
 
 /// The pipeline stopped: the write may or may not be durable, and only a restart will tell.
@@ -161,6 +164,7 @@ fn committed(payment: Arc<Payment>, verdict: Verdict) -> Committed {
             let permit = sending.then(|| SendPermit::mint(&payment));
             Committed::Applied { payment, permit }
         }
+        Verdict::Refused(full) => Committed::Refused(full),
         Verdict::Lost { current } => Committed::Lost {
             current: current.map(|payment| Arc::new(*payment)),
         },

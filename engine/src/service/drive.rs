@@ -116,6 +116,10 @@ async fn admit(
             pilot.flight.publish_admitted(payment.clone());
             Some((payment, permit.zip(turn)))
         }
+        Committed::Refused(full) => {
+            pilot.flight.publish_refused(full);
+            None
+        }
         // Another writer (a replica, say) was first with this key.
         Committed::Lost { current } => {
             let payment = current?;
@@ -267,8 +271,8 @@ impl Drive {
                 self.adopt(payment.clone());
                 self.call(&payment, (permit, turn)).await
             }
-            Ok(Committed::Applied { permit: None, .. }) => {
-                unreachable!("a durable dispatch comes with its permit")
+            Ok(Committed::Applied { permit: None, .. } | Committed::Refused(_)) => {
+                unreachable!("a durable dispatch comes with its permit, and holds nothing")
             }
             Ok(Committed::Lost { .. }) => self.reload().await,
             Err(_) => Err(Pause::Land),
@@ -365,6 +369,7 @@ impl Drive {
                 self.adopt(payment);
                 self.at_once()
             }
+            Ok(Committed::Refused(_)) => unreachable!("only an admission places a hold"),
             Ok(Committed::Lost { .. }) => {
                 let reloaded = self.reload().await;
                 // What the bank said meanwhile may not fit what was decided without it.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::ledger::LedgerError;
 use crate::payment::Payment;
 
 /// Why a create was not answered with its payment. None of these charged anything.
@@ -18,6 +19,9 @@ pub enum CreateError {
     /// The key's payment is in flight and the client did not want to join it.
     #[error("the key's payment is in flight")]
     InProgress(Arc<Payment>),
+    /// One of its accounts has no room for it. Nothing was stored; the key stays unused.
+    #[error(transparent)]
+    AccountFull(LedgerError),
     /// The request was not taken in.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),

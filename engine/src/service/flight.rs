@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{Notify, watch};
 
 use crate::fatal::{Failure, FatalError};
+use crate::ledger::LedgerError;
 use crate::metrics::Metrics;
 use crate::payment::{Payment, PaymentKey};
 
@@ -16,6 +17,8 @@ pub(super) struct Stage {
     pub(super) payment: Option<Arc<Payment>>,
     /// Whether this flight admitted it, rather than found it in the store.
     pub(super) admitted_here: bool,
+    /// Why the payment was not taken in, if its accounts had no room.
+    pub(super) refused: Option<LedgerError>,
     /// Whether the flight is over. The payment may be unfinished then: parked, or in review.
     pub(super) ended: bool,
 }
@@ -46,6 +49,11 @@ impl Flight {
     pub(super) fn publish(&self, payment: Arc<Payment>) {
         self.stage
             .send_modify(|stage| stage.payment = Some(payment));
+    }
+
+    /// Tells everyone who joined that the payment was not taken in.
+    pub(super) fn publish_refused(&self, full: LedgerError) {
+        self.stage.send_modify(|stage| stage.refused = Some(full));
     }
 
     /// As [`Self::publish`], for the payment that this flight itself admitted.

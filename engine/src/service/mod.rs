@@ -4,6 +4,7 @@
 //! and only then reads the store; everyone else joins. A flight is a task of its own, so a client
 //! that hangs up cancels nothing.
 
+mod books;
 mod cache;
 mod calls;
 mod drive;
@@ -31,6 +32,7 @@ use crate::payment::{
 use crate::pipeline::{Committed, Pipeline};
 use crate::source::SeededSource;
 use crate::store::{Page, Query, Store, StoreError, Write};
+pub use books::FeedPage;
 use cache::Cache;
 pub use errors::{CancelError, CreateError, Unavailable};
 use flight::{Boarding, Flight, Flights};
@@ -198,7 +200,12 @@ impl Service {
         let known = stage
             .wait_for(|stage| stage.payment.is_some() || stage.ended)
             .await;
-        let known = known.map_or(None, |stage| stage.payment.clone());
+        let (known, refused) = known.map_or((None, None), |stage| {
+            (stage.payment.clone(), stage.refused.clone())
+        });
+        if let Some(full) = refused {
+            return Err(CreateError::AccountFull(full));
+        }
         let payment = known.ok_or(Unavailable::Stopped)?;
         same_request(&payment, &request)?;
         let replayed = !(opened && stage.borrow().admitted_here);
@@ -308,6 +315,7 @@ impl Service {
             };
             match self.inner.change(step, Aftermath::None).await? {
                 Committed::Applied { payment, .. } => return Ok(payment),
+                Committed::Refused(_) => unreachable!("only an admission places a hold"),
                 // Someone moved it first. Versions only rise and the machine is finite, so this
                 // ends: look again.
                 Committed::Lost { .. } => {}

@@ -60,6 +60,7 @@ impl Service {
             }
             match inner.change(step, Aftermath::Watch).await? {
                 Committed::Applied { payment, .. } => return Ok(payment),
+                Committed::Refused(_) => unreachable!("only an admission places a hold"),
                 // Someone moved it first: look again, which ends in one of the answers above.
                 Committed::Lost { .. } => {}
             }

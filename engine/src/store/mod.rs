@@ -9,10 +9,13 @@
 mod sled;
 
 use async_trait::async_trait;
+use tokio::sync::watch;
 
 use crate::codec::{DecodeError, EncodeError};
+use crate::ledger::{Balance, LedgerError};
 use crate::payment::{
-    IdempotencyKey, JournalEntry, Merchant, Payment, PaymentId, PaymentKey, StateName, Step,
+    AccountId, Currency, IdempotencyKey, JournalEntry, Merchant, Payment, PaymentId, PaymentKey,
+    StateName, Step,
 };
 
 pub use self::sled::{OpenError, OpenProblem, SledOptions, SledStore, format};
@@ -77,6 +80,8 @@ pub enum Verdict {
         /// The record that stands, if any.
         current: Option<Box<Payment>>,
     },
+    /// An account has no room for the hold; nothing of it was applied. Only an admission can be.
+    Refused(LedgerError),
 }
 
 /// A page of payments, newest first.
@@ -146,6 +151,24 @@ pub trait Store: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<(u64, JournalEntry)>, StoreError>;
 
+    /// The balances of a merchant's account in each currency it moved in; empty when it never moved.
+    async fn account(
+        &self,
+        merchant: &Merchant,
+        account: &AccountId,
+    ) -> Result<Vec<(Currency, Balance)>, StoreError>;
+
+    /// Journal entries of all merchants after a sequence, in order; at most `limit`, and at least one
+    /// when there is one.
+    async fn journal(
+        &self,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<(u64, JournalEntry)>, StoreError>;
+
+    /// The sequence of the last durable journal entry, as it grows; 0 when there is none.
+    fn appended(&self) -> watch::Receiver<u64>;
+
     /// The keys of unfinished payments, oldest first, after the given id; at most `limit`.
     async fn unfinished(
         &self,
@@ -199,6 +222,9 @@ pub enum StoreError {
         /// The key, in printable form.
         key: String,
     },
+    /// The balances do not fit the payments.
+    #[error("the ledger's balances do not fit its payments")]
+    Ledger(#[source] LedgerError),
     /// A value is too large to be stored; the API's limits should have refused it.
     #[error("a value cannot be encoded")]
     Encode(#[from] EncodeError),

@@ -13,6 +13,7 @@ use poem_openapi::registry::{
 };
 use poem_openapi::types::Type;
 
+use super::account_view::AccountView;
 use super::event_view::EventPageView;
 use super::problem::ProblemView;
 use super::view::{PaymentPageView, PaymentView};
@@ -57,6 +58,9 @@ pub(crate) enum Content {
     Payment,
     PaymentPage,
     EventPage,
+    /// A page of events, or a stream of them.
+    Feed,
+    Account,
     Problem,
     Text,
     Empty,
@@ -123,11 +127,23 @@ pub(super) const fn problem(status: u16, description: &'static str) -> Case {
 }
 
 impl Content {
+    fn media_types(self) -> Vec<MetaMediaType> {
+        let mut media_types: Vec<_> = self.media_type().into_iter().collect();
+        if let Self::Feed = self {
+            media_types.push(MetaMediaType {
+                content_type: "text/event-stream",
+                schema: inline(MetaSchema::new("string")),
+            });
+        }
+        media_types
+    }
+
     fn media_type(self) -> Option<MetaMediaType> {
         let (content_type, schema) = match self {
             Self::Payment => ("application/json", reference::<PaymentView>()),
             Self::PaymentPage => ("application/json", reference::<PaymentPageView>()),
-            Self::EventPage => ("application/json", reference::<EventPageView>()),
+            Self::EventPage | Self::Feed => ("application/json", reference::<EventPageView>()),
+            Self::Account => ("application/json", reference::<AccountView>()),
             Self::Problem => ("application/problem+json", reference::<ProblemView>()),
             Self::Text => ("text/plain", inline(MetaSchema::new("string"))),
             Self::Empty => return None,
@@ -142,7 +158,8 @@ impl Content {
         match self {
             Self::Payment => PaymentView::register(registry),
             Self::PaymentPage => PaymentPageView::register(registry),
-            Self::EventPage => EventPageView::register(registry),
+            Self::EventPage | Self::Feed => EventPageView::register(registry),
+            Self::Account => AccountView::register(registry),
             Self::Problem => ProblemView::register(registry),
             Self::Text | Self::Empty => {}
         }
@@ -186,7 +203,7 @@ impl<O: Operation> ApiResponse for Answer<O> {
             description: case.description,
             status: Some(case.status),
             status_range: None,
-            content: case.content.media_type().into_iter().collect(),
+            content: case.content.media_types(),
             headers: case.headers.iter().map(|header| header.meta()).collect(),
         });
         MetaResponses {

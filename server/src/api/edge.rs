@@ -212,12 +212,14 @@ fn invalid_parameter(name: &str, reason: &str) -> Problem {
 }
 
 /// The API's addresses and the methods each takes; `{}` stands for one path segment.
-const ROUTES: [(&str, &[&str]); 10] = [
+const ROUTES: [(&str, &[&str]); 12] = [
     ("/v1/payments", &["GET", "POST"]),
     ("/v1/payments/{}", &["GET"]),
     ("/v1/payments/{}/events", &["GET"]),
     ("/v1/payments/{}/cancel", &["POST"]),
     ("/v1/payments/{}/resolve", &["POST"]),
+    ("/v1/accounts/{}", &["GET"]),
+    ("/v1/events", &["GET"]),
     ("/v1/contradictions", &["GET"]),
     ("/livez", &["GET"]),
     ("/readyz", &["GET"]),

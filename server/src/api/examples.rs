@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use holdfast_engine::ledger::Book;
 use holdfast_engine::payment::{
     AccountId, Amount, BankTransactionId, Currency, Decision, DeclineCode, DeclineMessage, Event,
     Evidence, EvidenceText, IdempotencyKey, Interruption, JournalEntry, Merchant, Metadata,
@@ -13,6 +14,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::PAYMENTS_PATH;
+use super::account_view::AccountView;
 use super::event_view::{EventPageView, EventView};
 use super::problem::{FieldError, Kind, Problem};
 use super::view::{PaymentPageView, PaymentView};
@@ -113,6 +115,26 @@ pub(super) fn create_body() -> Value {
     })
 }
 
+/// The body of an operation that takes one.
+pub(super) fn body_of(operation: &str) -> Value {
+    match operation {
+        "resolvePayment" => json!({
+            "outcome": "settled", "evidence": "Statement of 2026-01-02, line 14",
+            "bank_transaction_id": "b_019b76daa80070008000000000000001",
+        }),
+        _ => create_body(),
+    }
+}
+
+/// An excerpt of the feed as server-sent events.
+pub(super) fn event_stream() -> Value {
+    let life = life();
+    let last = life.journal.len() as u64;
+    let view = EventView::of(last, &life.journal[life.journal.len() - 1]);
+    let data = serde_json::to_string(&view).expect("a view is plain data");
+    format!("id: {last}\nevent: transition\ndata: {data}\n\n").into()
+}
+
 fn value(view: impl serde::Serialize) -> Value {
     serde_json::to_value(view).expect("a view is plain data")
 }
@@ -142,6 +164,8 @@ pub(super) fn of(operation: &str, status: &str) -> Vec<Example> {
         "cancelPayment" => format!("{one}/cancel"),
         "resolvePayment" => format!("{one}/resolve"),
         "listContradictions" => "/v1/contradictions".to_owned(),
+        "getAccount" => "/v1/accounts/acct_alice".to_owned(),
+        "followEvents" => "/v1/events".to_owned(),
         other => format!("/{other}"),
     };
     match (operation, status) {
@@ -159,7 +183,7 @@ pub(super) fn of(operation: &str, status: &str) -> Vec<Example> {
                 value: value(page),
             }]
         }
-        ("listPaymentEvents", "200") => {
+        ("listPaymentEvents" | "followEvents", "200") => {
             let events = (15..).zip(&life.journal);
             let data = events
                 .map(|(sequence, entry)| EventView::of(sequence, entry))
@@ -174,6 +198,21 @@ pub(super) fn of(operation: &str, status: &str) -> Vec<Example> {
             }]
         }
         ("resolvePayment", "200") => vec![payment("settled", &life.resolved)],
+        ("getAccount", "200") => {
+            let mut book = Book::default();
+            for entry in &life.journal {
+                if let Some(movement) = &entry.movement {
+                    book.apply(&entry.merchant, movement)
+                        .expect("the books fit");
+                }
+            }
+            let debtor = life.settled.request.debtor();
+            let balances = book.account(&life.settled.key.merchant, debtor);
+            vec![Example {
+                name: "one_payment",
+                value: value(AccountView::of(debtor, &balances)),
+            }]
+        }
         ("listContradictions", "200") => {
             let page = EventPageView {
                 data: vec![EventView::of(21, &life.contradiction)],
@@ -209,6 +248,7 @@ impl Example {
     }
 }
 
+#[expect(clippy::too_many_lines, reason = "one table, by status")]
 fn problems(status: &str, path: &str, life: &Life) -> Vec<Example> {
     let field = |field: &str, message: &str| {
         Problem::validation(vec![FieldError {
@@ -252,6 +292,10 @@ fn problems(status: &str, path: &str, life: &Life) -> Vec<Example> {
             "403" => vec![Problem::new(
                 Kind::Forbidden,
                 "This API key has the role merchant; this needs the role operator.",
+            )],
+            "404" if path.starts_with("/v1/accounts/") => vec![Problem::new(
+                Kind::NotFound,
+                "There is no such account: nothing ever moved.",
             )],
             "404" => vec![Problem::new(Kind::NotFound, "There is no such payment.")],
             "409" if is_create => vec![Problem::new(
@@ -300,6 +344,11 @@ fn problems(status: &str, path: &str, life: &Life) -> Vec<Example> {
                     "The key stands for a payment with another amount. Nothing was changed.",
                 )
                 .mismatched_fields(&["amount"]),
+                Problem::new(
+                    Kind::AccountFull,
+                    "The account acct_shop cannot take more in EUR. Nothing was changed.",
+                )
+                .new_key_safe(true),
             ],
             "500" => vec![Problem::new(
                 Kind::InternalError,

@@ -3,7 +3,9 @@
 //! [`FrontDoor::endpoint`] takes a request and always gives a response; it runs as well under the
 //! accept loop as in a test or a simulation.
 
+mod account_view;
 mod answers;
+mod books;
 mod create_body;
 mod docs;
 mod edge;
@@ -33,6 +35,7 @@ use poem_openapi::{OpenApiService, Tags};
 use prometheus_client::registry::Registry;
 
 pub(crate) use crate::api_keys::ApiKeys;
+use books::BooksApi;
 use edge::Edge;
 pub(crate) use json_body::is_json;
 pub(crate) use openapi::Document;
@@ -47,6 +50,8 @@ const PAYMENTS_PATH: &str = "/v1/payments";
 enum Tag {
     /// Create, replay, look at and cancel payments.
     Payments,
+    /// Balances, and the journal as a change feed.
+    Books,
     /// Decide what no machine can, and see what the bank contradicted. Needs the role operator.
     Operators,
     /// For load balancers, orchestrators and Prometheus.
@@ -100,9 +105,12 @@ impl FrontDoor {
 fn openapi_service(
     service: Service,
     registry: Arc<Registry>,
-) -> OpenApiService<(PaymentsApi, OperatorsApi, ProbesApi), ()> {
+) -> OpenApiService<(PaymentsApi, BooksApi, OperatorsApi, ProbesApi), ()> {
     let apis = (
         PaymentsApi {
+            service: service.clone(),
+        },
+        BooksApi {
             service: service.clone(),
         },
         OperatorsApi {

@@ -116,17 +116,22 @@ fn fixed(content_type: &'static str, body: String) -> impl Endpoint<Output = Res
 
 /// The schemas of what is rendered with every member, always. `Problem` leaves members out, and
 /// `CreatePayment` is what the server takes.
-const RENDERED: [&str; 9] = [
+const RENDERED: [&str; 11] = [
     "Payment",
     "PaymentPage",
     "Event",
     "EventPage",
     "Movement",
     "Failure",
+    "Account",
+    "Balance",
     "Contradiction",
     "FieldError",
     "Retry",
 ];
+
+/// Members of an event that are left out where its cause has no use for them.
+const LEFT_OUT: [&str; 3] = ["operator", "evidence", "contradiction"];
 
 fn complete(generated: &str) -> Value {
     let mut document: Value = serde_json::from_str(generated).expect("the generator emits JSON");
@@ -170,15 +175,19 @@ fn complete_schema(name: &str, schema: &mut Value) {
             .collect(),
         None => Vec::new(),
     };
-    // What is rendered always has every member; those that are optional in the code may be null.
+    // What is rendered always has every member, but for those that belong to some values only; those
+    // that are optional in the code may be null.
+    let always = |property: &&String| !(name == "Event" && LEFT_OUT.contains(&property.as_str()));
     for property in properties
         .keys()
         .filter(|property| !required.contains(property))
+        .filter(always)
     {
         let given = schema["properties"][property].take();
         schema["properties"][property] = nullable(given);
     }
-    schema["required"] = properties.keys().cloned().collect::<Vec<_>>().into();
+    let present = properties.keys().filter(always).cloned();
+    schema["required"] = present.collect::<Vec<_>>().into();
 }
 
 fn nullable(mut schema: Value) -> Value {
@@ -212,7 +221,7 @@ fn complete_operation(operation: &mut Value) {
         operation["security"] = json!([]);
     }
     if let Some(body) = operation.get_mut("requestBody") {
-        body["content"]["application/json"]["example"] = examples::create_body();
+        body["content"]["application/json"]["example"] = examples::body_of(&id);
     }
     let Some(responses) = operation["responses"].as_object_mut() else {
         return;
@@ -231,7 +240,11 @@ fn complete_operation(operation: &mut Value) {
         let given = examples::of(&id, status);
         assert!(!given.is_empty(), "{id} {status} has no example");
         if let Some(content) = response["content"].as_object_mut() {
-            for media_type in content.values_mut() {
+            for (content_type, media_type) in content {
+                if content_type == "text/event-stream" {
+                    media_type["example"] = examples::event_stream();
+                    continue;
+                }
                 let named = given.iter().map(|example| {
                     (
                         example.name.to_owned(),

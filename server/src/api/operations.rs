@@ -133,7 +133,8 @@ impl Operation for Create {
             Content::Problem,
             create_headers![],
             "`idempotency-key-reused`: the key stands for another request; `mismatched_fields` \
-             names where they differ. Nothing changed.",
+             names where they differ. `account-full`: an account of the payment has no room for it. \
+             Nothing changed.",
         ),
         case(
             500,
@@ -291,6 +292,49 @@ impl Operation for Contradictions {
         ),
         UNAUTHORIZED,
         FORBIDDEN,
+        INTERNAL,
+        UNAVAILABLE,
+    ];
+}
+
+/// `GET /v1/accounts/{account}`.
+pub(crate) struct Account;
+
+impl Operation for Account {
+    const CASES: &'static [Case] = &[
+        case(
+            200,
+            Content::Account,
+            &[CACHE_CONTROL],
+            "The account as it durably stands.",
+        ),
+        UNAUTHORIZED,
+        problem(
+            404,
+            "`not-found`: nothing ever moved on an account of that name.",
+        ),
+        INTERNAL,
+        UNAVAILABLE,
+    ];
+}
+
+/// `GET /v1/events`.
+pub(crate) struct Feed;
+
+impl Operation for Feed {
+    const CASES: &'static [Case] = &[
+        case(
+            200,
+            Content::Feed,
+            &[CACHE_CONTROL],
+            "A page of events in the journal's order; `next_cursor` is the next `after`. With \
+             `Accept: text/event-stream`: the events as they happen.",
+        ),
+        problem(
+            400,
+            "`validation-failed`: a parameter breaks a rule; `errors` names it.",
+        ),
+        UNAUTHORIZED,
         INTERNAL,
         UNAVAILABLE,
     ];

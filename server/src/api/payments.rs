@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use holdfast_engine::ledger::LedgerError;
 use holdfast_engine::payment::{IdempotencyKey, Payment, PaymentId, PaymentKey, State};
 use holdfast_engine::service::{CancelError, CreateError, Created, Service};
 use holdfast_engine::store::Query as StoreQuery;
@@ -359,6 +360,15 @@ fn render_create_error(error: CreateError) -> Response {
         CreateError::InProgress(payment) => {
             let detail = format!("The payment {} is still in flight.", payment.id);
             (Problem::new(Kind::InProgress, detail), true)
+        }
+        CreateError::AccountFull(full) => {
+            let (LedgerError::Full { account, currency }
+            | LedgerError::NotHeld { account, currency }) = full;
+            let detail = format!(
+                "The account {account} cannot take more in {currency}. Nothing was changed."
+            );
+            let problem = Problem::new(Kind::AccountFull, detail).new_key_safe(true);
+            (problem, false)
         }
         CreateError::Unavailable(reason) => (Problem::from(reason), false),
     };

@@ -27,12 +27,13 @@ pub(crate) enum Kind {
     ContentTooLarge,
     UnsupportedMediaType,
     KeyReused,
+    AccountFull,
     InternalError,
     Unavailable,
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 18] = [
+    pub(crate) const ALL: [Self; 19] = [
         Self::ValidationFailed,
         Self::KeyMissing,
         Self::KeyInvalid,
@@ -49,6 +50,7 @@ impl Kind {
         Self::ContentTooLarge,
         Self::UnsupportedMediaType,
         Self::KeyReused,
+        Self::AccountFull,
         Self::InternalError,
         Self::Unavailable,
     ];
@@ -71,6 +73,7 @@ impl Kind {
             Self::ContentTooLarge => "content-too-large",
             Self::UnsupportedMediaType => "unsupported-media-type",
             Self::KeyReused => "idempotency-key-reused",
+            Self::AccountFull => "account-full",
             Self::InternalError => "internal-error",
             Self::Unavailable => "unavailable",
         }
@@ -89,7 +92,7 @@ impl Kind {
             Self::VersionRequired => StatusCode::PRECONDITION_REQUIRED,
             Self::ContentTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::KeyReused => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::KeyReused | Self::AccountFull => StatusCode::UNPROCESSABLE_ENTITY,
             Self::InternalError => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         }
@@ -113,6 +116,7 @@ impl Kind {
             Self::ContentTooLarge => "The request body is too large",
             Self::UnsupportedMediaType => "The media type is not supported",
             Self::KeyReused => "The key was used for another request",
+            Self::AccountFull => "An account has no room for the payment",
             Self::InternalError => "Something went wrong inside Holdfast",
             Self::Unavailable => "The service takes nothing in right now",
         }
@@ -189,6 +193,11 @@ impl Kind {
                  differ. Nothing was changed. If this is a retry, send the original request again. If it \
                  is a new intent to pay, give it a key of its own."
             }
+            Self::AccountFull => {
+                "One side of an account, pending and posted together, holds at most 9007199254740991 minor \
+                 units, the largest integer that every JSON reader keeps exactly. This payment would pass \
+                 that. Nothing was stored or sent; the idempotency key stays unused."
+            }
             Self::InternalError => {
                 "A bug in Holdfast. Whatever the request had made durable stays durable: retry with the \
                  same key to learn how the payment stands."
@@ -219,7 +228,8 @@ impl Kind {
             | Self::Forbidden
             | Self::ContentTooLarge
             | Self::UnsupportedMediaType
-            | Self::KeyReused => 0,
+            | Self::KeyReused
+            | Self::AccountFull => 0,
         }
     }
 

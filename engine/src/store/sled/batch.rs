@@ -13,15 +13,21 @@ use std::sync::atomic::Ordering;
 use sled::Transactional;
 use sled::transaction::{ConflictableTransactionError, TransactionError, TransactionalTree};
 
-use super::format::{self, Chunk, JOURNAL_CHUNK_BYTES_MAX, LinkedEntry, Record};
+use super::books::Books;
+use super::format::{self, LinkedEntry, Record};
+use super::journal::JournalWriter;
 use super::read::{damaged, decode_chunk, decode_record, missing, printable, read};
 use super::{Inner, Live};
+use crate::chain::Head;
 use crate::codec::{self, Kind};
 use crate::payment::{PaymentId, PaymentKey};
 use crate::store::{StoreError, Verdict, Write};
 
 /// The mark moves once so many entries have been written since it last did.
 pub(super) const LOW_WATER_STRIDE: u64 = 4096;
+
+/// Under which key of `meta` the end of the hash chain stands.
+pub(super) const CHAIN_HEAD_KEY: &[u8] = b"chain_head";
 
 /// Under which key of `meta` the mark stands.
 pub(super) const LOW_WATER_KEY: &[u8] = b"low_water";
@@ -32,6 +38,7 @@ struct Trees<'a> {
     ids: &'a TransactionalTree,
     journal: &'a TransactionalTree,
     unfinished: &'a TransactionalTree,
+    accounts: &'a TransactionalTree,
     contradictions: &'a TransactionalTree,
     meta: &'a TransactionalTree,
 }
@@ -39,7 +46,8 @@ struct Trees<'a> {
 /// What a batch did, to be made known only after its sync.
 struct Applied {
     verdicts: Vec<Verdict>,
-    next_sequence: u64,
+    /// The end of the journal after the batch.
+    head: Head,
     admitted: Vec<(PaymentId, Live)>,
     finished: Vec<PaymentId>,
 }
@@ -51,13 +59,14 @@ struct MarkMove {
     lingering: BTreeMap<PaymentId, PaymentKey>,
 }
 
-type Conflict = ConflictableTransactionError<StoreError>;
+pub(super) type Conflict = ConflictableTransactionError<StoreError>;
 
 impl Inner {
     pub(super) fn commit(&self, batch: &[Write]) -> Result<Vec<Verdict>, StoreError> {
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         self.ensure_usable()?;
-        let first_sequence = writer.next_sequence;
+        let head = writer.head;
+        let first_sequence = head.sequence + 1;
         let mark = self.mark_move(first_sequence, writer.low_water);
         let number = writer.next_batch;
 
@@ -68,28 +77,30 @@ impl Inner {
             &self.ids,
             &self.journal,
             &self.unfinished,
+            &self.accounts,
             &self.contradictions,
             &self.meta,
         );
         let applied = trees.transaction(|trees| {
             // sled may run this closure more than once; it changes nothing outside.
-            let (payments, ids, journal, unfinished, contradictions, meta) = trees;
+            let (payments, ids, journal, unfinished, accounts, contradictions, meta) = trees;
             let trees = Trees {
                 payments,
                 ids,
                 journal,
                 unfinished,
+                accounts,
                 contradictions,
                 meta,
             };
-            self.apply(&trees, batch, first_sequence, mark.as_ref())
+            self.apply(&trees, batch, head, mark.as_ref())
         });
         let applied = applied.map_err(|error| match error {
             TransactionError::Abort(error) => error,
             TransactionError::Storage(error) => StoreError::Apply(Box::new(error)),
         });
         let synced = applied.and_then(|applied| {
-            if applied.next_sequence > first_sequence {
+            if applied.head != head {
                 self.sync()?;
             }
             Ok(applied)
@@ -97,10 +108,10 @@ impl Inner {
         let applied = synced.inspect_err(|_| self.poison())?;
 
         // Durable from here on: now it may be known.
-        writer.next_sequence = applied.next_sequence;
+        writer.head = applied.head;
         writer.next_batch = number + 1;
         let mut live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(mark) = mark.filter(|_| applied.next_sequence > first_sequence) {
+        if let Some(mark) = mark.filter(|_| applied.head != head) {
             writer.low_water = mark.to;
             for id in mark.lingering.keys() {
                 if let Some(live) = live.get_mut(id) {
@@ -114,6 +125,9 @@ impl Inner {
         }
         drop(live);
         self.durable.send_replace(number);
+        if applied.head != head {
+            self.appended.send_replace(applied.head.sequence);
+        }
         Ok(applied.verdicts)
     }
 
@@ -137,22 +151,28 @@ impl Inner {
         &self,
         trees: &Trees<'_>,
         batch: &[Write],
-        first_sequence: u64,
+        head: Head,
         mark: Option<&MarkMove>,
     ) -> Result<Applied, Conflict> {
-        let mut journal = JournalWriter::new(trees.journal, first_sequence);
+        let mut journal = JournalWriter::new(trees.journal, head);
+        let mut books = Books::new(trees.accounts);
         let mut applied = Applied {
             verdicts: Vec::with_capacity(batch.len()),
-            next_sequence: first_sequence,
+            head,
             admitted: Vec::new(),
             finished: Vec::new(),
         };
         for write in batch {
-            let verdict = self.apply_write(trees, write, &mut journal, &mut applied)?;
+            let verdict = self.apply_write(trees, write, &mut journal, &mut books, &mut applied)?;
             applied.verdicts.push(verdict);
         }
-        applied.next_sequence = journal.finish()?;
-        if let Some(mark) = mark.filter(|_| applied.next_sequence > first_sequence) {
+        books.finish()?;
+        applied.head = journal.finish()?;
+        if applied.head != head {
+            let value = encode(codec::encode(Kind::Meta, CHAIN_HEAD_KEY, &applied.head))?;
+            trees.meta.insert(CHAIN_HEAD_KEY, value)?;
+        }
+        if let Some(mark) = mark.filter(|_| applied.head != head) {
             let value = encode(codec::encode(Kind::Meta, LOW_WATER_KEY, &mark.to))?;
             trees.meta.insert(LOW_WATER_KEY, value)?;
             for (id, key) in &mark.lingering {
@@ -172,6 +192,7 @@ impl Inner {
         trees: &Trees<'_>,
         write: &Write,
         journal: &mut JournalWriter<'_>,
+        books: &mut Books<'_>,
         applied: &mut Applied,
     ) -> Result<Verdict, Conflict> {
         let storage_key = format::payment_key(write.key());
@@ -188,6 +209,10 @@ impl Inner {
         }
 
         let payment = write.last();
+        // Before anything of it is written: an account may have no room for it.
+        if let Err(full) = books.apply(write)? {
+            return Ok(Verdict::Refused(full));
+        }
         let mut previous = current.as_ref().map(Record::last_sequence);
         for step in write.steps() {
             let sequence = journal.push(LinkedEntry {
@@ -227,64 +252,14 @@ impl Inner {
     }
 }
 
-/// Packs consecutive entries into as few values as the size limit allows.
-struct JournalWriter<'a> {
-    tree: &'a TransactionalTree,
-    chunk: Chunk,
-    chunk_bytes: u64,
-    chunk_first: u64,
-    next: u64,
-}
-
-impl<'a> JournalWriter<'a> {
-    fn new(tree: &'a TransactionalTree, first_sequence: u64) -> Self {
-        Self {
-            tree,
-            chunk: Chunk::default(),
-            chunk_bytes: 0,
-            chunk_first: first_sequence,
-            next: first_sequence,
-        }
-    }
-
-    fn push(&mut self, entry: LinkedEntry) -> Result<u64, Conflict> {
-        let bytes = encode(codec::body_bytes(&entry))?;
-        if !self.chunk.entries.is_empty() && self.chunk_bytes + bytes > JOURNAL_CHUNK_BYTES_MAX {
-            self.write_chunk()?;
-        }
-        self.chunk.entries.push(entry);
-        self.chunk_bytes += bytes;
-        self.next += 1;
-        Ok(self.next - 1)
-    }
-
-    fn write_chunk(&mut self) -> Result<(), Conflict> {
-        let value = encode(self.chunk.encode(self.chunk_first))?;
-        self.tree
-            .insert(&format::sequence_key(self.chunk_first), value)?;
-        self.chunk.entries.clear();
-        self.chunk_bytes = 0;
-        self.chunk_first = self.next;
-        Ok(())
-    }
-
-    /// Writes what is left and returns the next free sequence.
-    fn finish(mut self) -> Result<u64, Conflict> {
-        if !self.chunk.entries.is_empty() {
-            self.write_chunk()?;
-        }
-        Ok(self.next)
-    }
-}
-
-fn encode<T>(encoded: Result<T, codec::EncodeError>) -> Result<T, Conflict> {
+pub(super) fn encode<T>(encoded: Result<T, codec::EncodeError>) -> Result<T, Conflict> {
     encoded.map_err(|error| ConflictableTransactionError::Abort(StoreError::Encode(error)))
 }
 
 /// Rebuilds the set of unfinished payments and the next sequence when a store is opened.
 pub(super) struct Replay {
     pub(super) live: BTreeMap<PaymentId, Live>,
-    pub(super) next_sequence: u64,
+    pub(super) head: Head,
     pub(super) low_water: u64,
 }
 
@@ -297,6 +272,11 @@ pub(super) fn replay(
         None => 1,
         Some(bytes) => codec::decode(Kind::Meta, LOW_WATER_KEY, &bytes)
             .map_err(damaged("meta", LOW_WATER_KEY))?,
+    };
+    let head: Head = match read(meta.get(CHAIN_HEAD_KEY), "meta")? {
+        None => Head::default(),
+        Some(bytes) => codec::decode(Kind::Meta, CHAIN_HEAD_KEY, &bytes)
+            .map_err(damaged("meta", CHAIN_HEAD_KEY))?,
     };
     let mut live = BTreeMap::new();
     for item in unfinished {
@@ -335,9 +315,13 @@ pub(super) fn replay(
             next_sequence += 1;
         }
     }
+    if next_sequence != head.sequence + 1 {
+        // The journal's end was cut off, or something was put behind it.
+        return Err(missing("journal", &head.sequence.min(next_sequence)));
+    }
     Ok(Replay {
         live,
-        next_sequence,
+        head,
         low_water,
     })
 }

@@ -13,14 +13,14 @@ use tokio::sync::watch;
 
 use super::batch::{self, Replay};
 use super::format::STORE_FORMAT;
-use super::{Inner, SledOptions, Writer};
+use super::{Inner, SledOptions, Writer, migrate};
 use crate::store::StoreError;
 
 const STORE: &str = "store";
 const STORE_IN_CREATION: &str = "store.new";
 const LOCK: &str = "LOCK";
-const FORMAT_KEY: &[u8] = b"format";
-const FORMAT_PREFIX: &str = "holdfast store format ";
+pub(super) const FORMAT_KEY: &[u8] = b"format";
+pub(super) const FORMAT_PREFIX: &str = "holdfast store format ";
 
 /// A store could not be opened: where, and why.
 #[derive(Debug, thiserror::Error)]
@@ -178,7 +178,14 @@ fn create(options: &SledOptions, data: &Path) -> Result<(), OpenProblem> {
         let meta = database.open_tree("meta").map_err(OpenProblem::Database)?;
         meta.insert(FORMAT_KEY, mark.as_bytes())
             .map_err(OpenProblem::Database)?;
-        for tree in ["payments", "ids", "journal", "unfinished", "contradictions"] {
+        for tree in [
+            "payments",
+            "ids",
+            "journal",
+            "unfinished",
+            "accounts",
+            "contradictions",
+        ] {
             database.open_tree(tree).map_err(OpenProblem::Database)?;
         }
         database.flush().map_err(OpenProblem::Database)?;
@@ -274,9 +281,11 @@ fn assemble(database: sled::Db, store: &Path, lock: File) -> Result<Inner, OpenP
     let meta = tree("meta")?;
     // A store made before this tree existed gets it now; nothing in it was missed.
     let contradictions = tree("contradictions")?;
+    let accounts = tree("accounts")?;
+    migrate::to_current(&database, &journal, &accounts, &meta)?;
     let Replay {
         live,
-        next_sequence,
+        head,
         low_water,
     } = batch::replay(&journal, &unfinished, &meta).map_err(OpenProblem::Content)?;
     let log = File::options()
@@ -292,18 +301,20 @@ fn assemble(database: sled::Db, store: &Path, lock: File) -> Result<Inner, OpenP
         ids,
         journal,
         unfinished,
+        accounts,
         contradictions,
         meta,
         log,
         _lock: lock,
         writer: Mutex::new(Writer {
-            next_sequence,
+            head,
             next_batch: 1,
             low_water,
         }),
         live: Mutex::new(live),
         visible: AtomicU64::new(0),
         durable: watch::Sender::new(0),
+        appended: watch::Sender::new(head.sequence),
         poisoned: AtomicBool::new(false),
         closed: AtomicBool::new(false),
     })

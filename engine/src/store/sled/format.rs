@@ -7,14 +7,18 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::chain::Digest;
 use crate::codec::{self, DecodeError, EncodeError, Kind};
+use crate::ledger::AccountKey;
 use crate::payment::{
-    IdempotencyKey, JournalEntry, Merchant, Payment, PaymentId, PaymentKey, PaymentRequest, State,
-    Timestamp,
+    AccountId, Currency, IdempotencyKey, JournalEntry, Merchant, Payment, PaymentId, PaymentKey,
+    PaymentRequest, State, Timestamp,
 };
 
 /// The version of the whole layout: trees, keys and values.
-pub const STORE_FORMAT: u32 = 1;
+///
+/// Version 2 added balances and the hash chain; a store of version 1 gets both when it is opened.
+pub const STORE_FORMAT: u32 = 2;
 
 /// Journal entries of a batch are packed into values of at most this many bytes, which keeps them
 /// far from sled's blob threshold.
@@ -100,10 +104,25 @@ pub struct LinkedEntry {
 }
 
 /// Consecutive journal entries; the storage key is the first one's sequence.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Chunk {
+    /// The digest of the entry before the first one; `None` in chunks of version 1, which have none.
+    pub previous: Option<Digest>,
     /// The entries; never empty in storage.
     pub entries: Vec<LinkedEntry>,
+}
+
+/// Version 2 of a chunk.
+#[derive(Serialize, Deserialize)]
+struct ChunkV2<E> {
+    previous: Digest,
+    entries: E,
+}
+
+/// Version 1 of a chunk.
+#[derive(Serialize, Deserialize)]
+struct ChunkV1<E> {
+    entries: E,
 }
 
 impl Chunk {
@@ -112,7 +131,12 @@ impl Chunk {
     /// # Errors
     /// When the chunk is too large.
     pub fn encode(&self, first_sequence: u64) -> Result<Vec<u8>, EncodeError> {
-        codec::encode(Kind::Journal, &sequence_key(first_sequence), self)
+        let key = sequence_key(first_sequence);
+        let entries = &self.entries;
+        match self.previous {
+            Some(previous) => codec::encode(Kind::Journal, &key, &ChunkV2 { previous, entries }),
+            None => codec::encode_as(1, Kind::Journal, &key, &ChunkV1 { entries }),
+        }
     }
 
     /// Reads back what [`Self::encode`] wrote.
@@ -120,7 +144,14 @@ impl Chunk {
     /// # Errors
     /// When the bytes are damaged or of another format.
     pub fn decode(storage_key: &[u8], bytes: &[u8]) -> Result<Self, DecodeError> {
-        codec::decode(Kind::Journal, storage_key, bytes)
+        if codec::version_of(bytes) == Some(1) {
+            let ChunkV1 { entries } = codec::decode(Kind::Journal, storage_key, bytes)?;
+            let previous = None;
+            return Ok(Self { previous, entries });
+        }
+        let ChunkV2 { previous, entries } = codec::decode(Kind::Journal, storage_key, bytes)?;
+        let previous = Some(previous);
+        Ok(Self { previous, entries })
     }
 }
 
@@ -148,6 +179,32 @@ pub const fn sequence_key(sequence: u64) -> [u8; 8] {
 /// The key of a mark in `contradictions`: `merchant 00 sequence`.
 pub fn contradiction_key(merchant: &Merchant, sequence: u64) -> Vec<u8> {
     scoped(merchant, &sequence_key(sequence))
+}
+
+/// The key of a balance in `accounts`: `merchant 00 account 00 currency (3 letters)`.
+pub fn account_key(key: &AccountKey) -> Vec<u8> {
+    let mut storage_key = account_prefix(&key.merchant, &key.account);
+    storage_key.extend_from_slice(key.currency.code().as_bytes());
+    storage_key
+}
+
+/// What all keys of an account begin with.
+pub fn account_prefix(merchant: &Merchant, account: &AccountId) -> Vec<u8> {
+    let mut prefix = scoped(merchant, account.as_str().as_bytes());
+    prefix.push(0);
+    prefix
+}
+
+/// The account an `accounts` key stands for; `None` when it is no such key.
+pub fn account_of(storage_key: &[u8]) -> Option<AccountKey> {
+    let text = std::str::from_utf8(storage_key).ok()?;
+    let mut parts = text.split('\0');
+    let key = AccountKey {
+        merchant: Merchant::new(parts.next()?).ok()?,
+        account: AccountId::new(parts.next()?).ok()?,
+        currency: Currency::from_code(parts.next()?).ok()?,
+    };
+    parts.next().is_none().then_some(key)
 }
 
 /// The sequence a `journal` key stands for; `None` when it is no such key.

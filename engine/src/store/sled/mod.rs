@@ -5,8 +5,11 @@
 //! sled made when it made them. `docs/storage-format.md` has the layout and the reasons.
 
 mod batch;
+mod books;
 mod directory;
 pub mod format;
+mod journal;
+mod migrate;
 mod read;
 
 use std::collections::BTreeMap;
@@ -19,7 +22,9 @@ use async_trait::async_trait;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{Page, Query, Store, StoreError, Verdict, Write};
-use crate::payment::{JournalEntry, Merchant, Payment, PaymentId, PaymentKey};
+use crate::chain::Head;
+use crate::ledger::Balance;
+use crate::payment::{AccountId, Currency, JournalEntry, Merchant, Payment, PaymentId, PaymentKey};
 pub use directory::{OpenError, OpenProblem};
 
 /// How to open a store.
@@ -54,6 +59,7 @@ struct Inner {
     ids: sled::Tree,
     journal: sled::Tree,
     unfinished: sled::Tree,
+    accounts: sled::Tree,
     contradictions: sled::Tree,
     meta: sled::Tree,
     /// Our own handle of sled's log: `sync_data` on it is what makes a batch durable.
@@ -67,13 +73,15 @@ struct Inner {
     visible: AtomicU64,
     /// Number of the latest batch that is on disk.
     durable: watch::Sender<u64>,
+    /// Sequence of the last durable journal entry.
+    appended: watch::Sender<u64>,
     poisoned: AtomicBool,
     closed: AtomicBool,
 }
 
 /// What only the writer knows.
 struct Writer {
-    next_sequence: u64,
+    head: Head,
     next_batch: u64,
     /// Every payment admitted before this sequence is finished or stands in `unfinished`.
     low_water: u64,
@@ -248,6 +256,32 @@ impl Store for SledStore {
         let found = self.inner.contradictions(merchant, after, limit)?;
         self.barrier().await?;
         Ok(found)
+    }
+
+    async fn account(
+        &self,
+        merchant: &Merchant,
+        account: &AccountId,
+    ) -> Result<Vec<(Currency, Balance)>, StoreError> {
+        self.inner.ensure_usable()?;
+        let balances = self.inner.account(merchant, account)?;
+        self.barrier().await?;
+        Ok(balances)
+    }
+
+    async fn journal(
+        &self,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<(u64, JournalEntry)>, StoreError> {
+        self.inner.ensure_usable()?;
+        let entries = self.inner.journal(after, limit)?;
+        self.barrier().await?;
+        Ok(entries)
+    }
+
+    fn appended(&self) -> watch::Receiver<u64> {
+        self.inner.appended.subscribe()
     }
 
     async fn unfinished(

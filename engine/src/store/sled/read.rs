@@ -6,7 +6,10 @@ use std::sync::PoisonError;
 use super::format::{self, Chunk, LinkedEntry, Record};
 use super::{Inner, Page, Query, StoreError};
 use crate::codec::{self, DecodeError, Kind};
-use crate::payment::{JournalEntry, Merchant, Payment, PaymentId, PaymentKey, StateName};
+use crate::ledger::Balance;
+use crate::payment::{
+    AccountId, Currency, JournalEntry, Merchant, Payment, PaymentId, PaymentKey, StateName,
+};
 use crate::store::LIST_SCAN_MAX;
 
 /// A storage key as text: ASCII as it is, the rest escaped.
@@ -235,6 +238,57 @@ impl Inner {
             Ok((sequence, self.entry(sequence)?.entry))
         });
         found.collect()
+    }
+
+    pub(super) fn account(
+        &self,
+        merchant: &Merchant,
+        account: &AccountId,
+    ) -> Result<Vec<(Currency, Balance)>, StoreError> {
+        let prefix = format::account_prefix(merchant, account);
+        let found = self.accounts.scan_prefix(prefix).map(|item| {
+            let (storage_key, bytes) = read(item, "accounts")?;
+            let key = format::account_of(&storage_key)
+                .ok_or_else(|| missing("accounts", &printable(&storage_key)))?;
+            let balance = codec::decode(Kind::Account, &storage_key, &bytes)
+                .map_err(damaged("accounts", &storage_key))?;
+            Ok((key.currency, balance))
+        });
+        found.collect()
+    }
+
+    pub(super) fn journal(
+        &self,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<(u64, JournalEntry)>, StoreError> {
+        let from = after.saturating_add(1);
+        // The chunk that holds the first entry wanted may begin before it.
+        let begin = self
+            .journal
+            .range(..=format::sequence_key(from))
+            .next_back();
+        let begin = match begin {
+            Some(item) => read(item, "journal")?.0,
+            None => sled::IVec::from(&format::sequence_key(from)),
+        };
+        let mut entries = Vec::new();
+        for item in self.journal.range(begin..) {
+            let (storage_key, bytes) = read(item, "journal")?;
+            let first = format::sequence_of(&storage_key)
+                .ok_or_else(|| missing("journal", &printable(&storage_key)))?;
+            let chunk = decode_chunk(&storage_key, &bytes)?;
+            for (sequence, linked) in (first..).zip(chunk.entries) {
+                if sequence < from {
+                    continue;
+                }
+                if entries.len() == limit {
+                    return Ok(entries);
+                }
+                entries.push((sequence, linked.entry));
+            }
+        }
+        Ok(entries)
     }
 
     fn entry(&self, sequence: u64) -> Result<LinkedEntry, StoreError> {

@@ -1,0 +1,216 @@
+//! The double-entry ledger: what each account holds and has moved, as pure arithmetic.
+//!
+//! Two-phase, as payment systems know it: a hold makes a debit and a credit pending, a post makes
+//! them final, a void takes them back. Every movement touches one debit and one credit of the same
+//! amount, so the sums over all accounts agree at any time.
+//!
+//! Architecture invariant: this room does no IO, reads no clock and has no `async`.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::payment::{AccountId, Currency, Merchant, Movement, MovementKind};
+
+/// One account of a merchant in one currency.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct AccountKey {
+    /// Whose books.
+    pub merchant: Merchant,
+    /// Which account.
+    pub account: AccountId,
+    /// In which currency.
+    pub currency: Currency,
+}
+
+/// What an account holds and has moved, in minor units.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Balance {
+    /// Held to be debited.
+    pub debits_pending: u64,
+    /// Debited.
+    pub debits_posted: u64,
+    /// Held to be credited.
+    pub credits_pending: u64,
+    /// Credited.
+    pub credits_posted: u64,
+}
+
+/// No side of an account, pending and posted together, goes beyond this, in minor units: the largest
+/// integer that every JSON reader keeps exactly (RFC 8259, section 6).
+pub const SIDE_MAX: u64 = (1 << 53) - 1;
+
+/// Why a movement cannot happen.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LedgerError {
+    /// A side of an account would grow beyond [`SIDE_MAX`].
+    #[error(
+        "account {account} cannot take more in {currency}: one of its sides would pass {SIDE_MAX}"
+    )]
+    Full {
+        /// Which account.
+        account: AccountId,
+        /// In which currency.
+        currency: Currency,
+    },
+    /// A post or void of something that was not held: the books do not fit the payments.
+    #[error("account {account} has not held what is to be posted or voided in {currency}")]
+    NotHeld {
+        /// Which account.
+        account: AccountId,
+        /// In which currency.
+        currency: Currency,
+    },
+}
+
+/// The side of an account that a movement touches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Debit,
+    Credit,
+}
+
+impl Balance {
+    /// Whether nothing ever moved here.
+    pub fn is_untouched(self) -> bool {
+        self == Self::default()
+    }
+
+    fn side(&mut self, side: Side) -> (&mut u64, &mut u64) {
+        match side {
+            Side::Debit => (&mut self.debits_pending, &mut self.debits_posted),
+            Side::Credit => (&mut self.credits_pending, &mut self.credits_posted),
+        }
+    }
+
+    /// The balance after a movement's share on one side; `None` when it does not fit.
+    fn moved(mut self, side: Side, kind: MovementKind, amount: u64) -> Option<Self> {
+        let (pending, posted) = self.side(side);
+        match kind {
+            MovementKind::Hold => {
+                // With room for both phases now, the post that follows cannot fail.
+                let total = pending.checked_add(*posted)?.checked_add(amount)?;
+                if total > SIDE_MAX {
+                    return None;
+                }
+                *pending += amount;
+            }
+            MovementKind::Post => {
+                *pending = pending.checked_sub(amount)?;
+                *posted = posted.checked_add(amount)?;
+            }
+            MovementKind::Void => *pending = pending.checked_sub(amount)?,
+        }
+        Some(self)
+    }
+}
+
+/// The keys of the two accounts that a movement touches: the debited one, then the credited one.
+pub fn accounts_of(merchant: &Merchant, movement: &Movement) -> [AccountKey; 2] {
+    [&movement.debit, &movement.credit].map(|account| AccountKey {
+        merchant: merchant.clone(),
+        account: account.clone(),
+        currency: movement.currency,
+    })
+}
+
+/// The two balances after a movement: of the debited account, and of the credited one.
+///
+/// # Errors
+/// When one of them cannot take it; nothing changes then.
+pub fn apply(movement: &Movement, before: [Balance; 2]) -> Result<[Balance; 2], LedgerError> {
+    let amount = movement.amount.minor_units();
+    let fails = |account: &AccountId| {
+        let (account, currency) = (account.clone(), movement.currency);
+        match movement.kind {
+            MovementKind::Hold => LedgerError::Full { account, currency },
+            MovementKind::Post | MovementKind::Void => LedgerError::NotHeld { account, currency },
+        }
+    };
+    let [debited, credited] = before;
+    Ok([
+        debited
+            .moved(Side::Debit, movement.kind, amount)
+            .ok_or_else(|| fails(&movement.debit))?,
+        credited
+            .moved(Side::Credit, movement.kind, amount)
+            .ok_or_else(|| fails(&movement.credit))?,
+    ])
+}
+
+/// All balances, in memory: for replays, and for stores that keep everything there.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Book {
+    balances: BTreeMap<AccountKey, Balance>,
+}
+
+/// The sums over all accounts in one currency.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Sums {
+    /// Of all pending debits.
+    pub debits_pending: u128,
+    /// Of all posted debits.
+    pub debits_posted: u128,
+    /// Of all pending credits.
+    pub credits_pending: u128,
+    /// Of all posted credits.
+    pub credits_posted: u128,
+}
+
+impl Sums {
+    /// Whether debits and credits agree, pending and posted alike.
+    pub const fn agree(self) -> bool {
+        self.debits_pending == self.credits_pending && self.debits_posted == self.credits_posted
+    }
+
+    /// Adds one account.
+    pub fn add(&mut self, balance: Balance) {
+        self.debits_pending += u128::from(balance.debits_pending);
+        self.debits_posted += u128::from(balance.debits_posted);
+        self.credits_pending += u128::from(balance.credits_pending);
+        self.credits_posted += u128::from(balance.credits_posted);
+    }
+}
+
+impl Book {
+    /// Applies a movement.
+    ///
+    /// # Errors
+    /// When an account cannot take it; nothing changes then.
+    pub fn apply(&mut self, merchant: &Merchant, movement: &Movement) -> Result<(), LedgerError> {
+        let keys = accounts_of(merchant, movement);
+        let before = keys.each_ref().map(|key| self.balance(key));
+        let after = apply(movement, before)?;
+        self.balances.extend(keys.into_iter().zip(after));
+        Ok(())
+    }
+
+    /// The balance of an account; untouched when it never moved.
+    pub fn balance(&self, key: &AccountKey) -> Balance {
+        self.balances.get(key).copied().unwrap_or_default()
+    }
+
+    /// The balances of one account in every currency it moved in.
+    pub fn account(&self, merchant: &Merchant, account: &AccountId) -> Vec<(Currency, Balance)> {
+        let of_account = |key: &&AccountKey| key.merchant == *merchant && key.account == *account;
+        self.balances
+            .keys()
+            .filter(of_account)
+            .map(|key| (key.currency, self.balances[key]))
+            .collect()
+    }
+
+    /// Every account with its balance, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&AccountKey, &Balance)> {
+        self.balances.iter()
+    }
+
+    /// The sums per currency.
+    pub fn sums(&self) -> BTreeMap<Currency, Sums> {
+        let mut sums: BTreeMap<Currency, Sums> = BTreeMap::new();
+        for (key, balance) in &self.balances {
+            sums.entry(key.currency).or_default().add(*balance);
+        }
+        sums
+    }
+}

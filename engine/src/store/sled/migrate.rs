@@ -1,0 +1,75 @@
+//! From older layouts to the current one, once, when a store is opened.
+//!
+//! Version 1 had neither balances nor the hash chain. Both follow from the journal, so they are made
+//! from it. The mark moves last: a migration that was cut short is done again.
+
+use super::batch::CHAIN_HEAD_KEY;
+use super::directory::{FORMAT_KEY, FORMAT_PREFIX, OpenProblem};
+use super::format::{self, STORE_FORMAT};
+use super::read::{decode_chunk, missing, printable, read};
+use crate::chain::{Digest, Head};
+use crate::codec::{self, Kind};
+use crate::ledger::Book;
+use crate::store::StoreError;
+
+pub(super) fn to_current(
+    database: &sled::Db,
+    journal: &sled::Tree,
+    accounts: &sled::Tree,
+    meta: &sled::Tree,
+) -> Result<(), OpenProblem> {
+    let current = format!("{FORMAT_PREFIX}{STORE_FORMAT}");
+    let mark = meta.get(FORMAT_KEY).map_err(OpenProblem::Database)?;
+    if mark.is_some_and(|mark| *mark == *current.as_bytes()) {
+        return Ok(());
+    }
+    tracing::info!(
+        "bringing the store to format {STORE_FORMAT}; this reads the whole journal once"
+    );
+    let (book, head) = rebuild(journal).map_err(OpenProblem::Content)?;
+    accounts.clear().map_err(OpenProblem::Database)?;
+    for (key, balance) in book.iter() {
+        let storage_key = format::account_key(key);
+        let value = codec::encode(Kind::Account, &storage_key, balance)
+            .map_err(|error| OpenProblem::Content(StoreError::Encode(error)))?;
+        accounts
+            .insert(storage_key, value)
+            .map_err(OpenProblem::Database)?;
+    }
+    let value = codec::encode(Kind::Meta, CHAIN_HEAD_KEY, &head)
+        .map_err(|error| OpenProblem::Content(StoreError::Encode(error)))?;
+    meta.insert(CHAIN_HEAD_KEY, value)
+        .map_err(OpenProblem::Database)?;
+    // What the mark stands for is written before the mark; the opening syncs both.
+    database.flush().map_err(OpenProblem::Database)?;
+    meta.insert(FORMAT_KEY, current.as_bytes())
+        .map_err(OpenProblem::Database)?;
+    Ok(())
+}
+
+fn rebuild(journal: &sled::Tree) -> Result<(Book, Head), StoreError> {
+    let mut book = Book::default();
+    let mut head = Head {
+        sequence: 0,
+        digest: Digest::GENESIS,
+    };
+    for item in journal {
+        let (storage_key, bytes) = read(item, "journal")?;
+        if format::sequence_of(&storage_key) != Some(head.sequence + 1) {
+            return Err(missing("journal", &printable(&storage_key)));
+        }
+        for linked in decode_chunk(&storage_key, &bytes)?.entries {
+            let entry = linked.entry;
+            let sequence = head.sequence + 1;
+            head = Head {
+                sequence,
+                digest: head.digest.after(sequence, &entry)?,
+            };
+            if let Some(movement) = &entry.movement {
+                book.apply(&entry.merchant, movement)
+                    .map_err(StoreError::Ledger)?;
+            }
+        }
+    }
+    Ok((book, head))
+}

@@ -1,0 +1,213 @@
+//! The books: balances of accounts, and the journal as a change feed.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use futures_util::stream::{self, Stream, StreamExt};
+use holdfast_engine::payment::{AccountId, JournalEntry, Merchant};
+use holdfast_engine::service::Service;
+use poem::http::{HeaderName, StatusCode, header};
+use poem::web::sse::{Event, SSE};
+use poem::{IntoResponse, Request, Response};
+use poem_openapi::OpenApi;
+use poem_openapi::param::{Path, Query};
+
+use super::account_view::AccountView;
+use super::answers::Answer;
+use super::event_view::{EventPageView, EventView};
+use super::operations;
+use super::payments::{json, max_limit, only_known_parameters, page_size};
+use super::principal::Principal;
+use super::problem::{Kind, Problem};
+
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+
+/// How many events are read ahead for one listener. A slow one holds no more than this, for the next
+/// are read only when these are gone.
+const READ_AHEAD: usize = 100;
+
+/// A listener hears something at least so often, so that it and everything between know that the
+/// connection lives.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+pub(crate) struct BooksApi {
+    pub(super) service: Service,
+}
+
+#[OpenApi(tag = "super::Tag::Books")]
+impl BooksApi {
+    /// Get an account
+    ///
+    /// What it holds and has moved in each currency. A payment holds its amount on admission, posts it
+    /// when it settles, and voids it when it fails, each once and together with the change of state.
+    #[oai(
+        path = "/v1/accounts/:account",
+        method = "get",
+        operation_id = "getAccount"
+    )]
+    async fn account(
+        &self,
+        principal: Principal,
+        /// The account's name.
+        account: Path<String>,
+    ) -> poem::Result<Answer<operations::Account>> {
+        let never_moved = || {
+            Problem::new(
+                Kind::NotFound,
+                "There is no such account: nothing ever moved.",
+            )
+        };
+        let account = AccountId::new(&account.0).map_err(|_| never_moved())?;
+        let balances = self.service.account(&principal.0, &account).await;
+        let balances = balances.map_err(Problem::from)?;
+        if balances.is_empty() {
+            return Err(never_moved().into());
+        }
+        Ok(json(StatusCode::OK, &AccountView::of(&account, &balances)).into())
+    }
+
+    /// Follow the journal
+    ///
+    /// Every transition of the merchant's payments, in the total order of the journal. As a page of
+    /// JSON; or, with `Accept: text/event-stream`, as server-sent events that go on as things happen: each
+    /// has its sequence as `id`, `transition` as `event` and the event as `data`. A connection that
+    /// broke is resumed by the browser itself with `Last-Event-ID`, which goes before `after`.
+    /// Sequences are dense over the whole store, so a merchant sees gaps where others' entries are.
+    #[oai(path = "/v1/events", method = "get", operation_id = "followEvents")]
+    async fn events(
+        &self,
+        request: &Request,
+        principal: Principal,
+        /// Only events after this sequence; 0 for all.
+        #[oai(default)]
+        after: Query<u64>,
+        /// How many events at most, in a page of JSON.
+        #[oai(
+            default = "max_limit",
+            validator(minimum(value = "1"), maximum(value = "100"))
+        )]
+        limit: Query<u32>,
+    ) -> poem::Result<Answer<operations::Feed>> {
+        only_known_parameters(request, &["after", "limit"])?;
+        if wants_stream(request) {
+            let after = last_event_id(request)?.unwrap_or(after.0);
+            return Ok(self.stream(principal.0, after).into());
+        }
+        let page = self
+            .service
+            .feed(&principal.0, after.0, page_size(limit.0))
+            .await
+            .map_err(Problem::from)?;
+        let view = EventPageView {
+            data: page
+                .entries
+                .iter()
+                .map(|(sequence, entry)| EventView::of(*sequence, entry))
+                .collect(),
+            next_cursor: page.more.then(|| page.read_to.to_string()),
+        };
+        Ok(json(StatusCode::OK, &view).into())
+    }
+}
+
+impl BooksApi {
+    fn stream(&self, merchant: Merchant, after: u64) -> Response {
+        let events = listen(self.service.clone(), merchant, after).map(|(sequence, entry)| {
+            let view = EventView::of(sequence, &entry);
+            let data = serde_json::to_string(&view).expect("a view is plain data");
+            Event::message(data)
+                .id(sequence.to_string())
+                .event_type("transition")
+        });
+        let mut response = SSE::new(events).keep_alive(KEEP_ALIVE).into_response();
+        // Gateways that gather answers before they pass them on must not gather this one.
+        let headers = response.headers_mut();
+        headers.insert(
+            header::CACHE_CONTROL,
+            header::HeaderValue::from_static("no-store"),
+        );
+        headers.insert(
+            HeaderName::from_static("x-accel-buffering"),
+            header::HeaderValue::from_static("no"),
+        );
+        response
+    }
+}
+
+fn wants_stream(request: &Request) -> bool {
+    let accepts = request.headers().get_all(header::ACCEPT).iter();
+    let accepts = accepts.filter_map(|value| value.to_str().ok());
+    let mut ranges = accepts.flat_map(|value| value.split(','));
+    ranges.any(|range| {
+        let media_type = range.split(';').next().unwrap_or_default().trim();
+        media_type.eq_ignore_ascii_case("text/event-stream")
+    })
+}
+
+fn last_event_id(request: &Request) -> Result<Option<u64>, Problem> {
+    let Some(value) = request.headers().get(LAST_EVENT_ID) else {
+        return Ok(None);
+    };
+    let text = value.to_str().unwrap_or_default().trim();
+    if text.is_empty() {
+        // What a browser sends that has not heard an id yet.
+        return Ok(None);
+    }
+    let sequence = text
+        .parse()
+        .map_err(|_| Problem::field("Last-Event-ID", "must be the id of an event, unchanged"))?;
+    Ok(Some(sequence))
+}
+
+/// What a listener has heard, and what was read ahead for it.
+struct Listener {
+    service: Service,
+    merchant: Merchant,
+    read_to: u64,
+    ahead: VecDeque<(u64, JournalEntry)>,
+}
+
+/// The entries after a sequence, then those that come. Ends when the service shuts down or its store
+/// fails; the listener resumes where it was.
+fn listen(
+    service: Service,
+    merchant: Merchant,
+    after: u64,
+) -> impl Stream<Item = (u64, JournalEntry)> + Send {
+    let listener = Listener {
+        service,
+        merchant,
+        read_to: after,
+        ahead: VecDeque::new(),
+    };
+    stream::unfold(listener, |mut listener| async move {
+        let entry = listener.next().await?;
+        Some((entry, listener))
+    })
+}
+
+impl Listener {
+    async fn next(&mut self) -> Option<(u64, JournalEntry)> {
+        let mut appended = self.service.appended();
+        loop {
+            if let Some(entry) = self.ahead.pop_front() {
+                return Some(entry);
+            }
+            let feed = self.service.feed(&self.merchant, self.read_to, READ_AHEAD);
+            let page = feed.await.ok()?;
+            self.read_to = page.read_to;
+            self.ahead.extend(page.entries);
+            if !self.ahead.is_empty() || page.more {
+                continue;
+            }
+            let read_to = self.read_to;
+            tokio::select! {
+                biased;
+                () = self.service.draining() => return None,
+                appended = appended.wait_for(|sequence| *sequence > read_to) => {
+                    appended.ok()?;
+                }
+            }
+        }
+    }
+}
