@@ -242,7 +242,8 @@ fn complete_operation(operation: &mut Value) {
         if let Some(content) = response["content"].as_object_mut() {
             for (content_type, media_type) in content {
                 if content_type == "text/event-stream" {
-                    media_type["example"] = examples::event_stream();
+                    media_type["examples"] =
+                        json!({"a_settled_payment": {"value": examples::event_stream()}});
                     continue;
                 }
                 let named = given.iter().map(|example| {
