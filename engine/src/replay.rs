@@ -123,6 +123,11 @@ impl Replay {
         follow(before, entry)
     }
 
+    /// Goes on after another entry than the one before: where damage was found and told of.
+    pub const fn go_on_after(&mut self, head: Head) {
+        self.head = head;
+    }
+
     /// The end of the chain so far.
     pub const fn head(&self) -> Head {
         self.head

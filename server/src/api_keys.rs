@@ -159,7 +159,8 @@ pub(crate) fn generate(
     Ok((secret, block))
 }
 
-fn to_hex(bytes: &[u8]) -> String {
+/// Bytes as lower-case hexadecimal digits.
+pub(crate) fn to_hex(bytes: &[u8]) -> String {
     use fmt::Write;
     bytes
         .iter()

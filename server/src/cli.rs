@@ -17,6 +17,7 @@ use crate::api_keys::Role;
 use crate::bank_server::BankArgs;
 use crate::bench::BenchArgs;
 use crate::config::ServeArgs;
+use crate::offline::{ExportArgs, ImportArgs, VerifyArgs};
 
 /// Payments whose retries are safe: at most one charge per idempotency key, and the same answer for
 /// every repeat.
@@ -33,6 +34,12 @@ enum Command {
     Serve(Box<ServeArgs>),
     /// Run the simulated bank, with faults, as a service of its own
     Bank(BankArgs),
+    /// Hold everything in a store against its journal, and name every difference
+    Verify(VerifyArgs),
+    /// Write the journal of a store to a file: the backup, and the way across versions
+    Export(ExportArgs),
+    /// Make a store from an export
+    Import(ImportArgs),
     /// Print the OpenAPI document
     Openapi,
     /// Measure a running service with fresh payments and replays
@@ -69,6 +76,25 @@ pub fn main() -> ExitCode {
     match cli.command {
         Command::Serve(args) => serve(*args),
         Command::Bank(args) => bank(args),
+        Command::Verify(args) => match crate::offline::verify(&args) {
+            Ok(true) => done(),
+            Ok(false) => ExitCode::FAILURE,
+            Err(error) => failed(error),
+        },
+        Command::Export(args) => match crate::offline::export(&args) {
+            Ok((entries, payments, head)) => told(&format!(
+                "Exported {entries} entries of {payments} payments; the journal ends with {}.",
+                head.digest
+            )),
+            Err(error) => failed(error),
+        },
+        Command::Import(args) => match crate::offline::import(&args) {
+            Ok(report) => told(&format!(
+                "Imported {} entries of {} payments, {} of them unfinished; everything holds.",
+                report.entries, report.payments, report.unfinished
+            )),
+            Err(error) => failed(error),
+        },
         Command::Openapi => openapi(),
         Command::Bench(args) => block_on(crate::bench::run(args)).map_or_else(failed, |()| done()),
         Command::ApiKey(ApiKeyCommand::New { merchant, role }) => new_api_key(&merchant, role),
@@ -85,6 +111,12 @@ fn done() -> ExitCode {
 )]
 fn say_error(error: impl std::fmt::Display) {
     eprintln!("holdfast: {error}.");
+}
+
+#[expect(clippy::print_stdout, reason = "this is the command's result")]
+fn told(result: &str) -> ExitCode {
+    println!("{result}");
+    done()
 }
 
 fn failed(error: impl std::fmt::Display) -> ExitCode {

@@ -8,11 +8,12 @@
 
 mod accept;
 pub mod api;
-mod api_keys;
+pub(crate) mod api_keys;
 pub mod bank_client;
 mod bank_server;
 mod bench;
 pub mod cli;
 mod config;
+mod offline;
 mod process;
 mod serve;

@@ -18,7 +18,7 @@ use crate::payment::{
     StateName, Step,
 };
 
-pub use self::sled::{OpenError, OpenProblem, SledOptions, SledStore, format};
+pub use self::sled::{OpenError, OpenProblem, SledOptions, SledStore, format, offline};
 
 /// One or more consecutive transitions of one payment, applied together or not at all.
 #[derive(Debug, Clone, PartialEq, Eq)]

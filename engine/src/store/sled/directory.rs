@@ -16,9 +16,9 @@ use super::format::STORE_FORMAT;
 use super::{Inner, SledOptions, Writer, migrate};
 use crate::store::StoreError;
 
-const STORE: &str = "store";
-const STORE_IN_CREATION: &str = "store.new";
-const LOCK: &str = "LOCK";
+pub(super) const STORE: &str = "store";
+pub(super) const STORE_IN_CREATION: &str = "store.new";
+pub(super) const LOCK: &str = "LOCK";
 pub(super) const FORMAT_KEY: &[u8] = b"format";
 pub(super) const FORMAT_PREFIX: &str = "holdfast store format ";
 
@@ -134,7 +134,7 @@ fn open_in(options: &SledOptions) -> Result<Inner, OpenProblem> {
     assemble(database, &store, lock)
 }
 
-fn take_lock(data: &Path) -> Result<File, OpenProblem> {
+pub(super) fn take_lock(data: &Path) -> Result<File, OpenProblem> {
     let lock = File::options()
         .create(true)
         .truncate(false)
@@ -168,41 +168,49 @@ fn refuse_foreign(data: &Path) -> Result<(), OpenProblem> {
 }
 
 fn create(options: &SledOptions, data: &Path) -> Result<(), OpenProblem> {
+    let unfinished = begin(options, data)?;
+    put_in_place(&unfinished, &data.join(STORE))
+}
+
+/// Begins a store under another name, with all its trees.
+pub(super) fn begin(options: &SledOptions, data: &Path) -> Result<PathBuf, OpenProblem> {
     let unfinished = data.join(STORE_IN_CREATION);
     if unfinished.exists() {
         fs::remove_dir_all(&unfinished).map_err(io("removing an unfinished store"))?;
     }
-    {
-        let database = open_database(options, &unfinished)?;
-        let mark = format!("{FORMAT_PREFIX}{STORE_FORMAT}");
-        let meta = database.open_tree("meta").map_err(OpenProblem::Database)?;
-        meta.insert(FORMAT_KEY, mark.as_bytes())
-            .map_err(OpenProblem::Database)?;
-        for tree in [
-            "payments",
-            "ids",
-            "journal",
-            "unfinished",
-            "accounts",
-            "contradictions",
-        ] {
-            database.open_tree(tree).map_err(OpenProblem::Database)?;
-        }
-        database.flush().map_err(OpenProblem::Database)?;
+    let database = open_database(options, &unfinished)?;
+    let mark = format!("{FORMAT_PREFIX}{STORE_FORMAT}");
+    let meta = database.open_tree("meta").map_err(OpenProblem::Database)?;
+    meta.insert(FORMAT_KEY, mark.as_bytes())
+        .map_err(OpenProblem::Database)?;
+    for tree in [
+        "payments",
+        "ids",
+        "journal",
+        "unfinished",
+        "accounts",
+        "contradictions",
+    ] {
+        database.open_tree(tree).map_err(OpenProblem::Database)?;
     }
+    database.flush().map_err(OpenProblem::Database)?;
+    Ok(unfinished)
+}
+
+/// Makes every byte of a new store durable, and gives it its name.
+pub(super) fn put_in_place(unfinished: &Path, store: &Path) -> Result<(), OpenProblem> {
     // sled syncs none of what it makes, and a torn `conf` keeps it from opening ever again.
-    for entry in fs::read_dir(&unfinished).map_err(io("listing the new store"))? {
+    for entry in fs::read_dir(unfinished).map_err(io("listing the new store"))? {
         let path = entry.map_err(io("listing the new store"))?.path();
         sync_path(&path)?;
     }
-    sync_path(&unfinished)?;
-    fs::rename(&unfinished, data.join(STORE)).map_err(io("moving the new store into place"))?;
-    Ok(())
+    sync_path(unfinished)?;
+    fs::rename(unfinished, store).map_err(io("moving the new store into place"))
 }
 
 /// Makes the names durable under which the store is found: those in the data directory and those of
 /// the directories above it, any of which may be new.
-fn sync_names(data: &Path) -> Result<(), OpenProblem> {
+pub(super) fn sync_names(data: &Path) -> Result<(), OpenProblem> {
     sync_path(data)?;
     for above in data.ancestors().skip(1) {
         match File::open(above) {
@@ -223,7 +231,7 @@ fn sync_path(path: &Path) -> Result<(), OpenProblem> {
         .map_err(io("syncing new files to disk"))
 }
 
-fn open_database(options: &SledOptions, path: &Path) -> Result<sled::Db, OpenProblem> {
+pub(super) fn open_database(options: &SledOptions, path: &Path) -> Result<sled::Db, OpenProblem> {
     let config = sled::Config::new()
         .path(path)
         .cache_capacity(options.cache_bytes)
@@ -258,6 +266,11 @@ fn pause() {
 }
 
 fn check_format(database: &sled::Db) -> Result<(), OpenProblem> {
+    format_of(database).map(|_| ())
+}
+
+/// The version of a store's layout.
+pub(super) fn format_of(database: &sled::Db) -> Result<u32, OpenProblem> {
     let meta = database.open_tree("meta").map_err(OpenProblem::Database)?;
     let mark = meta.get(FORMAT_KEY).map_err(OpenProblem::Database)?;
     let version = mark
@@ -268,7 +281,7 @@ fn check_format(database: &sled::Db) -> Result<(), OpenProblem> {
     match version {
         None => Err(OpenProblem::NoFormatMark),
         Some(found) if found > STORE_FORMAT => Err(OpenProblem::NewerFormat { found }),
-        Some(_) => Ok(()),
+        Some(found) => Ok(found),
     }
 }
 

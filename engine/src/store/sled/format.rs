@@ -212,6 +212,23 @@ pub fn sequence_of(storage_key: &[u8]) -> Option<u64> {
     Some(u64::from_be_bytes(storage_key.try_into().ok()?))
 }
 
+/// The merchant a `payments` or `ids` key begins with; `None` when it is no such key.
+pub fn merchant_of(storage_key: &[u8]) -> Option<Merchant> {
+    let end = storage_key.iter().position(|byte| *byte == 0)?;
+    Merchant::new(std::str::from_utf8(&storage_key[..end]).ok()?).ok()
+}
+
+/// The payment key a `payments` key stands for; `None` when it is no such key.
+pub fn key_of(storage_key: &[u8]) -> Option<PaymentKey> {
+    let merchant = merchant_of(storage_key)?;
+    let rest = &storage_key[merchant.as_str().len() + 1..];
+    let idempotency_key = IdempotencyKey::new(std::str::from_utf8(rest).ok()?).ok()?;
+    Some(PaymentKey {
+        merchant,
+        idempotency_key,
+    })
+}
+
 /// The payment id at the end of an `ids` key; `None` when it is no such key.
 pub fn id_of(storage_key: &[u8]) -> Option<PaymentId> {
     let (_, id) = storage_key.split_last_chunk::<16>()?;

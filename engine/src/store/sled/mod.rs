@@ -10,6 +10,7 @@ mod directory;
 pub mod format;
 mod journal;
 mod migrate;
+pub mod offline;
 mod read;
 
 use std::collections::BTreeMap;

@@ -1,0 +1,270 @@
+//! Making a store from a journal: under another name, verified, and only then renamed into place.
+
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+use super::Trees;
+use super::verify::{Finding, Report, verify_trees};
+use crate::chain::Head;
+use crate::codec::{self, EncodeError, Kind};
+use crate::payment::{JournalEntry, Payment, PaymentId};
+use crate::replay::{Replay, ReplayError, Replayed};
+use crate::store::SledOptions;
+use crate::store::sled::batch::{CHAIN_HEAD_KEY, LOW_WATER_KEY};
+use crate::store::sled::directory::{self, OpenProblem, STORE, STORE_IN_CREATION};
+use crate::store::sled::format::{self, Chunk, JOURNAL_CHUNK_BYTES_MAX, LinkedEntry, Record};
+
+/// Memory for the new store's pages, in bytes.
+const CACHE_BYTES: u64 = 256 * 1024 * 1024;
+
+/// A store could not be made. Nothing that serves is left behind.
+#[derive(Debug, thiserror::Error)]
+pub enum ImportError {
+    /// The directory holds something.
+    #[error("{} is not empty. Import into a new or empty directory", .0.display())]
+    NotEmpty(PathBuf),
+    /// The disk or sled refuses.
+    #[error("cannot make the store: {0}")]
+    Make(#[from] OpenProblem),
+    /// sled refuses.
+    #[error("cannot write the store: {0}")]
+    Write(#[from] sled::Error),
+    /// A value is too large.
+    #[error(transparent)]
+    Encode(#[from] EncodeError),
+    /// The journal makes no sense.
+    #[error("entry {sequence}: {source}")]
+    Replay {
+        /// Which entry.
+        sequence: u64,
+        /// Why.
+        source: ReplayError,
+    },
+    /// The journal leads elsewhere than it says.
+    #[error("the journal ends at entry {} with {}, but the file says {} with {}", .found.sequence, .found.digest, .told.sequence, .told.digest)]
+    Head {
+        /// What the file says.
+        told: Head,
+        /// To what its entries lead.
+        found: Head,
+    },
+    /// The new store does not verify: a bug.
+    #[error("the store that was made does not verify: {} {}: {}", .0.tree, .0.key, .0.problem)]
+    Verify(Box<Finding>),
+}
+
+/// Takes a journal in, entry by entry.
+pub struct Importer {
+    data: PathBuf,
+    /// `None` once the store was moved into place.
+    unfinished: Option<PathBuf>,
+    /// Both `None` once the store is closed.
+    database: Option<sled::Db>,
+    trees: Option<Trees>,
+    replay: Replay,
+    latest: HashMap<PaymentId, u64>,
+    chunk: Chunk,
+    chunk_bytes: u64,
+    chunk_first: u64,
+    _lock: File,
+}
+
+impl Importer {
+    /// Begins a store in a directory, which is made when it does not exist.
+    ///
+    /// # Errors
+    /// When the directory holds anything, or the disk refuses.
+    pub fn begin(data: &Path) -> Result<Self, ImportError> {
+        let io = |action| move |source| OpenProblem::Io { action, source };
+        fs::create_dir_all(data).map_err(io("creating the directory"))?;
+        let mut entries = fs::read_dir(data).map_err(io("listing the directory"))?;
+        let ours = |name: &std::ffi::OsStr| name == STORE_IN_CREATION || name == directory::LOCK;
+        if entries.any(|entry| entry.is_ok_and(|entry| !ours(&entry.file_name()))) {
+            return Err(ImportError::NotEmpty(data.to_owned()));
+        }
+        let lock = directory::take_lock(data)?;
+        let options = SledOptions {
+            directory: data.to_owned(),
+            cache_bytes: CACHE_BYTES,
+        };
+        let unfinished = directory::begin(&options, data)?;
+        let database = directory::open_database(&options, &unfinished)?;
+        Ok(Self {
+            trees: Some(Trees::open(&database)?),
+            data: data.to_owned(),
+            unfinished: Some(unfinished),
+            database: Some(database),
+            replay: Replay::default(),
+            latest: HashMap::new(),
+            chunk: empty(Head::default()),
+            chunk_bytes: 0,
+            chunk_first: 1,
+            _lock: lock,
+        })
+    }
+
+    /// Takes the next entry.
+    ///
+    /// # Errors
+    /// When it makes no sense where it stands, or the disk refuses.
+    pub fn take(&mut self, sequence: u64, entry: JournalEntry) -> Result<(), ImportError> {
+        let before = self.replay.head();
+        let replayed = self.replay.apply(sequence, &entry);
+        let replayed = replayed.map_err(|source| ImportError::Replay { sequence, source })?;
+        let id = entry.payment_id;
+        let mut previous = self.latest.get(&id).copied();
+        if let Some(admission) = &entry.admission {
+            let id_key = format::id_key(&entry.merchant, id);
+            let value = format::encode_id(&id_key, &admission.idempotency_key)?;
+            self.trees().ids.insert(id_key, value)?;
+        }
+        match replayed {
+            Replayed::Open(_) => {
+                self.latest.insert(id, sequence);
+            }
+            Replayed::Finished(payment) => {
+                self.latest.remove(&id);
+                self.record(&payment, sequence)?;
+            }
+            Replayed::Note(_) => previous = self.note(sequence, &entry)?,
+        }
+        let bytes = codec::body(&entry)?.len() as u64;
+        if !self.chunk.entries.is_empty() && self.chunk_bytes + bytes > JOURNAL_CHUNK_BYTES_MAX {
+            self.write_chunk(before)?;
+        }
+        self.chunk.entries.push(LinkedEntry { previous, entry });
+        self.chunk_bytes += bytes;
+        Ok(())
+    }
+
+    fn trees(&self) -> &Trees {
+        self.trees
+            .as_ref()
+            .expect("the store is open until it is finished")
+    }
+
+    /// How far the journal was taken in.
+    pub const fn head(&self) -> Head {
+        self.replay.head()
+    }
+
+    fn record(&self, payment: &Payment, latest: u64) -> Result<(), ImportError> {
+        let storage_key = format::payment_key(&payment.key);
+        let value = Record::of(payment, latest).encode(&storage_key)?;
+        self.trees().payments.insert(storage_key, value)?;
+        Ok(())
+    }
+
+    /// A note goes to the end of a finished payment's history; returns what stood there.
+    fn note(&self, sequence: u64, entry: &JournalEntry) -> Result<Option<u64>, ImportError> {
+        let orphan = || ImportError::Replay {
+            sequence,
+            source: ReplayError::NotOpen(entry.payment_id),
+        };
+        let id_key = format::id_key(&entry.merchant, entry.payment_id);
+        let bytes = self.trees().ids.get(&id_key)?.ok_or_else(orphan)?;
+        let idempotency_key = format::decode_id(&id_key, &bytes).map_err(|_| orphan())?;
+        let key = crate::payment::PaymentKey {
+            merchant: entry.merchant.clone(),
+            idempotency_key,
+        };
+        let storage_key = format::payment_key(&key);
+        let bytes = self
+            .trees()
+            .payments
+            .get(&storage_key)?
+            .ok_or_else(orphan)?;
+        let record = Record::decode(&storage_key, &bytes).map_err(|_| orphan())?;
+        let previous = record.last_sequence();
+        self.record(&record.into_payment(key), sequence)?;
+        let mark = format::contradiction_key(&entry.merchant, sequence);
+        let value = codec::encode(Kind::Contradiction, &mark, &sequence)?;
+        self.trees().contradictions.insert(mark, value)?;
+        Ok(Some(previous))
+    }
+
+    fn write_chunk(&mut self, head: Head) -> Result<(), ImportError> {
+        let value = self.chunk.encode(self.chunk_first)?;
+        let key = format::sequence_key(self.chunk_first);
+        self.trees().journal.insert(key, value)?;
+        self.chunk = empty(head);
+        self.chunk_bytes = 0;
+        self.chunk_first = head.sequence + 1;
+        Ok(())
+    }
+
+    /// Ends the journal at `told`, verifies the store, and moves it into place.
+    ///
+    /// # Errors
+    /// When the entries lead elsewhere, when the store does not verify, or the disk refuses.
+    pub fn finish(mut self, told: Head) -> Result<Report, ImportError> {
+        let found = self.replay.head();
+        if found != told {
+            return Err(ImportError::Head { told, found });
+        }
+        if !self.chunk.entries.is_empty() {
+            self.write_chunk(found)?;
+        }
+        for payment in self.replay.all_open() {
+            let latest = self.latest.get(&payment.id).copied().unwrap_or_default();
+            self.record(payment, latest)?;
+            // Everything open is indexed, and the mark stands at the end.
+            let storage_key = payment.id.as_uuid().into_bytes();
+            let value = codec::encode(Kind::Unfinished, &storage_key, &payment.key)?;
+            self.trees().unfinished.insert(storage_key, value)?;
+        }
+        for (key, balance) in self.replay.book().iter() {
+            let storage_key = format::account_key(key);
+            let value = codec::encode(Kind::Account, &storage_key, balance)?;
+            self.trees().accounts.insert(storage_key, value)?;
+        }
+        let meta = &self.trees().meta;
+        let low_water = found.sequence + 1;
+        meta.insert(
+            CHAIN_HEAD_KEY,
+            codec::encode(Kind::Meta, CHAIN_HEAD_KEY, &found)?,
+        )?;
+        meta.insert(
+            LOW_WATER_KEY,
+            codec::encode(Kind::Meta, LOW_WATER_KEY, &low_water)?,
+        )?;
+        if let Some(database) = &self.database {
+            database.flush()?;
+        }
+        let mut first = None;
+        let report = verify_trees(self.trees(), &mut |finding| {
+            first.get_or_insert(finding);
+        });
+        if let Some(finding) = first {
+            return Err(ImportError::Verify(Box::new(finding)));
+        }
+        // Closed before its name changes, for sled keeps files by their names.
+        self.trees = None;
+        self.database = None;
+        if let Some(unfinished) = &self.unfinished {
+            directory::put_in_place(unfinished, &self.data.join(STORE))?;
+            directory::sync_names(&self.data)?;
+        }
+        self.unfinished = None;
+        Ok(report)
+    }
+}
+
+impl Drop for Importer {
+    fn drop(&mut self) {
+        self.trees = None;
+        self.database = None;
+        if let Some(unfinished) = &self.unfinished {
+            // What is left of it would be thrown away by the next start anyway.
+            let _ = fs::remove_dir_all(unfinished);
+        }
+    }
+}
+
+fn empty(head: Head) -> Chunk {
+    Chunk {
+        previous: Some(head.digest),
+        entries: Vec::new(),
+    }
+}

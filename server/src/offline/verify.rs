@@ -1,0 +1,143 @@
+//! `holdfast verify`: everything in a store held against its journal.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use clap::Args;
+use holdfast_engine::store::offline::{
+    Finding, Phase, Report, Snapshot, SnapshotError, verify as run,
+};
+use serde_json::json;
+
+use super::Source;
+
+/// What `verify` can be told.
+#[derive(Debug, Args)]
+pub(crate) struct VerifyArgs {
+    #[command(flatten)]
+    source: Source,
+
+    /// Print the result as one JSON object, for machines
+    #[arg(long)]
+    json: bool,
+}
+
+/// Differences that are shown one by one; the rest is counted.
+const SHOWN_MAX: usize = 1_000;
+
+/// Why a store could not be verified at all.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum VerifyError {
+    #[error(transparent)]
+    Snapshot(#[from] SnapshotError),
+    #[error(
+        "the database is damaged in a way that keeps it from being read at all: {0}. Restore from an \
+         export"
+    )]
+    Unreadable(String),
+}
+
+/// Looks at everything; returns whether all of it holds.
+pub(crate) fn verify(args: &VerifyArgs) -> Result<bool, VerifyError> {
+    // sled gives up by panicking on some damage. That is a finding here, not a bug.
+    let hook = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|_| {}));
+    let looked = catch_unwind(AssertUnwindSafe(|| look(&args.source)));
+    std::panic::set_hook(hook);
+    let (report, findings) = match looked {
+        Ok(looked) => looked?,
+        Err(panic) => {
+            let text = panic
+                .downcast_ref::<String>()
+                .map(String::as_str)
+                .or_else(|| panic.downcast_ref::<&str>().copied());
+            let text = text.unwrap_or("it gave no reason").to_owned();
+            return Err(VerifyError::Unreadable(text));
+        }
+    };
+    if args.json {
+        print_json(&report, &findings);
+    } else {
+        print(&report, &findings);
+    }
+    Ok(report.findings == 0)
+}
+
+fn look(source: &Source) -> Result<(Report, Vec<Finding>), VerifyError> {
+    let copying = super::bar("copying the store");
+    let snapshot = Snapshot::take(&source.data, &source.scratch())?;
+    copying.finish_and_clear();
+    let bar = super::bar("");
+    let mut findings = Vec::new();
+    let report = run(
+        &snapshot,
+        &mut |finding| {
+            if findings.len() < SHOWN_MAX {
+                findings.push(finding);
+            }
+        },
+        &mut |phase, done, total| {
+            bar.set_message(match phase {
+                Phase::Journal => "replaying the journal",
+                Phase::Records => "checking records",
+                Phase::Ids => "checking ids",
+                Phase::Rest => "checking balances",
+            });
+            bar.set_length(total);
+            bar.set_position(done);
+        },
+    );
+    bar.finish_and_clear();
+    Ok((report, findings))
+}
+
+#[expect(clippy::print_stdout, reason = "this is the command's result")]
+fn print(report: &Report, findings: &[Finding]) {
+    for finding in findings {
+        println!("{} {}: {}", finding.tree, finding.key, finding.problem);
+        println!("    {}", finding.meaning);
+    }
+    if report.findings > findings.len() as u64 {
+        println!("... and {} more", report.findings - findings.len() as u64);
+    }
+    println!("entries         {}", report.entries);
+    println!("payments        {}", report.payments);
+    println!("unfinished      {}", report.unfinished);
+    println!("contradictions  {}", report.contradictions);
+    println!("balances        {}", report.accounts);
+    println!(
+        "journal's end   {} {}",
+        report.head.sequence, report.head.digest
+    );
+    match report.findings {
+        0 => println!("Everything holds."),
+        1 => println!("1 difference."),
+        count => println!("{count} differences."),
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "this is the command's result")]
+fn print_json(report: &Report, findings: &[Finding]) {
+    let findings: Vec<_> = findings
+        .iter()
+        .map(|finding| {
+            json!({
+                "tree": finding.tree, "key": finding.key, "problem": finding.problem,
+                "meaning": finding.meaning,
+            })
+        })
+        .collect();
+    let result = json!({
+        "ok": report.findings == 0,
+        "entries": report.entries,
+        "payments": report.payments,
+        "unfinished": report.unfinished,
+        "contradictions": report.contradictions,
+        "balances": report.accounts,
+        "head": {
+            "sequence": report.head.sequence, "digest": report.head.digest.to_string(),
+        },
+        "differences": report.findings,
+        "findings": findings,
+    });
+    println!("{result}");
+}

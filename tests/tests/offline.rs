@@ -1,0 +1,435 @@
+//! Verification, export and import, over real directories: what holds is said to hold, every difference
+//! is named, and no bytes whatever make it panic or hang.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "what a test cannot go on without fails it"
+)]
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
+
+use holdfast_engine::chain::{Digest, Head};
+use holdfast_engine::codec::{self, Kind};
+use holdfast_engine::ledger::Balance;
+use holdfast_engine::payment::{StateName, Timestamp};
+use holdfast_engine::store::format::{Chunk, Record, account_of, key_of};
+use holdfast_tests::sample::{BODY, DECLINED_BODY};
+use holdfast_tests::{Server, holdfast};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use serde_json::Value;
+use tokio::time::Instant;
+
+/// No command may take longer on these small stores.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+async fn run(arguments: &[&str]) -> Output {
+    let mut command = tokio::process::Command::new(holdfast());
+    command
+        .args(arguments)
+        .stdin(Stdio::null())
+        .kill_on_drop(true);
+    let output = tokio::time::timeout(PATIENCE, command.output());
+    output.await.expect("the command ends").unwrap()
+}
+
+async fn verify(data: &Path) -> (Option<i32>, Value, String) {
+    let output = run(&["verify", "--json", "--data", data.to_str().unwrap()]).await;
+    let result = serde_json::from_slice(&output.stdout).unwrap_or_default();
+    (
+        output.status.code(),
+        result,
+        String::from_utf8_lossy(&output.stderr).into_owned(),
+    )
+}
+
+/// A store with settled, failed and unfinished payments of which the service was killed.
+async fn store(directory: &Path) -> PathBuf {
+    let data = directory.join("data");
+    let server = Server::start(&data, &[]);
+    for n in 0..30 {
+        let body = if n % 5 == 0 { DECLINED_BODY } else { BODY };
+        server.client().pay(&format!("k{n}"), body).await.unwrap();
+    }
+    server.kill();
+    let server = Server::start(&data, &["--bank-latency-ms", "60000"]);
+    for n in 0..3 {
+        let at_once = [("prefer", "wait=0")];
+        let key = format!("open{n}");
+        server
+            .client()
+            .pay_with(&key, BODY, &at_once)
+            .await
+            .unwrap();
+    }
+    server.kill();
+    data
+}
+
+fn copy(from: &Path, to: &Path) {
+    let copied = Command::new("cp")
+        .arg("-r")
+        .args([from, to])
+        .status()
+        .unwrap();
+    assert!(copied.success());
+}
+
+/// Every file below a directory, by its path.
+fn files(directory: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(files(&path));
+        } else {
+            found.insert(path.clone(), std::fs::read(&path).unwrap());
+        }
+    }
+    found
+}
+
+#[tokio::test]
+async fn a_store_that_holds_is_said_to_hold_and_is_only_read() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = store(directory.path()).await;
+    let before = files(&data);
+    let (code, result, said) = verify(&data).await;
+    assert_eq!(code, Some(0), "{result} {said}");
+    assert_eq!(
+        (&result["ok"], &result["differences"]),
+        (&true.into(), &0.into())
+    );
+    assert_eq!(
+        (&result["payments"], &result["unfinished"]),
+        (&33.into(), &3.into())
+    );
+    assert_eq!(result["entries"], result["head"]["sequence"]);
+    assert!(files(&data) == before, "not a byte was changed");
+
+    let output = run(&["verify", "--data", data.to_str().unwrap()]).await;
+    assert!(String::from_utf8_lossy(&output.stdout).contains("Everything holds."));
+
+    let server = Server::start(&data, &[]);
+    let (code, _, said) = verify(&data).await;
+    assert_eq!(code, Some(1));
+    assert!(said.contains("is in use by a running Holdfast"), "{said}");
+    drop(server);
+    let (code, _, said) = verify(directory.path()).await;
+    assert_eq!(code, Some(1));
+    assert!(said.contains("is no data directory of Holdfast"), "{said}");
+}
+
+/// What is done to a store, and where it must be found.
+type Damage = (&'static str, &'static str, fn(&sled::Db));
+
+fn tree(database: &sled::Db, name: &str) -> sled::Tree {
+    database.open_tree(name).unwrap()
+}
+
+fn first(database: &sled::Db, name: &str) -> (sled::IVec, sled::IVec) {
+    tree(database, name).first().unwrap().unwrap()
+}
+
+/// The journal with something changed, and every digest after it computed anew.
+fn rewrite(database: &sled::Db, change: fn(&mut Vec<Chunk>)) {
+    let journal = tree(database, "journal");
+    let mut chunks: Vec<_> = journal
+        .iter()
+        .map(|item| {
+            let (storage_key, bytes) = item.unwrap();
+            Chunk::decode(&storage_key, &bytes).unwrap()
+        })
+        .collect();
+    change(&mut chunks);
+    journal.clear().unwrap();
+    let mut head = Head::default();
+    for mut chunk in chunks {
+        let first = head.sequence + 1;
+        chunk.previous = Some(head.digest);
+        for linked in &chunk.entries {
+            let sequence = head.sequence + 1;
+            let digest = head.digest.after(sequence, &linked.entry).unwrap();
+            head = Head { sequence, digest };
+        }
+        journal
+            .insert(first.to_be_bytes(), chunk.encode(first).unwrap())
+            .unwrap();
+    }
+}
+
+const DAMAGES: [Damage; 13] = [
+    ("a record is gone", "payments", |database| {
+        let (key, _) = first(database, "payments");
+        tree(database, "payments").remove(key).unwrap();
+    }),
+    ("a record says something else", "payments", |database| {
+        let (storage_key, bytes) = first(database, "payments");
+        let record = Record::decode(&storage_key, &bytes).unwrap();
+        let last = record.last_sequence();
+        let mut payment = record.into_payment(key_of(&storage_key).unwrap());
+        payment.updated_at = Timestamp::from_unix_ms(1);
+        let value = Record::of(&payment, last).encode(&storage_key).unwrap();
+        tree(database, "payments")
+            .insert(storage_key, value)
+            .unwrap();
+    }),
+    ("a record without a history", "payments", |database| {
+        let (storage_key, bytes) = first(database, "payments");
+        let record = Record::decode(&storage_key, &bytes).unwrap();
+        let payment = record.into_payment(key_of(&storage_key).unwrap());
+        let mut other = storage_key.to_vec();
+        other.push(b'x');
+        let value = Record::of(&payment, 1).encode(&other).unwrap();
+        tree(database, "payments").insert(other, value).unwrap();
+    }),
+    ("an id is gone", "ids", |database| {
+        let (key, _) = first(database, "ids");
+        tree(database, "ids").remove(key).unwrap();
+    }),
+    ("a balance is another one", "accounts", |database| {
+        let (storage_key, bytes) = first(database, "accounts");
+        assert!(account_of(&storage_key).is_some());
+        let mut balance: Balance = codec::decode(Kind::Account, &storage_key, &bytes).unwrap();
+        balance.debits_posted += 1;
+        let value = codec::encode(Kind::Account, &storage_key, &balance).unwrap();
+        tree(database, "accounts")
+            .insert(storage_key, value)
+            .unwrap();
+    }),
+    ("a balance is gone", "accounts", |database| {
+        let (key, _) = first(database, "accounts");
+        tree(database, "accounts").remove(key).unwrap();
+    }),
+    ("a part of the journal is gone", "journal", |database| {
+        let journal = tree(database, "journal");
+        let (key, _) = journal.iter().nth(5).unwrap().unwrap();
+        journal.remove(key).unwrap();
+    }),
+    ("the journal's end is cut off", "meta", |database| {
+        let journal = tree(database, "journal");
+        let (key, _) = journal.last().unwrap().unwrap();
+        journal.remove(key).unwrap();
+    }),
+    (
+        "a past that was rewritten in place",
+        "journal",
+        |database| {
+            let journal = tree(database, "journal");
+            let (storage_key, bytes) = journal.first().unwrap().unwrap();
+            let mut chunk = Chunk::decode(&storage_key, &bytes).unwrap();
+            chunk.entries[0].entry.at = Timestamp::from_unix_ms(7);
+            let value = chunk.encode(1).unwrap();
+            journal.insert(storage_key, value).unwrap();
+        },
+    ),
+    (
+        "a past that was rewritten with its whole chain",
+        "meta",
+        |database| {
+            rewrite(database, |chunks| {
+                chunks[0].entries[0].entry.at = Timestamp::from_unix_ms(7);
+            });
+        },
+    ),
+    (
+        "an unfinished payment that is not indexed",
+        "unfinished",
+        |database| {
+            let value = codec::encode(Kind::Meta, b"low_water", &1_000_000_u64).unwrap();
+            tree(database, "meta").insert("low_water", value).unwrap();
+        },
+    ),
+    ("a chain that ends elsewhere", "meta", |database| {
+        let head = Head {
+            sequence: 3,
+            digest: Digest::GENESIS,
+        };
+        let value = codec::encode(Kind::Meta, b"chain_head", &head).unwrap();
+        tree(database, "meta").insert("chain_head", value).unwrap();
+    }),
+    ("a value that is damaged", "payments", |database| {
+        let (key, bytes) = first(database, "payments");
+        let mut bytes = bytes.to_vec();
+        *bytes.last_mut().unwrap() ^= 1;
+        tree(database, "payments").insert(key, bytes).unwrap();
+    }),
+];
+
+#[tokio::test]
+async fn every_difference_is_named_with_its_place_and_meaning() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = store(directory.path()).await;
+    assert_ne!(StateName::Settled, StateName::Failed);
+    for (n, (name, place, damage)) in DAMAGES.into_iter().enumerate() {
+        let damaged = directory.path().join(format!("damaged{n}"));
+        copy(&data, &damaged);
+        {
+            let database = sled::open(damaged.join("store")).unwrap();
+            damage(&database);
+            database.flush().unwrap();
+        }
+        let (code, result, said) = verify(&damaged).await;
+        assert_eq!(code, Some(1), "{name}: {result} {said}");
+        let findings = result["findings"].as_array().unwrap();
+        let found = findings.iter().find(|finding| finding["tree"] == place);
+        let found = found.unwrap_or_else(|| panic!("{name}: {result}"));
+        for member in ["key", "problem", "meaning"] {
+            assert!(
+                !found[member].as_str().unwrap().is_empty(),
+                "{name}: {found}"
+            );
+        }
+    }
+}
+
+/// Bits flipped, files cut, pages swapped: whatever the bytes, it ends with a code of its own.
+/// `HOLDFAST_TEST_FUZZ` sets the number of cases.
+#[tokio::test]
+async fn arbitrary_damage_of_the_files_never_panics_or_hangs() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = store(directory.path()).await;
+    let cases = std::env::var("HOLDFAST_TEST_FUZZ").map_or(30, |text| text.parse().unwrap());
+    let mut random = StdRng::seed_from_u64(cases);
+    for n in 0..cases {
+        let damaged = directory.path().join(format!("fuzz{n}"));
+        copy(&data, &damaged);
+        let paths: Vec<_> = files(&damaged.join("store")).into_keys().collect();
+        let path = &paths[random.random_range(0..paths.len())];
+        let mut bytes = std::fs::read(path).unwrap();
+        if bytes.is_empty() {
+            continue;
+        }
+        // sled sets the log's size in advance; damage where something was written.
+        let used = bytes.iter().rposition(|byte| *byte != 0).unwrap_or(0) + 1;
+        let at = random.random_range(0..used);
+        match n % 4 {
+            0 => bytes[at] ^= 1 << random.random_range(0..8),
+            1 => bytes.truncate(at),
+            2 => {
+                let other = random.random_range(0..used);
+                let length = 512.min(used - at).min(used - other);
+                let piece = bytes[at..at + length].to_vec();
+                bytes.copy_within(other..other + length, at);
+                bytes[other..other + length].copy_from_slice(&piece);
+            }
+            _ => {
+                let end = (at + 4_096).min(bytes.len());
+                random.fill(&mut bytes[at..end]);
+            }
+        }
+        std::fs::write(path, bytes).unwrap();
+        let started = Instant::now();
+        let (code, result, said) = verify(&damaged).await;
+        std::fs::remove_dir_all(&damaged).unwrap();
+        let case = format!(
+            "case {n}, {}, {:?}: {result} {said}",
+            path.display(),
+            started.elapsed()
+        );
+        assert!(matches!(code, Some(0 | 1)), "{case}");
+        assert!(!said.contains("panicked"), "{case}");
+        assert!(
+            code == Some(0) || result["ok"] == false || !said.is_empty(),
+            "{case}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_export_makes_the_same_store_again_and_its_clients_notice_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = store(directory.path()).await;
+    let path = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
+    let (out, restored) = (path("journal.jsonl"), path("restored"));
+    let data = data.to_str().unwrap();
+    let exported = run(&["export", "--data", data, "--out", &out]).await;
+    assert!(exported.status.success(), "{exported:?}");
+    let again = run(&["export", "--data", data, "--out", &out]).await;
+    assert_eq!(
+        again.status.code(),
+        Some(1),
+        "never over a file that is there"
+    );
+
+    let imported = run(&["import", "--data", &restored, "--in", &out]).await;
+    assert!(imported.status.success(), "{imported:?}");
+    let (code, of_copy, said) = verify(Path::new(&restored)).await;
+    assert_eq!(code, Some(0), "{of_copy} {said}");
+    let (_, of_original, _) = verify(Path::new(data)).await;
+    assert_eq!(
+        of_copy, of_original,
+        "the same entries, payments, balances and chain"
+    );
+    let refused = run(&["import", "--data", &restored, "--in", &out]).await;
+    assert_eq!(
+        refused.status.code(),
+        Some(1),
+        "only into an empty directory"
+    );
+
+    let original = Server::start(Path::new(data), &[]);
+    let copy = Server::start(Path::new(&restored), &[]);
+    for key in ["k0", "k1", "k29"] {
+        let body = if key == "k0" { DECLINED_BODY } else { BODY };
+        let (one, other) = (original.client(), copy.client());
+        let (one, other) = (
+            one.pay(key, body).await.unwrap(),
+            other.pay(key, body).await.unwrap(),
+        );
+        assert_eq!(one.frozen(), other.frozen());
+        assert_eq!(other.header("idempotent-replayed"), "true");
+    }
+    // The unfinished payments go on there as they would here.
+    for n in 0..3 {
+        let ended = copy.client().pay(&format!("open{n}"), BODY).await.unwrap();
+        assert!(ended.is_final(), "{ended:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_export_that_was_changed_or_cut_off_leaves_nothing_that_serves() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = store(directory.path()).await;
+    let path = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
+    let out = path("journal.jsonl");
+    run(&["export", "--data", data.to_str().unwrap(), "--out", &out]).await;
+    let whole = std::fs::read_to_string(&out).unwrap();
+    let lines: Vec<&str> = whole.lines().collect();
+    let without = |n: usize| {
+        let kept = lines.iter().enumerate().filter(|(index, _)| *index != n);
+        let kept: Vec<&str> = kept.map(|(_, line)| *line).collect();
+        kept.join("\n") + "\n"
+    };
+    let cases = [
+        ("cut in a line", whole[..whole.len() * 2 / 3].to_owned()),
+        ("without its last line", without(lines.len() - 1)),
+        ("without a line in the middle", without(7)),
+        ("without its first line", without(0)),
+        ("an amount changed", whole.replacen("1999", "1998", 1)),
+        (
+            "a newer version",
+            whole.replacen("\"version\":1", "\"version\":2", 1),
+        ),
+        ("something at the end", format!("{whole}{{}}\n")),
+        ("nothing", String::new()),
+    ];
+    for (n, (name, text)) in cases.into_iter().enumerate() {
+        let (input, target) = (path(&format!("in{n}")), path(&format!("target{n}")));
+        std::fs::write(&input, text).unwrap();
+        let refused = run(&["import", "--data", &target, "--in", &input]).await;
+        let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert_eq!(refused.status.code(), Some(1), "{name}: {said}");
+        assert!(
+            !said.is_empty() && !said.contains("panicked"),
+            "{name}: {said}"
+        );
+        assert!(!Path::new(&target).join("store").exists(), "{name}");
+        // The directory is as good as new.
+        let imported = run(&["import", "--data", &target, "--in", &out]).await;
+        assert!(imported.status.success(), "{name}: {imported:?}");
+    }
+}
