@@ -390,6 +390,44 @@ async fn an_export_makes_the_same_store_again_and_its_clients_notice_nothing() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_running_service_is_exported_through_its_journal() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = store(directory.path()).await;
+    let path = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
+    let (live, stopped) = (path("live.jsonl"), path("stopped.jsonl"));
+    let server = Server::start(&data, &[]);
+    for n in 0..3 {
+        server
+            .client()
+            .pay(&format!("open{n}"), BODY)
+            .await
+            .unwrap();
+    }
+    let exported = run(&["export", "--url", &server.url(), "--out", &live]).await;
+    assert!(exported.status.success(), "{exported:?}");
+    server.signal("TERM");
+    server.wait();
+    let exported = run(&[
+        "export",
+        "--data",
+        data.to_str().unwrap(),
+        "--out",
+        &stopped,
+    ])
+    .await;
+    assert!(exported.status.success(), "{exported:?}");
+    assert!(
+        std::fs::read(&live).unwrap() == std::fs::read(&stopped).unwrap(),
+        "the same bytes"
+    );
+
+    let nowhere = path("nowhere.jsonl");
+    let refused = run(&["export", "--url", "http://127.0.0.1:9", "--out", &nowhere]).await;
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(!Path::new(&nowhere).exists(), "no half an export is left");
+}
+
 #[tokio::test]
 async fn an_export_that_was_changed_or_cut_off_leaves_nothing_that_serves() {
     let directory = tempfile::tempdir().unwrap();

@@ -14,7 +14,7 @@ use poem_openapi::registry::{
 use poem_openapi::types::Type;
 
 use super::account_view::AccountView;
-use super::event_view::EventPageView;
+use super::event_view::{EventPageView, JournalPageView};
 use super::problem::ProblemView;
 use super::view::{PaymentPageView, PaymentView};
 
@@ -61,6 +61,7 @@ pub(crate) enum Content {
     /// A page of events, or a stream of them.
     Feed,
     Account,
+    JournalPage,
     Problem,
     Text,
     Empty,
@@ -144,6 +145,7 @@ impl Content {
             Self::PaymentPage => ("application/json", reference::<PaymentPageView>()),
             Self::EventPage | Self::Feed => ("application/json", reference::<EventPageView>()),
             Self::Account => ("application/json", reference::<AccountView>()),
+            Self::JournalPage => ("application/json", reference::<JournalPageView>()),
             Self::Problem => ("application/problem+json", reference::<ProblemView>()),
             Self::Text => ("text/plain", inline(MetaSchema::new("string"))),
             Self::Empty => return None,
@@ -160,6 +162,7 @@ impl Content {
             Self::PaymentPage => PaymentPageView::register(registry),
             Self::EventPage | Self::Feed => EventPageView::register(registry),
             Self::Account => AccountView::register(registry),
+            Self::JournalPage => JournalPageView::register(registry),
             Self::Problem => ProblemView::register(registry),
             Self::Text | Self::Empty => {}
         }

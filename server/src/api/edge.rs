@@ -212,7 +212,7 @@ fn invalid_parameter(name: &str, reason: &str) -> Problem {
 }
 
 /// The API's addresses and the methods each takes; `{}` stands for one path segment.
-const ROUTES: [(&str, &[&str]); 12] = [
+const ROUTES: [(&str, &[&str]); 13] = [
     ("/v1/payments", &["GET", "POST"]),
     ("/v1/payments/{}", &["GET"]),
     ("/v1/payments/{}/events", &["GET"]),
@@ -221,6 +221,7 @@ const ROUTES: [(&str, &[&str]); 12] = [
     ("/v1/accounts/{}", &["GET"]),
     ("/v1/events", &["GET"]),
     ("/v1/contradictions", &["GET"]),
+    ("/v1/journal", &["GET"]),
     ("/livez", &["GET"]),
     ("/readyz", &["GET"]),
     ("/metrics", &["GET"]),

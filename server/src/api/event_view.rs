@@ -210,3 +210,13 @@ pub(crate) struct EventPageView {
     /// Send it as `cursor` to get the next page; null at the end.
     pub(crate) next_cursor: Option<String>,
 }
+
+/// A page of the journal in full.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Object)]
+#[oai(rename = "JournalPage")]
+pub(crate) struct JournalPageView {
+    /// The entries, each with its `sequence`, as an export has them.
+    pub(crate) data: Vec<serde_json::Value>,
+    /// Send it as `after` to get the next page; null at the end.
+    pub(crate) next_cursor: Option<String>,
+}

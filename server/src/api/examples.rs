@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use super::PAYMENTS_PATH;
 use super::account_view::AccountView;
-use super::event_view::{EventPageView, EventView};
+use super::event_view::{EventPageView, EventView, JournalPageView};
 use super::problem::{FieldError, Kind, Problem};
 use super::view::{PaymentPageView, PaymentView};
 
@@ -166,6 +166,7 @@ pub(super) fn of(operation: &str, status: &str) -> Vec<Example> {
         "listContradictions" => "/v1/contradictions".to_owned(),
         "getAccount" => "/v1/accounts/acct_alice".to_owned(),
         "followEvents" => "/v1/events".to_owned(),
+        "readJournal" => "/v1/journal".to_owned(),
         other => format!("/{other}"),
     };
     match (operation, status) {
@@ -211,6 +212,19 @@ pub(super) fn of(operation: &str, status: &str) -> Vec<Example> {
             vec![Example {
                 name: "one_payment",
                 value: value(AccountView::of(debtor, &balances)),
+            }]
+        }
+        ("readJournal", "200") => {
+            let data = (1_u64..).zip(&life.journal).take(1);
+            let page = JournalPageView {
+                data: data
+                    .map(|(sequence, entry)| json!({"sequence": sequence, "entry": entry}))
+                    .collect(),
+                next_cursor: Some("1".to_owned()),
+            };
+            vec![Example {
+                name: "an_admission",
+                value: value(page),
             }]
         }
         ("listContradictions", "200") => {

@@ -116,11 +116,12 @@ fn fixed(content_type: &'static str, body: String) -> impl Endpoint<Output = Res
 
 /// The schemas of what is rendered with every member, always. `Problem` leaves members out, and
 /// `CreatePayment` is what the server takes.
-const RENDERED: [&str; 11] = [
+const RENDERED: [&str; 12] = [
     "Payment",
     "PaymentPage",
     "Event",
     "EventPage",
+    "JournalPage",
     "Movement",
     "Failure",
     "Account",

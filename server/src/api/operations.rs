@@ -340,6 +340,28 @@ impl Operation for Feed {
     ];
 }
 
+/// `GET /v1/journal`.
+pub(crate) struct Journal;
+
+impl Operation for Journal {
+    const CASES: &'static [Case] = &[
+        case(
+            200,
+            Content::JournalPage,
+            &[CACHE_CONTROL],
+            "A page of the journal in full; `next_cursor` is the next `after`.",
+        ),
+        problem(
+            400,
+            "`validation-failed`: a parameter breaks a rule; `errors` names it.",
+        ),
+        UNAUTHORIZED,
+        FORBIDDEN,
+        INTERNAL,
+        UNAVAILABLE,
+    ];
+}
+
 /// The one client error of a route that takes no input; it comes before any route is looked at.
 const HEAD_TOO_LARGE: Case = case(
     431,

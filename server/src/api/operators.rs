@@ -9,7 +9,7 @@ use poem_openapi::param::{Path, Query};
 use uuid::Uuid;
 
 use super::answers::Answer;
-use super::event_view::{EventPageView, EventView};
+use super::event_view::{EventPageView, EventView, JournalPageView};
 use super::operations;
 use super::payments::{
     json, location, max_limit, no_such_payment, only_known_parameters, page_size, with_version,
@@ -110,6 +110,42 @@ impl OperatorsApi {
             next_cursor: last.filter(|_| more),
         };
         Ok(json(StatusCode::OK, &page).into())
+    }
+
+    /// Read the journal in full
+    ///
+    /// The merchant's journal entries with all that the store keeps of them, in the journal's order: what
+    /// `holdfast export --url` makes an export of.
+    #[oai(path = "/v1/journal", method = "get", operation_id = "readJournal")]
+    async fn journal(
+        &self,
+        request: &Request,
+        operator: Operator,
+        /// Only entries after this sequence; 0 for all.
+        #[oai(default)]
+        after: Query<u64>,
+        /// How many entries at most.
+        #[oai(
+            default = "max_limit",
+            validator(minimum(value = "1"), maximum(value = "100"))
+        )]
+        limit: Query<u32>,
+    ) -> poem::Result<Answer<operations::Journal>> {
+        only_known_parameters(request, &["after", "limit"])?;
+        let page = self
+            .service
+            .feed(&operator.merchant, after.0, page_size(limit.0))
+            .await
+            .map_err(Problem::from)?;
+        let data = page
+            .entries
+            .iter()
+            .map(|(sequence, entry)| serde_json::json!({"sequence": sequence, "entry": entry}));
+        let view = JournalPageView {
+            data: data.collect(),
+            next_cursor: page.more.then(|| page.read_to.to_string()),
+        };
+        Ok(json(StatusCode::OK, &view).into())
     }
 }
 

@@ -2,23 +2,55 @@
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use holdfast_engine::chain::Head;
+use holdfast_engine::payment::JournalEntry;
 use holdfast_engine::store::StoreError;
 use holdfast_engine::store::offline::{Snapshot, SnapshotError};
+use reqwest::Url;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::{FORMAT, Source, VERSION};
+use super::remote::{Remote, RemoteError};
+use super::{FORMAT, VERSION};
 use crate::api_keys::to_hex;
 
 /// What `export` can be told.
 #[derive(Debug, Args)]
 pub(crate) struct ExportArgs {
-    #[command(flatten)]
-    source: Source,
+    /// Directory of the payments; it is only read
+    #[arg(
+        long,
+        env = "HOLDFAST_DATA",
+        value_name = "DIR",
+        required_unless_present = "url"
+    )]
+    data: Option<PathBuf>,
+
+    /// Directory for a temporary copy of the store, which needs as much room as the store itself
+    /// [default: the system's directory for temporary files]
+    #[arg(long, env = "HOLDFAST_SCRATCH", value_name = "DIR")]
+    scratch: Option<PathBuf>,
+
+    /// Take the journal of a running service instead, as one of its operators
+    #[arg(
+        long,
+        env = "HOLDFAST_URL",
+        value_name = "URL",
+        conflicts_with = "data"
+    )]
+    url: Option<Url>,
+
+    /// An API key of the role operator, when the service has any configured
+    #[arg(
+        long,
+        env = "HOLDFAST_API_KEY",
+        hide_env_values = true,
+        value_name = "KEY"
+    )]
+    api_key: Option<String>,
 
     /// File to write; it must not exist
     #[arg(long, env = "HOLDFAST_OUT", value_name = "FILE")]
@@ -34,6 +66,13 @@ pub(crate) enum ExportError {
     Write { path: PathBuf, source: io::Error },
     #[error("the journal cannot be read: {0}. `holdfast verify` names what is damaged")]
     Read(#[from] StoreError),
+    #[error(transparent)]
+    Remote(#[from] RemoteError),
+    #[error(
+        "entry {sequence} comes where {expected} should. A running service shows an operator the entries \
+         of one merchant; when it serves several, stop it and export its data directory"
+    )]
+    Gap { expected: u64, sequence: u64 },
     #[error(
         "the journal ends at entry {found}, but the store says {told}. `holdfast verify` tells more"
     )]
@@ -57,28 +96,49 @@ impl<W: Write> Lines<W> {
 
 /// Takes the journal out; returns how many entries and payments it holds, and its end.
 pub(crate) fn export(args: &ExportArgs) -> Result<(u64, u64, Head), ExportError> {
-    let snapshot = Snapshot::take(&args.source.data, &args.source.scratch())?;
     let failed = |source| ExportError::Write {
         path: args.out.clone(),
         source,
     };
     // Never over something that may be the only other copy.
     let file = File::create_new(&args.out).map_err(failed)?;
-    let written = write(&snapshot, &file, &failed);
+    let written = match (&args.url, &args.data) {
+        (Some(url), _) => {
+            let journal = Remote::new(url, args.api_key.as_deref()).map_err(ExportError::from);
+            journal.and_then(|journal| write(journal, None, &file, &failed))
+        }
+        (None, Some(data)) => offline(data, args.scratch.clone(), &file, &failed),
+        (None, None) => unreachable!("clap asks for one of them"),
+    };
     if written.is_err() {
         let _ = std::fs::remove_file(&args.out);
     }
     written
 }
 
-fn write(
-    snapshot: &Snapshot,
+fn offline(
+    data: &Path,
+    scratch: Option<PathBuf>,
     file: &File,
     failed: &dyn Fn(io::Error) -> ExportError,
 ) -> Result<(u64, u64, Head), ExportError> {
+    let snapshot = Snapshot::take(data, &scratch.unwrap_or_else(std::env::temp_dir))?;
     let told = snapshot.head()?;
+    let journal = snapshot
+        .journal()
+        .map(|entry| entry.map_err(ExportError::from));
+    write(journal, Some(told), file, failed)
+}
+
+/// Writes a journal. `told` is the end that it must have, if that is known.
+fn write(
+    journal: impl Iterator<Item = Result<(u64, JournalEntry), ExportError>>,
+    told: Option<Head>,
+    file: &File,
+    failed: &dyn Fn(io::Error) -> ExportError,
+) -> Result<(u64, u64, Head), ExportError> {
     let bar = super::bar("exporting the journal");
-    bar.set_length(told.sequence);
+    bar.set_length(told.map_or(0, |told| told.sequence));
     let mut lines = Lines {
         out: BufWriter::new(file),
         digest: Sha256::new(),
@@ -88,8 +148,12 @@ fn write(
         .line(&json!({"format": FORMAT, "version": VERSION, "created_by": created_by}))
         .map_err(failed)?;
     let (mut head, mut payments) = (Head::default(), 0);
-    for item in snapshot.journal() {
+    for item in journal {
         let (sequence, entry) = item?;
+        if sequence != head.sequence + 1 {
+            let expected = head.sequence + 1;
+            return Err(ExportError::Gap { expected, sequence });
+        }
         let digest = head
             .digest
             .after(sequence, &entry)
@@ -99,9 +163,12 @@ fn write(
         lines
             .line(&json!({"sequence": sequence, "entry": entry, "digest": digest.to_string()}))
             .map_err(failed)?;
+        bar.inc_length(u64::from(told.is_none()));
         bar.set_position(sequence);
     }
-    if head != told {
+    if let Some(told) = told
+        && head != told
+    {
         let (found, told) = (head.sequence, told.sequence);
         return Err(ExportError::CutOff { found, told });
     }

@@ -2,6 +2,7 @@
 
 mod export;
 mod import;
+mod remote;
 mod verify;
 
 use std::path::PathBuf;

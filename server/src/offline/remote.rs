@@ -1,0 +1,108 @@
+//! The journal of a running service, read over HTTP page by page.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use holdfast_engine::payment::JournalEntry;
+use http::StatusCode;
+use reqwest::{Client, Url};
+use serde::Deserialize;
+
+use super::export::ExportError;
+
+/// The service must answer each page within this time.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The journal could not be read from the service.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RemoteError {
+    #[error("cannot speak to the service: {0:?}")]
+    Http(#[from] reqwest::Error),
+    #[error(
+        "the service answered {status}: {body}. Give it an API key of the role operator with --api-key"
+    )]
+    Refused { status: StatusCode, body: String },
+    #[error("the service's answer is no page of its journal: {0}")]
+    Page(#[from] serde_json::Error),
+    #[error("the operating system grants no runtime: {0}")]
+    Runtime(#[from] std::io::Error),
+}
+
+#[derive(Debug, Deserialize)]
+struct Page {
+    data: Vec<Item>,
+    next_cursor: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Item {
+    sequence: u64,
+    entry: JournalEntry,
+}
+
+/// The journal, entry by entry, up to the end that it had when it was reached.
+pub(super) struct Remote {
+    runtime: tokio::runtime::Runtime,
+    client: Client,
+    journal: Url,
+    api_key: Option<String>,
+    ahead: VecDeque<Item>,
+    /// Where the next page begins; `None` at the end.
+    after: Option<String>,
+}
+
+impl Remote {
+    pub(super) fn new(service: &Url, api_key: Option<&str>) -> Result<Self, RemoteError> {
+        // Who else set a provider in this process has set one that will do as well.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let base = service.as_str().trim_end_matches('/');
+        let journal = format!("{base}/v1/journal");
+        Ok(Self {
+            runtime: tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()?,
+            client: Client::builder().no_proxy().timeout(PATIENCE).build()?,
+            journal: Url::parse(&journal).expect("a longer path is a URL still"),
+            api_key: api_key.map(str::to_owned),
+            ahead: VecDeque::new(),
+            after: Some("0".to_owned()),
+        })
+    }
+
+    fn page(&self, after: &str) -> Result<Page, RemoteError> {
+        let mut journal = self.journal.clone();
+        journal.query_pairs_mut().append_pair("after", after);
+        let mut request = self.client.get(journal);
+        if let Some(api_key) = &self.api_key {
+            request = request.bearer_auth(api_key);
+        }
+        self.runtime.block_on(async {
+            let response = request.send().await?;
+            let status = response.status();
+            let body = response.text().await?;
+            if status != StatusCode::OK {
+                return Err(RemoteError::Refused { status, body });
+            }
+            Ok(serde_json::from_str(&body)?)
+        })
+    }
+}
+
+impl Iterator for Remote {
+    type Item = Result<(u64, JournalEntry), ExportError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        while self.ahead.is_empty() {
+            let after = self.after.take()?;
+            match self.page(&after) {
+                Ok(page) => {
+                    self.ahead.extend(page.data);
+                    self.after = page.next_cursor;
+                }
+                Err(error) => return Some(Err(error.into())),
+            }
+        }
+        let Item { sequence, entry } = self.ahead.pop_front()?;
+        Some(Ok((sequence, entry)))
+    }
+}
