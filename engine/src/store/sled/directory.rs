@@ -18,6 +18,8 @@ use crate::store::StoreError;
 
 pub(super) const STORE: &str = "store";
 pub(super) const STORE_IN_CREATION: &str = "store.new";
+/// A name of its own, so that a service never takes what is left of an import for an empty directory.
+pub(super) const STORE_IN_IMPORT: &str = "store.import";
 pub(super) const LOCK: &str = "LOCK";
 pub(super) const FORMAT_KEY: &[u8] = b"format";
 pub(super) const FORMAT_PREFIX: &str = "holdfast store format ";
@@ -56,6 +58,12 @@ pub enum OpenProblem {
         /// The name of a file in it.
         found: String,
     },
+    /// An import was interrupted.
+    #[error(
+        "an import into it did not finish, so it holds no payment. Run `holdfast import` again, or \
+         remove {STORE_IN_IMPORT:?} to start with an empty store"
+    )]
+    UnfinishedImport,
     /// A newer Holdfast wrote it.
     #[error(
         "its store has format version {found}, and this build of Holdfast knows versions up to \
@@ -156,6 +164,9 @@ pub(super) fn take_lock(data: &Path) -> Result<File, OpenProblem> {
 fn refuse_foreign(data: &Path) -> Result<(), OpenProblem> {
     for entry in fs::read_dir(data).map_err(io("listing the directory"))? {
         let name = entry.map_err(io("listing the directory"))?.file_name();
+        if name == STORE_IN_IMPORT {
+            return Err(OpenProblem::UnfinishedImport);
+        }
         let ours = [LOCK, STORE_IN_CREATION].iter().any(|known| name == *known)
             || name.to_string_lossy().starts_with("simulated-bank");
         if !ours {
@@ -168,17 +179,16 @@ fn refuse_foreign(data: &Path) -> Result<(), OpenProblem> {
 }
 
 fn create(options: &SledOptions, data: &Path) -> Result<(), OpenProblem> {
-    let unfinished = begin(options, data)?;
+    let unfinished = begin(options, &data.join(STORE_IN_CREATION))?;
     put_in_place(&unfinished, &data.join(STORE))
 }
 
-/// Begins a store under another name, with all its trees.
-pub(super) fn begin(options: &SledOptions, data: &Path) -> Result<PathBuf, OpenProblem> {
-    let unfinished = data.join(STORE_IN_CREATION);
+/// Begins a store at a path that is not yet its own, with all its trees.
+pub(super) fn begin(options: &SledOptions, unfinished: &Path) -> Result<PathBuf, OpenProblem> {
     if unfinished.exists() {
-        fs::remove_dir_all(&unfinished).map_err(io("removing an unfinished store"))?;
+        fs::remove_dir_all(unfinished).map_err(io("removing an unfinished store"))?;
     }
-    let database = open_database(options, &unfinished)?;
+    let database = open_database(options, unfinished)?;
     let mark = format!("{FORMAT_PREFIX}{STORE_FORMAT}");
     let meta = database.open_tree("meta").map_err(OpenProblem::Database)?;
     meta.insert(FORMAT_KEY, mark.as_bytes())
@@ -194,7 +204,7 @@ pub(super) fn begin(options: &SledOptions, data: &Path) -> Result<PathBuf, OpenP
         database.open_tree(tree).map_err(OpenProblem::Database)?;
     }
     database.flush().map_err(OpenProblem::Database)?;
-    Ok(unfinished)
+    Ok(unfinished.to_owned())
 }
 
 /// Makes every byte of a new store durable, and gives it its name.

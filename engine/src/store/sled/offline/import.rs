@@ -12,7 +12,7 @@ use crate::payment::{JournalEntry, Payment, PaymentId};
 use crate::replay::{Replay, ReplayError, Replayed};
 use crate::store::SledOptions;
 use crate::store::sled::batch::{CHAIN_HEAD_KEY, LOW_WATER_KEY};
-use crate::store::sled::directory::{self, OpenProblem, STORE, STORE_IN_CREATION};
+use crate::store::sled::directory::{self, OpenProblem, STORE, STORE_IN_CREATION, STORE_IN_IMPORT};
 use crate::store::sled::format::{self, Chunk, JOURNAL_CHUNK_BYTES_MAX, LinkedEntry, Record};
 
 /// Memory for the new store's pages, in bytes.
@@ -79,7 +79,9 @@ impl Importer {
         let io = |action| move |source| OpenProblem::Io { action, source };
         fs::create_dir_all(data).map_err(io("creating the directory"))?;
         let mut entries = fs::read_dir(data).map_err(io("listing the directory"))?;
-        let ours = |name: &std::ffi::OsStr| name == STORE_IN_CREATION || name == directory::LOCK;
+        let ours = |name: &std::ffi::OsStr| {
+            name == STORE_IN_CREATION || name == STORE_IN_IMPORT || name == directory::LOCK
+        };
         if entries.any(|entry| entry.is_ok_and(|entry| !ours(&entry.file_name()))) {
             return Err(ImportError::NotEmpty(data.to_owned()));
         }
@@ -88,7 +90,7 @@ impl Importer {
             directory: data.to_owned(),
             cache_bytes: CACHE_BYTES,
         };
-        let unfinished = directory::begin(&options, data)?;
+        let unfinished = directory::begin(&options, &data.join(STORE_IN_IMPORT))?;
         let database = directory::open_database(&options, &unfinished)?;
         Ok(Self {
             trees: Some(Trees::open(&database)?),
@@ -256,7 +258,7 @@ impl Drop for Importer {
         self.trees = None;
         self.database = None;
         if let Some(unfinished) = &self.unfinished {
-            // What is left of it would be thrown away by the next start anyway.
+            // No service starts on what is left of it, and the next import throws it away.
             let _ = fs::remove_dir_all(unfinished);
         }
     }

@@ -1,0 +1,157 @@
+//! Balances, the small indexes, and the end of the chain.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{
+    BALANCE_WRONG, DAMAGED, MARK_WRONG, REWRITTEN, SUMS_WRONG, UNFINISHED_WRONG, UNKNOWN, Verifier,
+};
+use crate::chain::Head;
+use crate::codec::{self, Kind};
+use crate::ledger::{AccountKey, Balance, Sums};
+use crate::payment::{PaymentId, PaymentKey};
+use crate::store::sled::batch::{CHAIN_HEAD_KEY, LOW_WATER_KEY};
+use crate::store::sled::format;
+use crate::store::sled::read::printable;
+
+impl Verifier<'_> {
+    pub(super) fn accounts(&mut self) {
+        let trees = self.trees;
+        let mut expected: BTreeMap<AccountKey, Balance> = self
+            .replay
+            .book()
+            .iter()
+            .map(|(key, balance)| (key.clone(), *balance))
+            .collect();
+        let mut sums: BTreeMap<_, Sums> = BTreeMap::new();
+        for item in &trees.accounts {
+            let Ok((storage_key, bytes)) = item else {
+                self.find("accounts", "?", "cannot be read", DAMAGED);
+                break;
+            };
+            self.report.accounts += 1;
+            let shown = printable(&storage_key);
+            let Some(key) = format::account_of(&storage_key) else {
+                self.find("accounts", shown, "is no account", UNKNOWN);
+                continue;
+            };
+            let balance: Balance = match codec::decode(Kind::Account, &storage_key, &bytes) {
+                Ok(balance) => balance,
+                Err(error) => {
+                    expected.remove(&key);
+                    self.find("accounts", shown, error.to_string(), DAMAGED);
+                    continue;
+                }
+            };
+            sums.entry(key.currency).or_default().add(balance);
+            let replayed = expected.remove(&key);
+            if replayed != Some(balance) {
+                let problem = format!("is {balance:?}, but the journal leads to {replayed:?}");
+                self.find("accounts", shown, problem, BALANCE_WRONG);
+            }
+        }
+        for (key, balance) in expected {
+            let shown = printable(&format::account_key(&key));
+            let problem = format!("has no balance, but the journal leads to {balance:?}");
+            self.find("accounts", shown, problem, BALANCE_WRONG);
+        }
+        for (currency, sums) in sums {
+            if !sums.agree() {
+                self.find("accounts", currency.code(), format!("{sums:?}"), SUMS_WRONG);
+            }
+        }
+    }
+
+    pub(super) fn unfinished(&mut self) {
+        let trees = self.trees;
+        let low_water: u64 = match trees.meta.get(LOW_WATER_KEY) {
+            Ok(None) => 1,
+            Ok(Some(bytes)) => match codec::decode(Kind::Meta, LOW_WATER_KEY, &bytes) {
+                Ok(low_water) => low_water,
+                Err(error) => return self.find("meta", "low_water", error.to_string(), DAMAGED),
+            },
+            Err(error) => return self.find("meta", "low_water", error.to_string(), DAMAGED),
+        };
+        let mut indexed = BTreeSet::new();
+        for item in &trees.unfinished {
+            let Ok((storage_key, bytes)) = item else {
+                self.find("unfinished", "?", "cannot be read", DAMAGED);
+                break;
+            };
+            let shown = printable(&storage_key);
+            let key: PaymentKey = match codec::decode(Kind::Unfinished, &storage_key, &bytes) {
+                Ok(key) => key,
+                Err(error) => {
+                    self.find("unfinished", shown, error.to_string(), DAMAGED);
+                    continue;
+                }
+            };
+            let id = format::id_of(&storage_key);
+            let open = id.and_then(|id| self.replay.open(id));
+            match (id, open) {
+                (Some(id), Some(payment)) if payment.key == key => {
+                    indexed.insert(id);
+                }
+                _ => {
+                    let problem = "stands for no payment that is unfinished";
+                    self.find("unfinished", shown, problem, UNFINISHED_WRONG);
+                }
+            }
+        }
+        let lost: Vec<PaymentId> = self
+            .open
+            .iter()
+            .filter(|(id, (_, admitted))| *admitted < low_water && !indexed.contains(*id))
+            .map(|(id, _)| *id)
+            .collect();
+        for id in lost {
+            let problem = "is unfinished and stands before the low-water mark, but not here";
+            self.find("unfinished", id.to_string(), problem, UNFINISHED_WRONG);
+        }
+    }
+
+    pub(super) fn contradictions(&mut self) {
+        let trees = self.trees;
+        let mut notes = std::mem::take(&mut self.notes);
+        for item in &trees.contradictions {
+            let Ok((storage_key, bytes)) = item else {
+                self.find("contradictions", "?", "cannot be read", DAMAGED);
+                break;
+            };
+            let decoded = codec::decode::<u64>(Kind::Contradiction, &storage_key, &bytes);
+            match decoded {
+                Ok(sequence) if notes.remove(&sequence) => {}
+                Ok(sequence) => {
+                    let problem = "the journal has no contradiction there";
+                    self.find("contradictions", sequence.to_string(), problem, MARK_WRONG);
+                }
+                Err(error) => {
+                    let shown = printable(&storage_key);
+                    self.find("contradictions", shown, error.to_string(), DAMAGED);
+                }
+            }
+        }
+        for sequence in notes {
+            let problem = "is a contradiction and not marked";
+            self.find("contradictions", sequence.to_string(), problem, MARK_WRONG);
+        }
+    }
+
+    pub(super) fn head(&mut self) {
+        let told = match self.trees.meta.get(CHAIN_HEAD_KEY) {
+            Ok(None) => Head::default(),
+            Ok(Some(bytes)) => match codec::decode(Kind::Meta, CHAIN_HEAD_KEY, &bytes) {
+                Ok(head) => head,
+                Err(error) => return self.find("meta", "chain_head", error.to_string(), DAMAGED),
+            },
+            Err(error) => return self.find("meta", "chain_head", error.to_string(), DAMAGED),
+        };
+        let replayed = self.report.head;
+        if told != replayed {
+            let problem = format!(
+                "says that the journal ends at {} with {}, but it ends at {} with {}",
+                told.sequence, told.digest, replayed.sequence, replayed.digest
+            );
+            self.find("meta", "chain_head", problem, REWRITTEN);
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! What can happen to the bytes of a store.
+
+use holdfast_engine::chain::{Digest, Head};
+use holdfast_engine::codec::{self, Kind};
+use holdfast_engine::ledger::Balance;
+use holdfast_engine::payment::Timestamp;
+use holdfast_engine::store::format::{Chunk, Record, account_of, key_of};
+
+/// What is done to a store, in which tree it must be found, and what must be said of it.
+pub(crate) type Damage = (&'static str, &'static str, &'static str, fn(&sled::Db));
+
+fn tree(database: &sled::Db, name: &str) -> sled::Tree {
+    database.open_tree(name).unwrap()
+}
+
+fn first(database: &sled::Db, name: &str) -> (sled::IVec, sled::IVec) {
+    tree(database, name).first().unwrap().unwrap()
+}
+
+/// The journal with something changed, and every digest after it computed anew.
+fn rewrite(database: &sled::Db, change: fn(&mut Vec<Chunk>)) {
+    let journal = tree(database, "journal");
+    let mut chunks: Vec<_> = journal
+        .iter()
+        .map(|item| {
+            let (storage_key, bytes) = item.unwrap();
+            Chunk::decode(&storage_key, &bytes).unwrap()
+        })
+        .collect();
+    change(&mut chunks);
+    journal.clear().unwrap();
+    let mut head = Head::default();
+    for mut chunk in chunks {
+        let first = head.sequence + 1;
+        chunk.previous = Some(head.digest);
+        for linked in &chunk.entries {
+            let sequence = head.sequence + 1;
+            let digest = head.digest.after(sequence, &linked.entry).unwrap();
+            head = Head { sequence, digest };
+        }
+        journal
+            .insert(first.to_be_bytes(), chunk.encode(first).unwrap())
+            .unwrap();
+    }
+}
+
+pub(crate) const DAMAGES: [Damage; 15] = [
+    ("a record is gone", "payments", "no record of", |database| {
+        let (key, _) = first(database, "payments");
+        tree(database, "payments").remove(key).unwrap();
+    }),
+    (
+        "a record says something else",
+        "payments",
+        "journal leads to",
+        |database| {
+            let (storage_key, bytes) = first(database, "payments");
+            let record = Record::decode(&storage_key, &bytes).unwrap();
+            let last = record.last_sequence();
+            let mut payment = record.into_payment(key_of(&storage_key).unwrap());
+            payment.updated_at = Timestamp::from_unix_ms(1);
+            let value = Record::of(&payment, last).encode(&storage_key).unwrap();
+            tree(database, "payments")
+                .insert(storage_key, value)
+                .unwrap();
+        },
+    ),
+    (
+        "a record without a history",
+        "payments",
+        "has no entry",
+        |database| {
+            let (storage_key, bytes) = first(database, "payments");
+            let record = Record::decode(&storage_key, &bytes).unwrap();
+            let payment = record.into_payment(key_of(&storage_key).unwrap());
+            let mut other = storage_key.to_vec();
+            other.push(b'x');
+            let value = Record::of(&payment, 1).encode(&other).unwrap();
+            tree(database, "payments").insert(other, value).unwrap();
+        },
+    ),
+    (
+        "an id is gone",
+        "ids",
+        "is not found under its id",
+        |database| {
+            let (key, _) = first(database, "ids");
+            tree(database, "ids").remove(key).unwrap();
+        },
+    ),
+    (
+        "a balance is another one",
+        "accounts",
+        "journal leads to",
+        |database| {
+            let (storage_key, bytes) = first(database, "accounts");
+            assert!(account_of(&storage_key).is_some());
+            let mut balance: Balance = codec::decode(Kind::Account, &storage_key, &bytes).unwrap();
+            balance.debits_posted += 1;
+            let value = codec::encode(Kind::Account, &storage_key, &balance).unwrap();
+            tree(database, "accounts")
+                .insert(storage_key, value)
+                .unwrap();
+        },
+    ),
+    (
+        "a balance is gone",
+        "accounts",
+        "has no balance",
+        |database| {
+            let (key, _) = first(database, "accounts");
+            tree(database, "accounts").remove(key).unwrap();
+        },
+    ),
+    (
+        "a part of the journal is gone",
+        "journal",
+        "are missing",
+        |database| {
+            let journal = tree(database, "journal");
+            let (key, _) = journal.iter().nth(5).unwrap().unwrap();
+            journal.remove(key).unwrap();
+        },
+    ),
+    (
+        "the journal's end is cut off",
+        "meta",
+        "the journal ends at",
+        |database| {
+            let journal = tree(database, "journal");
+            let (key, _) = journal.last().unwrap().unwrap();
+            journal.remove(key).unwrap();
+        },
+    ),
+    (
+        "a past that was rewritten in place",
+        "journal",
+        "digest of the entry before",
+        |database| {
+            let journal = tree(database, "journal");
+            let (storage_key, bytes) = journal.first().unwrap().unwrap();
+            let mut chunk = Chunk::decode(&storage_key, &bytes).unwrap();
+            chunk.entries[0].entry.at = Timestamp::from_unix_ms(7);
+            let value = chunk.encode(1).unwrap();
+            journal.insert(storage_key, value).unwrap();
+        },
+    ),
+    (
+        "a past that was rewritten with its whole chain",
+        "meta",
+        "it ends at",
+        |database| {
+            rewrite(database, |chunks| {
+                chunks[0].entries[0].entry.at = Timestamp::from_unix_ms(7);
+            });
+        },
+    ),
+    (
+        "an unfinished payment that is not indexed",
+        "unfinished",
+        "low-water mark",
+        |database| {
+            let value = codec::encode(Kind::Meta, b"low_water", &1_000_000_u64).unwrap();
+            tree(database, "meta").insert("low_water", value).unwrap();
+        },
+    ),
+    (
+        "a chain that ends elsewhere",
+        "meta",
+        "it ends at",
+        |database| {
+            let head = Head {
+                sequence: 3,
+                digest: Digest::GENESIS,
+            };
+            let value = codec::encode(Kind::Meta, b"chain_head", &head).unwrap();
+            tree(database, "meta").insert("chain_head", value).unwrap();
+        },
+    ),
+    (
+        "a value that is damaged",
+        "payments",
+        "checksum",
+        |database| {
+            let (key, bytes) = first(database, "payments");
+            let mut bytes = bytes.to_vec();
+            *bytes.last_mut().unwrap() ^= 1;
+            tree(database, "payments").insert(key, bytes).unwrap();
+        },
+    ),
+    (
+        "a record was taken for another",
+        "payments",
+        "has no entry",
+        |database| {
+            // As many records as the journal admits, and not the same.
+            let (storage_key, bytes) = first(database, "payments");
+            let record = Record::decode(&storage_key, &bytes).unwrap();
+            let payment = record.into_payment(key_of(&storage_key).unwrap());
+            let mut other = storage_key.to_vec();
+            other.push(b'x');
+            let value = Record::of(&payment, 9_999).encode(&other).unwrap();
+            tree(database, "payments").insert(other, value).unwrap();
+            tree(database, "payments").remove(storage_key).unwrap();
+        },
+    ),
+    (
+        "a record that ends before its history",
+        "payments",
+        "the record says",
+        |database| {
+            let (storage_key, bytes) = first(database, "payments");
+            let record = Record::decode(&storage_key, &bytes).unwrap();
+            let last = record.last_sequence() - 1;
+            let payment = record.into_payment(key_of(&storage_key).unwrap());
+            let value = Record::of(&payment, last).encode(&storage_key).unwrap();
+            tree(database, "payments")
+                .insert(storage_key, value)
+                .unwrap();
+        },
+    ),
+];
