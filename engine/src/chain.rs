@@ -52,3 +52,18 @@ pub struct Head {
     /// Its digest.
     pub digest: Digest,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Computed with another program from the definition: whoever keeps digests must be able to.
+    #[test]
+    fn a_digest_is_sha256_over_the_one_before_the_sequence_and_the_body() {
+        let second = Digest::GENESIS
+            .after_body(1, b"first")
+            .after_body(2, b"second");
+        let expected = "be9a26ea4b5b3d907cf845a3a29e29fdb768712faacfea29852689031bd138c7";
+        assert_eq!(second.to_string(), expected);
+    }
+}

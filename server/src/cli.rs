@@ -5,7 +5,7 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap::{Parser, Subcommand};
+use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 use holdfast_engine::clock::SystemClock;
 use holdfast_engine::payment::Merchant;
 use holdfast_engine::service::{Parts, Service, ServiceOptions};
@@ -17,7 +17,7 @@ use crate::api_keys::Role;
 use crate::bank_server::BankArgs;
 use crate::bench::BenchArgs;
 use crate::config::ServeArgs;
-use crate::offline::{ExportArgs, ImportArgs, VerifyArgs};
+use crate::offline::{ExportArgs, ExportError, ImportArgs, VerifyArgs};
 
 /// Payments whose retries are safe: at most one charge per idempotency key, and the same answer for
 /// every repeat.
@@ -67,7 +67,8 @@ const WRONG_USAGE: u8 = 2;
 
 /// Parses the command line and runs the command.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let matches = Cli::command().get_matches();
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     let filter = EnvFilter::try_from_env("HOLDFAST_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
@@ -81,24 +82,36 @@ pub fn main() -> ExitCode {
             Ok(false) => ExitCode::FAILURE,
             Err(error) => failed(error),
         },
-        Command::Export(args) => match crate::offline::export(&args) {
+        Command::Export(args) => match crate::offline::export(&args, given(&matches)) {
             Ok((entries, payments, head)) => told(&format!(
                 "Exported {entries} entries of {payments} payments; the journal ends with {}.",
                 head.digest
             )),
+            Err(error @ ExportError::TwoOrigins) => wrong_usage(error),
             Err(error) => failed(error),
         },
         Command::Import(args) => match crate::offline::import(&args) {
-            Ok(report) => told(&format!(
-                "Imported {} entries of {} payments, {} of them unfinished; everything holds.",
-                report.entries, report.payments, report.unfinished
-            )),
+            Ok(report) => {
+                if report.unfinished > 0 {
+                    say_unfinished(report.unfinished);
+                }
+                told(&format!(
+                    "Imported {} entries of {} payments, {} of them unfinished; everything holds.",
+                    report.entries, report.payments, report.unfinished
+                ))
+            }
             Err(error) => failed(error),
         },
         Command::Openapi => openapi(),
         Command::Bench(args) => block_on(crate::bench::run(args)).map_or_else(failed, |()| done()),
         Command::ApiKey(ApiKeyCommand::New { merchant, role }) => new_api_key(&merchant, role),
     }
+}
+
+/// The matches of the command that was given.
+fn given(matches: &ArgMatches) -> &ArgMatches {
+    let (_, given) = matches.subcommand().expect("clap asks for a command");
+    given
 }
 
 fn done() -> ExitCode {
@@ -111,6 +124,19 @@ fn done() -> ExitCode {
 )]
 fn say_error(error: impl std::fmt::Display) {
     eprintln!("holdfast: {error}.");
+}
+
+/// An export may be older than what its service did next.
+#[expect(
+    clippy::print_stderr,
+    reason = "this is what the command says to the person who ran it"
+)]
+fn say_unfinished(unfinished: u64) {
+    eprintln!(
+        "warning: {unfinished} payments were unfinished when the export was made, and `holdfast serve` will \
+         go on with them. If the service that it was made of ran on after it, it may have sent them since: \
+         read \"Restore\" in docs/operations.md before you start."
+    );
 }
 
 #[expect(clippy::print_stdout, reason = "this is the command's result")]

@@ -32,6 +32,9 @@ const FATAL_GRACE: Duration = Duration::from_secs(2);
 /// stops; what is cut off then resumes at the next start.
 const DRAIN_SLACK: Duration = Duration::from_secs(5);
 
+/// How long clients have to take their answers when everything else has ended.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
 /// Why the service could not start or had to stop.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ServeError {
@@ -110,8 +113,11 @@ pub(crate) async fn run(settings: Settings) -> Result<(), ServeError> {
 
     // No new connections from here on. Whatever only waits is parked, which answers its clients.
     let drained = async {
-        let stopped = service.shutdown();
-        let (stopped, ()) = tokio::join!(stopped, connections.shutdown());
+        let closed = tokio::spawn(connections.shutdown());
+        let stopped = service.shutdown().await;
+        // Every answer is ready by now. A reader that does not take it, or a stream that is stuck,
+        // is not waited for.
+        let _ = tokio::time::timeout(LAST_WORDS, closed).await;
         stopped
     };
     let drained = tokio::select! {

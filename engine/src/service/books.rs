@@ -45,22 +45,26 @@ impl Service {
         after: u64,
         limit: usize,
     ) -> Result<FeedPage, Unavailable> {
-        let scan = self.inner.store.journal(after, FEED_SCAN_MAX).await;
-        let scanned = self.inner.read(scan)?;
         let mut page = FeedPage {
-            more: scanned.len() == FEED_SCAN_MAX,
+            more: true,
             read_to: after,
             ..FeedPage::default()
         };
-        for (sequence, entry) in scanned {
-            if entry.merchant == *merchant {
-                if page.entries.len() == limit {
-                    page.more = true;
-                    break;
+        let mut scanned = 0;
+        while page.more && page.entries.len() < limit && scanned < FEED_SCAN_MAX {
+            // No more than is wanted: what is read in vain is read at the cost of payments.
+            let wanted = limit - page.entries.len();
+            let scan = self.inner.store.journal(page.read_to, wanted + 1).await;
+            let mut scan = self.inner.read(scan)?;
+            page.more = scan.len() > wanted;
+            scan.truncate(wanted);
+            scanned += scan.len();
+            for (sequence, entry) in scan {
+                page.read_to = sequence;
+                if entry.merchant == *merchant {
+                    page.entries.push((sequence, entry));
                 }
-                page.entries.push((sequence, entry));
             }
-            page.read_to = sequence;
         }
         Ok(page)
     }

@@ -1,13 +1,11 @@
 //! The books: balances of accounts, and the journal as a change feed.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
-use futures_util::stream::{self, Stream, StreamExt};
-use holdfast_engine::payment::{AccountId, JournalEntry, Merchant};
+use holdfast_engine::payment::{AccountId, Merchant};
 use holdfast_engine::service::Service;
 use poem::http::{HeaderName, StatusCode, header};
-use poem::web::sse::{Event, SSE};
+use poem::web::sse::SSE;
 use poem::{IntoResponse, Request, Response};
 use poem_openapi::OpenApi;
 use poem_openapi::param::{Path, Query};
@@ -15,6 +13,7 @@ use poem_openapi::param::{Path, Query};
 use super::account_view::AccountView;
 use super::answers::Answer;
 use super::event_view::{EventPageView, EventView};
+use super::listener::Listeners;
 use super::operations;
 use super::payments::{json, max_limit, only_known_parameters, page_size};
 use super::principal::Principal;
@@ -22,16 +21,13 @@ use super::problem::{Kind, Problem};
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
-/// How many events are read ahead for one listener. A slow one holds no more than this, for the next
-/// are read only when these are gone.
-const READ_AHEAD: usize = 100;
-
 /// A listener hears something at least so often, so that it and everything between know that the
 /// connection lives.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 pub(crate) struct BooksApi {
     pub(super) service: Service,
+    pub(super) listeners: Listeners,
 }
 
 #[OpenApi(tag = "super::Tag::Books")]
@@ -90,8 +86,11 @@ impl BooksApi {
     ) -> poem::Result<Answer<operations::Feed>> {
         only_known_parameters(request, &["after", "limit"])?;
         if wants_stream(request) {
-            let after = last_event_id(request)?.unwrap_or(after.0);
-            return Ok(self.stream(principal.0, after).into());
+            let after = match last_event_id(request)? {
+                Some(heard) => self.known(heard)?,
+                None => after.0,
+            };
+            return self.stream(principal.0, after).map(Answer::from);
         }
         let page = self
             .service
@@ -111,14 +110,20 @@ impl BooksApi {
 }
 
 impl BooksApi {
-    fn stream(&self, merchant: Merchant, after: u64) -> Response {
-        let events = listen(self.service.clone(), merchant, after).map(|(sequence, entry)| {
-            let view = EventView::of(sequence, &entry);
-            let data = serde_json::to_string(&view).expect("a view is plain data");
-            Event::message(data)
-                .id(sequence.to_string())
-                .event_type("transition")
-        });
+    /// An event that this journal has, or had and lost to the restore of an older export.
+    fn known(&self, heard: u64) -> Result<u64, Problem> {
+        if heard > *self.service.appended().borrow() {
+            let rule = "is beyond the end of the journal, which was restored from an older export. Read \
+                        the feed anew with after=0";
+            return Err(Problem::field("Last-Event-ID", rule));
+        }
+        Ok(heard)
+    }
+
+    fn stream(&self, merchant: Merchant, after: u64) -> poem::Result<Response> {
+        let events = self
+            .listeners
+            .listen(self.service.clone(), merchant, after)?;
         let mut response = SSE::new(events).keep_alive(KEEP_ALIVE).into_response();
         // Gateways that gather answers before they pass them on must not gather this one.
         let headers = response.headers_mut();
@@ -130,7 +135,7 @@ impl BooksApi {
             HeaderName::from_static("x-accel-buffering"),
             header::HeaderValue::from_static("no"),
         );
-        response
+        Ok(response)
     }
 }
 
@@ -157,57 +162,4 @@ fn last_event_id(request: &Request) -> Result<Option<u64>, Problem> {
         .parse()
         .map_err(|_| Problem::field("Last-Event-ID", "must be the id of an event, unchanged"))?;
     Ok(Some(sequence))
-}
-
-/// What a listener has heard, and what was read ahead for it.
-struct Listener {
-    service: Service,
-    merchant: Merchant,
-    read_to: u64,
-    ahead: VecDeque<(u64, JournalEntry)>,
-}
-
-/// The entries after a sequence, then those that come. Ends when the service shuts down or its store
-/// fails; the listener resumes where it was.
-fn listen(
-    service: Service,
-    merchant: Merchant,
-    after: u64,
-) -> impl Stream<Item = (u64, JournalEntry)> + Send {
-    let listener = Listener {
-        service,
-        merchant,
-        read_to: after,
-        ahead: VecDeque::new(),
-    };
-    stream::unfold(listener, |mut listener| async move {
-        let entry = listener.next().await?;
-        Some((entry, listener))
-    })
-}
-
-impl Listener {
-    async fn next(&mut self) -> Option<(u64, JournalEntry)> {
-        let mut appended = self.service.appended();
-        loop {
-            if let Some(entry) = self.ahead.pop_front() {
-                return Some(entry);
-            }
-            let feed = self.service.feed(&self.merchant, self.read_to, READ_AHEAD);
-            let page = feed.await.ok()?;
-            self.read_to = page.read_to;
-            self.ahead.extend(page.entries);
-            if !self.ahead.is_empty() || page.more {
-                continue;
-            }
-            let read_to = self.read_to;
-            tokio::select! {
-                biased;
-                () = self.service.draining() => return None,
-                appended = appended.wait_for(|sequence| *sequence > read_to) => {
-                    appended.ok()?;
-                }
-            }
-        }
-    }
 }

@@ -207,7 +207,7 @@ impl EventView {
 pub(crate) struct EventPageView {
     /// The events.
     pub(crate) data: Vec<EventView>,
-    /// Send it as `cursor` to get the next page; null at the end.
+    /// Send it as `after` to `/v1/events`, elsewhere as `cursor`, to get the next page; null at the end.
     pub(crate) next_cursor: Option<String>,
 }
 
@@ -217,6 +217,9 @@ pub(crate) struct EventPageView {
 pub(crate) struct JournalPageView {
     /// The entries, each with its `sequence`, as an export has them.
     pub(crate) data: Vec<serde_json::Value>,
+    /// Up to which sequence the journal was read: beyond the last entry shown when entries of other
+    /// merchants follow it.
+    pub(crate) read_to: u64,
     /// Send it as `after` to get the next page; null at the end.
     pub(crate) next_cursor: Option<String>,
 }

@@ -217,6 +217,7 @@ pub(super) fn of(operation: &str, status: &str) -> Vec<Example> {
         ("readJournal", "200") => {
             let data = (1_u64..).zip(&life.journal).take(1);
             let page = JournalPageView {
+                read_to: 1,
                 data: data
                     .map(|(sequence, entry)| json!({"sequence": sequence, "entry": entry}))
                     .collect(),

@@ -13,6 +13,7 @@ mod event_view;
 mod examples;
 mod json_body;
 mod key_header;
+mod listener;
 mod openapi;
 mod operations;
 mod operators;
@@ -38,6 +39,7 @@ pub(crate) use crate::api_keys::ApiKeys;
 use books::BooksApi;
 use edge::Edge;
 pub(crate) use json_body::is_json;
+use listener::Listeners;
 pub(crate) use openapi::Document;
 use operators::OperatorsApi;
 use payments::PaymentsApi;
@@ -112,6 +114,7 @@ fn openapi_service(
         },
         BooksApi {
             service: service.clone(),
+            listeners: Listeners::default(),
         },
         OperatorsApi {
             service: service.clone(),

@@ -143,6 +143,7 @@ impl OperatorsApi {
             .map(|(sequence, entry)| serde_json::json!({"sequence": sequence, "entry": entry}));
         let view = JournalPageView {
             data: data.collect(),
+            read_to: page.read_to,
             next_cursor: page.more.then(|| page.read_to.to_string()),
         };
         Ok(json(StatusCode::OK, &view).into())

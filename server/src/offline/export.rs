@@ -4,7 +4,8 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use clap::Args;
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Args};
 use holdfast_engine::chain::Head;
 use holdfast_engine::payment::JournalEntry;
 use holdfast_engine::store::StoreError;
@@ -35,12 +36,7 @@ pub(crate) struct ExportArgs {
     scratch: Option<PathBuf>,
 
     /// Take the journal of a running service instead, as one of its operators
-    #[arg(
-        long,
-        env = "HOLDFAST_URL",
-        value_name = "URL",
-        conflicts_with = "data"
-    )]
+    #[arg(long, env = "HOLDFAST_URL", value_name = "URL")]
     url: Option<Url>,
 
     /// An API key of the role operator, when the service has any configured
@@ -57,9 +53,34 @@ pub(crate) struct ExportArgs {
     out: PathBuf,
 }
 
+/// Where the journal comes from.
+#[derive(Debug)]
+enum Origin<'a> {
+    Directory(&'a Path),
+    Service(&'a Url),
+}
+
+impl ExportArgs {
+    /// What was typed goes before what the environment says: the environment of a service names its
+    /// directory, and it is there that a backup of the running service is taken.
+    fn origin(&self, matches: &ArgMatches) -> Result<Origin<'_>, ExportError> {
+        let typed = |id| matches.value_source(id) == Some(ValueSource::CommandLine);
+        match (&self.url, &self.data) {
+            (Some(_), Some(_)) if typed("url") && typed("data") => Err(ExportError::TwoOrigins),
+            (Some(url), data) if typed("url") || !typed("data") || data.is_none() => {
+                Ok(Origin::Service(url))
+            }
+            (_, Some(data)) => Ok(Origin::Directory(data)),
+            (_, None) => unreachable!("clap asks for one of them"),
+        }
+    }
+}
+
 /// The journal could not be taken out. No file is left behind.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ExportError {
+    #[error("give either --data or --url: an export is of one or of the other")]
+    TwoOrigins,
     #[error(transparent)]
     Snapshot(#[from] SnapshotError),
     #[error("cannot write {}: {source}", path.display())]
@@ -69,9 +90,11 @@ pub(crate) enum ExportError {
     #[error(transparent)]
     Remote(#[from] RemoteError),
     #[error(
-        "entry {sequence} comes where {expected} should. A running service shows an operator the entries \
-         of one merchant; when it serves several, stop it and export its data directory"
+        "entry {0} is another merchant's. A running service shows an operator the entries of one merchant; \
+         when it serves several, stop it and export its data directory"
     )]
+    Foreign(u64),
+    #[error("entry {sequence} comes where {expected} should. `holdfast verify` tells more")]
     Gap { expected: u64, sequence: u64 },
     #[error(
         "the journal ends at entry {found}, but the store says {told}. `holdfast verify` tells more"
@@ -95,20 +118,23 @@ impl<W: Write> Lines<W> {
 }
 
 /// Takes the journal out; returns how many entries and payments it holds, and its end.
-pub(crate) fn export(args: &ExportArgs) -> Result<(u64, u64, Head), ExportError> {
+pub(crate) fn export(
+    args: &ExportArgs,
+    matches: &ArgMatches,
+) -> Result<(u64, u64, Head), ExportError> {
+    let origin = args.origin(matches)?;
     let failed = |source| ExportError::Write {
         path: args.out.clone(),
         source,
     };
     // Never over something that may be the only other copy.
     let file = File::create_new(&args.out).map_err(failed)?;
-    let written = match (&args.url, &args.data) {
-        (Some(url), _) => {
+    let written = match origin {
+        Origin::Service(url) => {
             let journal = Remote::new(url, args.api_key.as_deref()).map_err(ExportError::from);
             journal.and_then(|journal| write(journal, None, &file, &failed))
         }
-        (None, Some(data)) => offline(data, args.scratch.clone(), &file, &failed),
-        (None, None) => unreachable!("clap asks for one of them"),
+        Origin::Directory(data) => offline(data, args.scratch.clone(), &file, &failed),
     };
     if written.is_err() {
         let _ = std::fs::remove_file(&args.out);

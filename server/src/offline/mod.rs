@@ -11,7 +11,7 @@ use std::time::Duration;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
-pub(crate) use export::{ExportArgs, export};
+pub(crate) use export::{ExportArgs, ExportError, export};
 pub(crate) use import::{ImportArgs, import};
 pub(crate) use verify::{VerifyArgs, verify};
 

@@ -31,6 +31,7 @@ pub(crate) enum RemoteError {
 #[derive(Debug, Deserialize)]
 struct Page {
     data: Vec<Item>,
+    read_to: u64,
     next_cursor: Option<String>,
 }
 
@@ -47,6 +48,8 @@ pub(super) struct Remote {
     journal: Url,
     api_key: Option<String>,
     ahead: VecDeque<Item>,
+    /// The sequence of the last entry that came.
+    reached: u64,
     /// Where the next page begins; `None` at the end.
     after: Option<String>,
 }
@@ -65,6 +68,7 @@ impl Remote {
             journal: Url::parse(&journal).expect("a longer path is a URL still"),
             api_key: api_key.map(str::to_owned),
             ahead: VecDeque::new(),
+            reached: 0,
             after: Some("0".to_owned()),
         })
     }
@@ -96,6 +100,16 @@ impl Iterator for Remote {
             let after = self.after.take()?;
             match self.page(&after) {
                 Ok(page) => {
+                    for item in &page.data {
+                        if item.sequence != self.reached + 1 {
+                            return Some(Err(ExportError::Foreign(self.reached + 1)));
+                        }
+                        self.reached = item.sequence;
+                    }
+                    if page.read_to > self.reached {
+                        // Entries that are not shown to this operator: half a journal is no backup.
+                        return Some(Err(ExportError::Foreign(self.reached + 1)));
+                    }
                     self.ahead.extend(page.data);
                     self.after = page.next_cursor;
                 }

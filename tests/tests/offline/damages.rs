@@ -3,8 +3,8 @@
 use holdfast_engine::chain::{Digest, Head};
 use holdfast_engine::codec::{self, Kind};
 use holdfast_engine::ledger::Balance;
-use holdfast_engine::payment::Timestamp;
-use holdfast_engine::store::format::{Chunk, Record, account_of, key_of};
+use holdfast_engine::payment::{Merchant, Timestamp};
+use holdfast_engine::store::format::{Chunk, Record, account_of, contradiction_key, key_of};
 
 /// What is done to a store, in which tree it must be found, and what must be said of it.
 pub(crate) type Damage = (&'static str, &'static str, &'static str, fn(&sled::Db));
@@ -44,7 +44,7 @@ fn rewrite(database: &sled::Db, change: fn(&mut Vec<Chunk>)) {
     }
 }
 
-pub(crate) const DAMAGES: [Damage; 15] = [
+pub(crate) const DAMAGES: [Damage; 19] = [
     ("a record is gone", "payments", "no record of", |database| {
         let (key, _) = first(database, "payments");
         tree(database, "payments").remove(key).unwrap();
@@ -215,6 +215,61 @@ pub(crate) const DAMAGES: [Damage; 15] = [
             let payment = record.into_payment(key_of(&storage_key).unwrap());
             let value = Record::of(&payment, last).encode(&storage_key).unwrap();
             tree(database, "payments")
+                .insert(storage_key, value)
+                .unwrap();
+        },
+    ),
+    (
+        "a contradiction is marked for another merchant",
+        "contradictions",
+        "of this merchant",
+        |database| {
+            let (storage_key, _) = first(database, "contradictions");
+            let sequence = u64::from_be_bytes(*storage_key.last_chunk().unwrap());
+            let other = contradiction_key(&Merchant::new("other").unwrap(), sequence);
+            let value = codec::encode(Kind::Contradiction, &other, &sequence).unwrap();
+            let marks = tree(database, "contradictions");
+            marks.remove(storage_key).unwrap();
+            marks.insert(other, value).unwrap();
+        },
+    ),
+    (
+        "a contradiction is not marked",
+        "contradictions",
+        "not marked",
+        |database| {
+            let (storage_key, _) = first(database, "contradictions");
+            tree(database, "contradictions")
+                .remove(storage_key)
+                .unwrap();
+        },
+    ),
+    (
+        "a record that ends before a note",
+        "payments",
+        "beyond its latest",
+        |database| {
+            let (storage_key, bytes) = tree(database, "payments").last().unwrap().unwrap();
+            let record = Record::decode(&storage_key, &bytes).unwrap();
+            let last = record.last_sequence() - 1;
+            let payment = record.into_payment(key_of(&storage_key).unwrap());
+            let value = Record::of(&payment, last).encode(&storage_key).unwrap();
+            tree(database, "payments")
+                .insert(storage_key, value)
+                .unwrap();
+        },
+    ),
+    (
+        "a note that follows on nothing",
+        "journal",
+        "leads elsewhere",
+        |database| {
+            let (storage_key, bytes) = tree(database, "journal").last().unwrap().unwrap();
+            let mut chunk = Chunk::decode(&storage_key, &bytes).unwrap();
+            chunk.entries.last_mut().unwrap().previous = Some(1);
+            let first = u64::from_be_bytes(storage_key.as_ref().try_into().unwrap());
+            let value = chunk.encode(first).unwrap();
+            tree(database, "journal")
                 .insert(storage_key, value)
                 .unwrap();
         },

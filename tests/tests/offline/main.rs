@@ -14,7 +14,14 @@ use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
 use damages::DAMAGES;
-use holdfast_tests::sample::{BODY, DECLINED_BODY};
+use holdfast_engine::codec::{self, Kind};
+use holdfast_engine::payment::{
+    BankTransactionId, Decision, DeclineCode, DeclineMessage, Event, Evidence, Payment, Timestamp,
+    transition,
+};
+use holdfast_engine::source::SeededSource;
+use holdfast_engine::store::{SledOptions, SledStore, Store, Verdict, Write};
+use holdfast_tests::sample::{BODY, DECLINED_BODY, key, request};
 use holdfast_tests::{Server, holdfast};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -65,7 +72,47 @@ async fn store(directory: &Path) -> PathBuf {
             .unwrap();
     }
     server.kill();
+    contradict(&data).await;
     data
+}
+
+/// Adds a declined payment that the bank contradicts twice.
+async fn contradict(data: &Path) {
+    let store = SledStore::open(&SledOptions {
+        directory: data.to_owned(),
+        cache_bytes: 1 << 20,
+    });
+    let store = store.unwrap();
+    let now = Timestamp::from_unix_ms(1_800_000_000_000);
+    let id = SeededSource::new([9; 32]).payment_id(now);
+    let mut payment = Payment::received(id, key("zz-contradicted"), request(500), now);
+    let confirmed = |id: &str| Event::Decided {
+        decision: Decision::Confirmed {
+            bank_transaction_id: BankTransactionId::new(id).unwrap(),
+        },
+        evidence: Evidence::Inquiry,
+    };
+    let declined = Event::Decided {
+        decision: Decision::Declined {
+            code: DeclineCode::new("insufficient_funds").unwrap(),
+            message: DeclineMessage::new("No.").unwrap(),
+        },
+        evidence: Evidence::Answer,
+    };
+    let events = [
+        Event::Admit,
+        Event::Dispatch,
+        declined,
+        confirmed("b_1"),
+        confirmed("b_2"),
+    ];
+    for event in events {
+        let step = transition(&payment, &event, now).unwrap();
+        payment = step.payment.clone();
+        let verdicts = store.commit(vec![Write::new(step)]).await.unwrap();
+        assert_eq!(verdicts, [Verdict::Applied]);
+    }
+    store.close().await.unwrap();
 }
 
 fn copy(from: &Path, to: &Path) {
@@ -104,7 +151,7 @@ async fn a_store_that_holds_is_said_to_hold_and_is_only_read() {
     );
     assert_eq!(
         (&result["payments"], &result["unfinished"]),
-        (&33.into(), &3.into())
+        (&34.into(), &3.into())
     );
     assert_eq!(result["entries"], result["head"]["sequence"]);
     assert!(files(&data) == before, "not a byte was changed");
@@ -158,6 +205,8 @@ async fn arbitrary_damage_of_the_files_never_panics_or_hangs() {
     let data = store(directory.path()).await;
     let cases = std::env::var("HOLDFAST_TEST_FUZZ").map_or(30, |text| text.parse().unwrap());
     let mut random = StdRng::seed_from_u64(cases);
+    let (_, sound, _) = verify(&data).await;
+    let mut named = 0;
     for n in 0..cases {
         let damaged = directory.path().join(format!("fuzz{n}"));
         copy(&data, &damaged);
@@ -195,12 +244,23 @@ async fn arbitrary_damage_of_the_files_never_panics_or_hangs() {
             started.elapsed()
         );
         assert!(matches!(code, Some(0 | 1)), "{case}");
+        // What holds is the store as it was, or a shorter one: sled drops a torn end.
+        if code == Some(0) {
+            let (end, whole) = (&result["head"]["sequence"], &sound["head"]["sequence"]);
+            assert!(end.as_u64() <= whole.as_u64(), "{case}");
+            if end == whole {
+                assert_eq!(result["head"], sound["head"], "{case}");
+                assert_eq!(result["payments"], sound["payments"], "{case}");
+            }
+        }
+        named += u64::from(code == Some(1));
         assert!(!said.contains("panicked"), "{case}");
         assert!(
             code == Some(0) || result["ok"] == false || !said.is_empty(),
             "{case}"
         );
     }
+    assert!(named > 0, "no damage was ever noticed");
 }
 
 #[tokio::test]
@@ -268,8 +328,23 @@ async fn a_running_service_is_exported_through_its_journal() {
             .await
             .unwrap();
     }
-    let exported = run(&["export", "--url", &server.url(), "--out", &live]).await;
+    // In the environment of a service, which names its directory.
+    let exported = tokio::process::Command::new(holdfast())
+        .args(["export", "--url", &server.url(), "--out", &live])
+        .env("HOLDFAST_DATA", &data)
+        .output();
+    let exported = exported.await.unwrap();
     assert!(exported.status.success(), "{exported:?}");
+    let both = [
+        "export",
+        "--url",
+        &server.url(),
+        "--data",
+        "x",
+        "--out",
+        "y",
+    ];
+    assert_eq!(run(&both).await.status.code(), Some(2));
     server.signal("TERM");
     server.wait();
     let exported = run(&[
@@ -330,6 +405,9 @@ async fn an_export_that_was_changed_or_cut_off_leaves_nothing_that_serves() {
             "{name}: {said}"
         );
         assert!(!Path::new(&target).join("store").exists(), "{name}");
+        // Nor does a service start there as if nothing had been wanted.
+        let serve = run(&["serve", "--data", &target, "--listen", "127.0.0.1:0"]).await;
+        assert_eq!(serve.status.code(), Some(1), "{name}: {serve:?}");
         // The directory is as good as new.
         let imported = run(&["import", "--data", &target, "--in", &out]).await;
         assert!(imported.status.success(), "{name}: {imported:?}");
@@ -369,4 +447,90 @@ async fn no_service_starts_on_an_import_that_was_killed() {
     let imported = run(&["import", "--data", &target, "--in", &out]).await;
     assert!(imported.status.success(), "{imported:?}");
     assert_eq!(verify(Path::new(&target)).await.0, Some(0));
+}
+
+/// A start reads the journal from the low-water mark on. A mark that leads nowhere keeps the store from
+/// opening, also when nothing is unfinished.
+#[tokio::test]
+async fn a_low_water_mark_that_leads_nowhere_is_named() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().join("data");
+    let server = Server::start(&data, &[]);
+    for n in 0..3 {
+        server.client().pay(&format!("k{n}"), BODY).await.unwrap();
+    }
+    server.signal("TERM");
+    server.wait();
+    assert_eq!(verify(&data).await.0, Some(0));
+    for (n, mark) in [0_u64, 2, 1_000_000].into_iter().enumerate() {
+        let damaged = directory.path().join(format!("damaged{n}"));
+        copy(&data, &damaged);
+        {
+            let database = sled::open(damaged.join("store")).unwrap();
+            let value = codec::encode(Kind::Meta, b"low_water", &mark).unwrap();
+            let meta = database.open_tree("meta").unwrap();
+            meta.insert("low_water", value).unwrap();
+            database.flush().unwrap();
+        }
+        let (code, result, _) = verify(&damaged).await;
+        assert_eq!(code, Some(1), "{mark}: {result}");
+        assert_eq!(
+            result["findings"][0]["key"], "low_water",
+            "{mark}: {result}"
+        );
+    }
+}
+
+/// Half a journal looks like a whole one when the rest belongs to others; as a backup it would lose their
+/// payments.
+#[tokio::test]
+async fn a_service_of_several_merchants_is_not_exported_in_part() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut config = String::new();
+    let mut secrets = Vec::new();
+    for merchant in ["first", "second", "third"] {
+        let arguments = [
+            "api-key",
+            "new",
+            "--merchant",
+            merchant,
+            "--role",
+            "operator",
+        ];
+        let made = run(&arguments).await;
+        let text = String::from_utf8(made.stdout).unwrap();
+        let secret = text.split_whitespace().find(|word| word.starts_with("hf_"));
+        secrets.push(secret.unwrap().to_owned());
+        config.push_str(&text[text.find("[[api_keys]]").unwrap()..]);
+    }
+    let file = directory.path().join("holdfast.toml");
+    std::fs::write(&file, config).unwrap();
+    let data = directory.path().join("data");
+    let server = Server::start(&data, &["--config", file.to_str().unwrap()]);
+    for (n, secret) in secrets[..2].iter().enumerate() {
+        let bearer = format!("Bearer {secret}");
+        let headers = [("authorization", bearer.as_str())];
+        let paid = server
+            .client()
+            .pay_with(&format!("k{n}"), BODY, &headers)
+            .await;
+        assert_eq!(paid.unwrap().status, 201);
+    }
+    for (n, secret) in secrets.iter().enumerate() {
+        let out = directory.path().join(format!("out{n}"));
+        let arguments = [
+            "export",
+            "--url",
+            &server.url(),
+            "--api-key",
+            secret,
+            "--out",
+            out.to_str().unwrap(),
+        ];
+        let refused = run(&arguments).await;
+        let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert_eq!(refused.status.code(), Some(1), "{said}");
+        assert!(said.contains("another merchant"), "{said}");
+        assert!(!out.exists());
+    }
 }

@@ -258,8 +258,10 @@ impl Drop for Importer {
         self.trees = None;
         self.database = None;
         if let Some(unfinished) = &self.unfinished {
-            // No service starts on what is left of it, and the next import throws it away.
+            // The name stays, for no service may start where an import was wanted and did not
+            // happen; the next import takes it over.
             let _ = fs::remove_dir_all(unfinished);
+            let _ = fs::create_dir(unfinished);
         }
     }
 }

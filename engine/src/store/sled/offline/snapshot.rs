@@ -51,8 +51,8 @@ pub enum SnapshotError {
     Open(OpenProblem),
     /// An older build made it.
     #[error(
-        "the store has format {found}, which has neither balances nor a hash chain to verify. Start \
-         `holdfast serve` on it once: that brings it to format {}",
+        "the store has format {found}, which has neither balances nor a hash chain to verify. Copy the \
+         directory, then start `holdfast serve` on it once: that brings it to format {}",
         format::STORE_FORMAT
     )]
     OldFormat {

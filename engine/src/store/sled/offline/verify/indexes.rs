@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    BALANCE_WRONG, DAMAGED, MARK_WRONG, REWRITTEN, SUMS_WRONG, UNFINISHED_WRONG, UNKNOWN, Verifier,
+    BALANCE_WRONG, DAMAGED, MARK_LOST, MARK_WRONG, REWRITTEN, SUMS_WRONG, UNFINISHED_WRONG,
+    UNKNOWN, Verifier,
 };
 use crate::chain::Head;
 use crate::codec::{self, Kind};
@@ -71,6 +72,13 @@ impl Verifier<'_> {
             },
             Err(error) => return self.find("meta", "low_water", error.to_string(), DAMAGED),
         };
+        // A start reads the journal from the mark on: it must be where a chunk begins, or at the end.
+        let end = self.report.head.sequence + 1;
+        let chunk = trees.journal.contains_key(format::sequence_key(low_water));
+        if low_water != end && chunk != Ok(true) {
+            let problem = format!("is {low_water}, where no part of the journal begins");
+            self.find("meta", "low_water", problem, MARK_LOST);
+        }
         let mut indexed = BTreeSet::new();
         for item in &trees.unfinished {
             let Ok((storage_key, bytes)) = item else {
@@ -119,9 +127,12 @@ impl Verifier<'_> {
             };
             let decoded = codec::decode::<u64>(Kind::Contradiction, &storage_key, &bytes);
             match decoded {
-                Ok(sequence) if notes.remove(&sequence) => {}
+                Ok(sequence)
+                    if notes.remove(&sequence).is_some_and(|merchant| {
+                        storage_key == format::contradiction_key(&merchant, sequence)
+                    }) => {}
                 Ok(sequence) => {
-                    let problem = "the journal has no contradiction there";
+                    let problem = "the journal has no contradiction of this merchant there";
                     self.find("contradictions", sequence.to_string(), problem, MARK_WRONG);
                 }
                 Err(error) => {
@@ -130,7 +141,7 @@ impl Verifier<'_> {
                 }
             }
         }
-        for sequence in notes {
+        for sequence in notes.into_keys() {
             let problem = "is a contradiction and not marked";
             self.find("contradictions", sequence.to_string(), problem, MARK_WRONG);
         }

@@ -78,7 +78,7 @@ impl Verifier<'_> {
                 return;
             }
             Ok(Replayed::Note(_)) => {
-                self.notes.insert(sequence);
+                self.notes.insert(sequence, entry.merchant.clone());
                 self.report.contradictions += 1;
                 self.note(id, sequence, previous);
                 return;

@@ -7,14 +7,14 @@ mod indexes;
 mod journal;
 mod records;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 
 use journal::Ahead;
 use records::SetDigest;
 
 use super::{Snapshot, TREES, Trees};
 use crate::chain::Head;
-use crate::payment::PaymentId;
+use crate::payment::{Merchant, PaymentId};
 use crate::replay::Replay;
 
 /// A difference.
@@ -76,6 +76,8 @@ const UNFINISHED_WRONG: &str = "A payment that is unfinished would not be resume
 const BALANCE_WRONG: &str = "The account's balance is not the sum of its payments' movements.";
 const SUMS_WRONG: &str = "Debits and credits do not agree: money came from nowhere or went there.";
 const UNKNOWN: &str = "No part of a store: another program wrote here, or a newer Holdfast.";
+const MARK_LOST: &str =
+    "The store cannot be opened: a start would look for unfinished payments in the wrong place.";
 const MARK_WRONG: &str = "A contradiction would not be listed, or one is listed that is none.";
 
 struct Verifier<'a> {
@@ -88,8 +90,8 @@ struct Verifier<'a> {
     ahead: HashMap<PaymentId, Ahead>,
     /// Every payment that the journal admits, in a digest that knows no order.
     admitted: SetDigest,
-    /// Sequences of contradictions.
-    notes: BTreeSet<u64>,
+    /// Contradictions by sequence, with the merchant of each.
+    notes: BTreeMap<u64, Merchant>,
     sink: &'a mut dyn FnMut(Finding),
     progress: &'a mut dyn FnMut(Phase, u64, u64),
 }
@@ -111,7 +113,7 @@ pub fn verify(
         open: HashMap::new(),
         ahead: HashMap::new(),
         admitted: SetDigest::default(),
-        notes: BTreeSet::new(),
+        notes: BTreeMap::new(),
         sink,
         progress,
     };
@@ -133,7 +135,7 @@ pub(super) fn verify_trees(trees: &Trees, sink: &mut dyn FnMut(Finding)) -> Repo
         open: HashMap::new(),
         ahead: HashMap::new(),
         admitted: SetDigest::default(),
-        notes: BTreeSet::new(),
+        notes: BTreeMap::new(),
         sink,
         progress: &mut |_, _, _| {},
     };
