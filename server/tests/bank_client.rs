@@ -62,7 +62,7 @@ async fn permit() -> SendPermit {
     let admitted = transition(&received, &Event::Admit, now).unwrap();
     let dispatched = transition(&admitted.payment, &Event::Dispatch, now).unwrap();
     let store = Arc::new(SimulatedStore::default());
-    let (pipeline, run) = Pipeline::new(store, Metrics::default(), Failure::default());
+    let (pipeline, run) = Pipeline::new(store, 16, Metrics::default(), Failure::default());
     tokio::spawn(run);
     let write = Write::new(admitted).then(dispatched);
     match pipeline.commit(write).await.unwrap() {

@@ -11,7 +11,7 @@
 pub mod bank;
 pub mod faults;
 mod ledger;
-mod store;
+pub mod store;
 
 pub use bank::{SimulatedBank, SimulatedBankOptions};
 pub use ledger::{ChargeTerms, Debit, LedgerError};

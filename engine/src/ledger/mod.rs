@@ -185,6 +185,11 @@ impl Book {
         Ok(())
     }
 
+    /// Sets balances that were computed beside the book, with [`apply`].
+    pub fn set(&mut self, balances: impl IntoIterator<Item = (AccountKey, Balance)>) {
+        self.balances.extend(balances);
+    }
+
     /// The balance of an account; untouched when it never moved.
     pub fn balance(&self, key: &AccountKey) -> Balance {
         self.balances.get(key).copied().unwrap_or_default()

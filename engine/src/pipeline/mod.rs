@@ -22,7 +22,7 @@ pub use permit::SendPermit;
 /// memory grows.
 pub const QUEUE_MAX: usize = 4096;
 
-/// Most writes of one batch: it bounds how long the last in line waits and how large a transaction
+/// Most writes of one batch unless another number is given: it bounds how long the last in line waits and how large a transaction
 /// gets, and is past the point where more grouping saves anything.
 pub const BATCH_MAX: usize = 256;
 
@@ -66,15 +66,19 @@ pub struct Pipeline {
 }
 
 impl Pipeline {
-    /// A pipeline and the task that runs it; the task ends when every handle is gone and all is
+    /// A pipeline that commits at most `batch_max` writes at once, and the task that runs it; the task ends when every handle is gone and all is
     /// written, or at the first failure of the store, which it reports to `failure`.
     pub fn new(
         store: Arc<dyn Store>,
+        batch_max: usize,
         metrics: Metrics,
         failure: Failure,
     ) -> (Self, impl Future<Output = ()> + Send + 'static) {
         let (queue, waiting) = mpsc::channel(QUEUE_MAX);
-        (Self { queue }, run(store, metrics, failure, waiting))
+        (
+            Self { queue },
+            run(store, batch_max, metrics, failure, waiting),
+        )
     }
 
     /// Makes a write durable, and returns only then.
@@ -93,13 +97,15 @@ impl Pipeline {
 
 async fn run(
     store: Arc<dyn Store>,
+    batch_max: usize,
     metrics: Metrics,
     failure: Failure,
     mut waiting: mpsc::Receiver<Submission>,
 ) {
-    let mut submissions = Vec::with_capacity(BATCH_MAX);
-    while waiting.recv_many(&mut submissions, BATCH_MAX).await > 0 {
-        gather(&mut waiting, &mut submissions).await;
+    let batch_max = batch_max.max(1);
+    let mut submissions = Vec::with_capacity(batch_max);
+    while waiting.recv_many(&mut submissions, batch_max).await > 0 {
+        gather(&mut waiting, &mut submissions, batch_max).await;
         let mut batch = Vec::with_capacity(submissions.len());
         let mut answers = Vec::with_capacity(submissions.len());
         for Submission { write, answer } in submissions.drain(..) {
@@ -134,12 +140,16 @@ async fn run(
 /// A commit costs the same for one write as for many, and those that the last commit answered are
 /// often just about to come back. Nobody waits for a timer: a pass lets every runnable task run once,
 /// and gathering ends when passes bring nothing new.
-async fn gather(waiting: &mut mpsc::Receiver<Submission>, submissions: &mut Vec<Submission>) {
+async fn gather(
+    waiting: &mut mpsc::Receiver<Submission>,
+    submissions: &mut Vec<Submission>,
+    batch_max: usize,
+) {
     let mut quiet_passes = 0;
-    while quiet_passes < QUIET_PASSES && submissions.len() < BATCH_MAX {
+    while quiet_passes < QUIET_PASSES && submissions.len() < batch_max {
         tokio::task::yield_now().await;
         let before = submissions.len();
-        while submissions.len() < BATCH_MAX
+        while submissions.len() < batch_max
             && let Ok(submission) = waiting.try_recv()
         {
             submissions.push(submission);

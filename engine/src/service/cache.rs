@@ -3,13 +3,22 @@
 //! Architecture invariant: only durable, finished payments get in. They never change, so what is
 //! found here is never stale.
 
+use std::hash::{BuildHasherDefault, DefaultHasher};
 use std::sync::Arc;
+
+use moka::policy::EvictionPolicy;
 
 use crate::payment::{Payment, PaymentKey};
 
+/// A cache below this size, in bytes, forgets at once what it has no room for. A larger one does so when
+/// it has a moment, by the system's clock, which a simulation could not repeat.
+const EXACT_BELOW_BYTES: u64 = 1024 * 1024;
+
 #[derive(Debug)]
 pub(super) struct Cache {
-    finished: moka::sync::Cache<PaymentKey, Arc<Payment>>,
+    finished: moka::sync::Cache<PaymentKey, Arc<Payment>, BuildHasherDefault<DefaultHasher>>,
+    /// Whether it is kept to its bound at each insert.
+    exact: bool,
 }
 
 impl Cache {
@@ -17,8 +26,12 @@ impl Cache {
         let finished = moka::sync::Cache::builder()
             .max_capacity(bytes_max)
             .weigher(|key, payment: &Arc<Payment>| bytes_of(key, payment))
-            .build();
-        Self { finished }
+            .eviction_policy(EvictionPolicy::lru())
+            .build_with_hasher(BuildHasherDefault::default());
+        Self {
+            finished,
+            exact: bytes_max < EXACT_BELOW_BYTES,
+        }
     }
 
     pub(super) fn get(&self, key: &PaymentKey) -> Option<Arc<Payment>> {
@@ -32,6 +45,9 @@ impl Cache {
             "the cache holds finished payments only"
         );
         self.finished.insert(payment.key.clone(), payment.clone());
+        if self.exact {
+            self.finished.run_pending_tasks();
+        }
     }
 }
 

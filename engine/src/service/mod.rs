@@ -121,7 +121,12 @@ impl Service {
         } = parts;
         let failure = Failure::default();
         let metrics = Metrics::default();
-        let (pipeline, run) = Pipeline::new(store.clone(), metrics.clone(), failure.clone());
+        let (pipeline, run) = Pipeline::new(
+            store.clone(),
+            options.batch_max,
+            metrics.clone(),
+            failure.clone(),
+        );
         // Ends by itself when the last handle of the pipeline goes, or at a failure.
         tokio::spawn(run);
         let inner = Inner {

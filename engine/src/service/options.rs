@@ -22,6 +22,9 @@ pub struct ServiceOptions {
     pub budgets: Budgets,
     /// When to hold calls back from a bank that does not answer.
     pub breaker: BreakerOptions,
+    /// Most writes of one commit. A larger batch spreads the cost of a sync over more payments; the
+    /// last of it waits longer.
+    pub batch_max: usize,
     /// A payment that waits in Persisted for longer than this expires, in milliseconds.
     pub expire_after_ms: u64,
 }
@@ -46,6 +49,7 @@ impl Default for ServiceOptions {
                 open_ms: 1_000,
                 open_ms_max: 10_000,
             },
+            batch_max: crate::pipeline::BATCH_MAX,
             expire_after_ms: 24 * 60 * 60 * 1000,
         }
     }

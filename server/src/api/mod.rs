@@ -86,13 +86,17 @@ impl FrontDoor {
         self
     }
 
+    /// The API as an endpoint that always answers, without its documentation: what a simulation opens
+    /// many times a second.
+    pub fn undocumented(&self) -> impl Endpoint<Output = Response> + 'static {
+        let (api, requests) = self.api();
+        let routes = Route::new().nest("/", api.into_endpoint());
+        Edge::new(routes.data(self.clone()), self.clone(), requests)
+    }
+
     /// The API as an endpoint that always answers.
     pub fn endpoint(&self) -> impl Endpoint<Output = Response> + 'static {
-        let mut registry = Registry::with_prefix("holdfast");
-        self.service.metrics().register(&mut registry);
-        let requests = edge::Requests::default();
-        requests.register(&mut registry);
-        let api = openapi_service(self.service.clone(), Arc::new(registry));
+        let (api, requests) = self.api();
         let document = openapi::Document::of(&api);
         let routes = Route::new()
             .nest("/", api.into_endpoint())
@@ -102,12 +106,20 @@ impl FrontDoor {
             .nest("/docs", docs::routes(&document));
         Edge::new(routes.data(self.clone()), self.clone(), requests)
     }
+
+    fn api(&self) -> (Api, edge::Requests) {
+        let mut registry = Registry::with_prefix("holdfast");
+        self.service.metrics().register(&mut registry);
+        let requests = edge::Requests::default();
+        requests.register(&mut registry);
+        let api = openapi_service(self.service.clone(), Arc::new(registry));
+        (api, requests)
+    }
 }
 
-fn openapi_service(
-    service: Service,
-    registry: Arc<Registry>,
-) -> OpenApiService<(PaymentsApi, BooksApi, OperatorsApi, ProbesApi), ()> {
+type Api = OpenApiService<(PaymentsApi, BooksApi, OperatorsApi, ProbesApi), ()>;
+
+fn openapi_service(service: Service, registry: Arc<Registry>) -> Api {
     let apis = (
         PaymentsApi {
             service: service.clone(),

@@ -117,6 +117,7 @@ impl BankArgs {
             seed: self.seed,
             grace_ms: 0,
             ledger: self.ledger.clone(),
+            time: None,
         })
     }
 }

@@ -265,6 +265,7 @@ impl Options {
                 open_ms: self.breaker_open_ms.unwrap_or(breaker.open_ms),
                 open_ms_max: self.breaker_open_ms_max.unwrap_or(breaker.open_ms_max),
             },
+            batch_max: defaults.batch_max,
             expire_after_ms: self.expire_after_ms.unwrap_or(defaults.expire_after_ms),
         };
         let at_least_one = [

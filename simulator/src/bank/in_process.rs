@@ -11,7 +11,7 @@ use holdfast_engine::payment::{
 };
 use holdfast_engine::pipeline::SendPermit;
 
-use super::{Bank, BankAnswer, Charge, Mode, Reaction, SimulatedBankOptions};
+use super::{Bank, BankAnswer, Charge, Deferred, Mode, Reaction, SimulatedBankOptions};
 use crate::faults::Delivery;
 use crate::ledger::{ChargeTerms, LedgerError};
 
@@ -20,6 +20,14 @@ use crate::ledger::{ChargeTerms, LedgerError};
 pub struct SimulatedBank {
     bank: Arc<Bank>,
     grace_ms: u64,
+    later: Option<Arc<dyn Later>>,
+}
+
+/// Takes care of what reaches the bank long after its caller gave up, also when the caller's process
+/// has ended by then.
+pub trait Later: Send + Sync + std::fmt::Debug {
+    /// Sees to it that the bank processes this in so many milliseconds.
+    fn schedule(&self, after_ms: u64, deferred: Deferred);
 }
 
 /// A bank without a window never forgets a reference: a century, in milliseconds.
@@ -34,7 +42,14 @@ impl SimulatedBank {
         Ok(Self {
             bank: Arc::new(Bank::open(options)?),
             grace_ms: options.grace_ms,
+            later: None,
         })
+    }
+
+    /// Leaves what comes late to someone who outlives the caller.
+    pub fn with_later(mut self, later: Arc<dyn Later>) -> Self {
+        self.later = Some(later);
+        self
     }
 
     /// The bank itself, for auditors and for whoever changes what goes wrong.
@@ -108,11 +123,16 @@ impl bank::Bank for SimulatedBank {
             return ChargeOutcome::Unknown;
         };
         if let Some((after_ms, deferred)) = reaction.later.clone() {
-            let bank = self.bank.clone();
-            tokio::spawn(async move {
-                tokio::time::sleep(Duration::from_millis(after_ms)).await;
-                bank.process_late(&deferred);
-            });
+            match &self.later {
+                Some(later) => later.schedule(after_ms, deferred),
+                None => {
+                    let bank = self.bank.clone();
+                    tokio::spawn(async move {
+                        tokio::time::sleep(Duration::from_millis(after_ms)).await;
+                        bank.process_late(&deferred);
+                    });
+                }
+            }
         }
         match hear(reaction).await {
             Heard::Whole(Some(answer)) => ChargeOutcome::Decided(decision(answer)),

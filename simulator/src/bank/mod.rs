@@ -9,14 +9,15 @@ mod in_process;
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::PathBuf;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use crate::faults::{self, Call, Delivery, Fault, FaultProfile, Operation, Plan, Processing};
 use crate::ledger::{Account, ChargeTerms, Debit, Ledger, LedgerError, Verdict};
-pub use in_process::SimulatedBank;
+pub use in_process::{Later, SimulatedBank};
 
 /// What the bank promises about repeats.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,6 +45,8 @@ pub struct SimulatedBankOptions {
     pub grace_ms: u64,
     /// Where the bank keeps its debits; in memory only when `None`.
     pub ledger: Option<PathBuf>,
+    /// Milliseconds as someone else counts them; the bank's own clock when `None`.
+    pub time: Option<Arc<AtomicU64>>,
 }
 
 /// What the bank says about a reference.
@@ -116,6 +119,7 @@ pub struct Bank {
     mode: Mode,
     seed: u64,
     started: Instant,
+    time: Option<Arc<AtomicU64>>,
     state: Mutex<State>,
 }
 
@@ -147,6 +151,7 @@ impl Bank {
             mode: options.mode,
             seed: options.seed,
             started: Instant::now(),
+            time: options.time.clone(),
             state: Mutex::new(State {
                 faults: options.faults.clone(),
                 ledger,
@@ -162,7 +167,10 @@ impl Bank {
     }
 
     fn now_ms(&self) -> u64 {
-        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+        match &self.time {
+            Some(time) => time.load(Ordering::Relaxed),
+            None => u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX),
+        }
     }
 
     /// What the bank promises about repeats.

@@ -42,6 +42,11 @@ impl Range {
         self.0
     }
 
+    /// The longest.
+    pub const fn max(self) -> u64 {
+        self.1
+    }
+
     /// The value at a share from 0 to 1 of the range.
     pub(super) fn at(self, share: f64) -> u64 {
         #[expect(

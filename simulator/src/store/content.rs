@@ -1,0 +1,196 @@
+//! What a store holds, in memory.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use holdfast_engine::ledger::{self, AccountKey, Balance, Book, LedgerError};
+use holdfast_engine::payment::{Cause, JournalEntry, Merchant, Payment, PaymentId, PaymentKey};
+use holdfast_engine::store::{Page, Query, Verdict, Write};
+
+/// Payments, journal and balances.
+#[derive(Debug, Clone, Default)]
+pub struct Content {
+    payments: BTreeMap<PaymentKey, Payment>,
+    ids: BTreeMap<(Merchant, PaymentId), PaymentKey>,
+    unfinished: BTreeSet<PaymentId>,
+    journal: Vec<JournalEntry>,
+    book: Book,
+}
+
+/// What a batch changes, beside the content it was judged by.
+#[derive(Debug, Default)]
+pub(super) struct Change {
+    payments: BTreeMap<PaymentKey, Payment>,
+    balances: BTreeMap<AccountKey, Balance>,
+    pub(super) entries: Vec<JournalEntry>,
+}
+
+impl Content {
+    /// Gives a verdict per write; what applies is in the change.
+    pub(super) fn judge(&self, batch: &[Write]) -> (Vec<Verdict>, Change) {
+        let mut change = Change::default();
+        let verdicts = batch.iter().map(|write| self.apply(&mut change, write));
+        (verdicts.collect(), change)
+    }
+
+    fn apply(&self, change: &mut Change, write: &Write) -> Verdict {
+        let changed = change.payments.get(write.key());
+        let current = changed.or_else(|| self.payments.get(write.key()));
+        if current.map_or(0, |payment| payment.version) != write.expected_version() {
+            return Verdict::Lost {
+                current: current.cloned().map(Box::new),
+            };
+        }
+        // Beside the change, so that a write that is refused half-way leaves nothing.
+        let mut moved: BTreeMap<AccountKey, Balance> = BTreeMap::new();
+        for step in write.steps() {
+            let Some(movement) = &step.entry.movement else {
+                continue;
+            };
+            let keys = ledger::accounts_of(&write.key().merchant, movement);
+            let before = keys.each_ref().map(|key| {
+                let known = moved.get(key).or_else(|| change.balances.get(key));
+                known.copied().unwrap_or_else(|| self.book.balance(key))
+            });
+            match ledger::apply(movement, before) {
+                Ok(after) => moved.extend(keys.into_iter().zip(after)),
+                Err(full) => {
+                    assert!(
+                        matches!(full, LedgerError::Full { .. }),
+                        "the books do not fit the payments: {full}"
+                    );
+                    return Verdict::Refused(full);
+                }
+            }
+        }
+        change.balances.extend(moved);
+        let entries = write.steps().iter().map(|step| step.entry.clone());
+        change.entries.extend(entries);
+        let payment = write.last().clone();
+        change.payments.insert(payment.key.clone(), payment);
+        Verdict::Applied
+    }
+
+    /// Takes a change over.
+    pub(super) fn absorb(&mut self, change: Change) {
+        for (key, payment) in change.payments {
+            let id = payment.id;
+            if payment.is_finished() {
+                self.unfinished.remove(&id);
+            } else {
+                self.unfinished.insert(id);
+            }
+            self.ids.insert((key.merchant.clone(), id), key.clone());
+            self.payments.insert(key, payment);
+        }
+        self.book.set(change.balances);
+        self.journal.extend(change.entries);
+    }
+
+    /// The sequence of the last entry; 0 when there is none.
+    pub fn sequence(&self) -> u64 {
+        self.journal.len() as u64
+    }
+
+    /// All entries; the first has sequence 1.
+    pub fn journal(&self) -> &[JournalEntry] {
+        &self.journal
+    }
+
+    /// All balances.
+    pub const fn book(&self) -> &Book {
+        &self.book
+    }
+
+    /// All payments.
+    pub fn payments(&self) -> impl Iterator<Item = &Payment> {
+        self.payments.values()
+    }
+
+    /// The payment under a key.
+    pub fn get(&self, key: &PaymentKey) -> Option<&Payment> {
+        self.payments.get(key)
+    }
+
+    /// A merchant's payment by id.
+    pub fn find(&self, merchant: &Merchant, id: PaymentId) -> Option<&Payment> {
+        let key = self.ids.get(&(merchant.clone(), id))?;
+        self.payments.get(key)
+    }
+
+    pub(super) fn list(&self, query: &Query) -> Page {
+        let matching = |payment: &&Payment| {
+            payment.key.merchant == query.merchant
+                && query
+                    .idempotency_key
+                    .as_ref()
+                    .is_none_or(|key| *key == payment.key.idempotency_key)
+                && query
+                    .state
+                    .is_none_or(|state| state == payment.state.name())
+                && query.before.is_none_or(|before| payment.id < before)
+        };
+        let mut payments: Vec<Payment> = self.payments().filter(matching).cloned().collect();
+        payments.sort_by_key(|payment| std::cmp::Reverse(payment.id));
+        let more = payments.len() > query.limit;
+        payments.truncate(query.limit);
+        let next_before = payments.last().filter(|_| more).map(|payment| payment.id);
+        Page {
+            payments,
+            next_before,
+        }
+    }
+
+    pub(super) fn entries(
+        &self,
+        merchant: &Merchant,
+        id: PaymentId,
+    ) -> Option<Vec<(u64, JournalEntry)>> {
+        let known = self.ids.contains_key(&(merchant.clone(), id));
+        known.then(|| self.select(0, usize::MAX, |entry| entry.payment_id == id))
+    }
+
+    pub(super) fn contradictions(
+        &self,
+        merchant: &Merchant,
+        after: u64,
+        limit: usize,
+    ) -> Vec<(u64, JournalEntry)> {
+        self.select(after, limit, |entry| {
+            matches!(entry.cause, Cause::Contradiction(_)) && entry.merchant == *merchant
+        })
+    }
+
+    pub(super) fn journal_after(&self, after: u64, limit: usize) -> Vec<(u64, JournalEntry)> {
+        self.select(after, limit, |_| true)
+    }
+
+    fn select(
+        &self,
+        after: u64,
+        limit: usize,
+        wanted: impl Fn(&JournalEntry) -> bool,
+    ) -> Vec<(u64, JournalEntry)> {
+        let from = usize::try_from(after).unwrap_or(usize::MAX);
+        let entries = self.journal.get(from..).unwrap_or_default();
+        (after.saturating_add(1)..)
+            .zip(entries)
+            .filter(|(_, entry)| wanted(entry))
+            .take(limit)
+            .map(|(sequence, entry)| (sequence, entry.clone()))
+            .collect()
+    }
+
+    pub(super) fn unfinished(
+        &self,
+        after: Option<PaymentId>,
+        limit: usize,
+    ) -> Vec<(PaymentId, PaymentKey)> {
+        let keys: BTreeMap<PaymentId, &PaymentKey> =
+            self.ids.iter().map(|((_, id), key)| (*id, key)).collect();
+        let open = self.unfinished.iter();
+        open.filter(|id| after.is_none_or(|after| **id > after))
+            .take(limit)
+            .map(|id| (*id, keys[id].clone()))
+            .collect()
+    }
+}

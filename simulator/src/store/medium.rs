@@ -1,0 +1,209 @@
+//! The medium: bytes that are durable, and bytes that are not yet.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use holdfast_engine::chain::{Digest, Head};
+use holdfast_engine::payment::Payment;
+use holdfast_engine::store::StoreError;
+use holdfast_engine::store::format::{Chunk, LinkedEntry, Record, payment_key, sequence_key};
+
+use super::content::{Change, Content};
+
+/// What a crash leaves of the bytes that were written and not synced.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Kept {
+    /// None of them.
+    Nothing,
+    /// The first part, from 0 to 1 of them.
+    Prefix(f64),
+    /// Some sectors and not others, by a seed.
+    Some(u64),
+    /// All of them.
+    All,
+}
+
+/// What was found of the last frame after a crash.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Leftover {
+    /// There was nothing that had not been synced.
+    Clean,
+    /// Nothing of it.
+    Lost,
+    /// A part, which its checksum gave away.
+    Torn,
+    /// All of it.
+    Whole,
+}
+
+/// Bytes per sector: what is written of a frame is written in these.
+const SECTOR: usize = 64;
+
+/// The medium. It outlives the processes that write to it.
+#[derive(Debug, Default)]
+pub struct Medium {
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// What the durable bytes say.
+    content: Content,
+    /// The durable bytes: one frame per batch.
+    frames: Vec<Vec<u8>>,
+    /// What was written and not synced, and what it says.
+    written: Option<(Vec<u8>, Change)>,
+    head: Head,
+    commits: u64,
+}
+
+impl Medium {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Another medium with what is durable on this one.
+    pub fn copy(&self) -> Self {
+        let state = self.lock();
+        Self {
+            state: Mutex::new(State {
+                content: state.content.clone(),
+                frames: state.frames.clone(),
+                written: None,
+                head: state.head,
+                commits: state.commits,
+            }),
+        }
+    }
+
+    /// Looks at what is durable.
+    pub fn read<T>(&self, look: impl FnOnce(&Content) -> T) -> T {
+        look(&self.lock().content)
+    }
+
+    /// How many batches were synced.
+    pub fn commits(&self) -> u64 {
+        self.lock().commits
+    }
+
+    /// Whether something was written that is not synced.
+    pub fn has_unsynced(&self) -> bool {
+        self.lock().written.is_some()
+    }
+
+    /// The durable frames, byte for byte.
+    pub fn frames(&self) -> Vec<Vec<u8>> {
+        self.lock().frames.clone()
+    }
+
+    /// Writes a frame; returns how many entries it has.
+    pub(super) fn write(&self, change: Change) -> Result<usize, StoreError> {
+        let mut state = self.lock();
+        let entries = change.entries.len();
+        let bytes = frame(state.head, &change)?;
+        state.written = Some((bytes, change));
+        Ok(entries)
+    }
+
+    /// Makes what was written durable; returns the sequence of the last entry.
+    pub(super) fn sync(&self) -> u64 {
+        let mut state = self.lock();
+        state.commits += 1;
+        state.take_written();
+        state.content.sequence()
+    }
+
+    /// The process ends. What was not synced is kept as far as `kept` says.
+    ///
+    /// # Panics
+    /// When a part of a frame passes for a whole one: its checksum would be none.
+    pub fn crash(&self, kept: Kept) -> Leftover {
+        let mut state = self.lock();
+        let Some((whole, _)) = &state.written else {
+            return Leftover::Clean;
+        };
+        let left = tear(whole, kept);
+        if left == *whole {
+            state.take_written();
+            return Leftover::Whole;
+        }
+        let first = state.head.sequence + 1;
+        let found = Chunk::decode(&sequence_key(first), &left);
+        assert!(found.is_err(), "a torn frame passed for a whole one");
+        state.written = None;
+        if left.is_empty() {
+            Leftover::Lost
+        } else {
+            Leftover::Torn
+        }
+    }
+}
+
+impl State {
+    fn take_written(&mut self) {
+        let Some((bytes, change)) = self.written.take() else {
+            return;
+        };
+        if !change.entries.is_empty() {
+            for entry in &change.entries {
+                let sequence = self.head.sequence + 1;
+                let digest = self.head.digest.after(sequence, entry);
+                let digest = digest.unwrap_or(Digest::GENESIS);
+                self.head = Head { sequence, digest };
+            }
+            self.frames.push(bytes);
+        }
+        self.content.absorb(change);
+    }
+}
+
+/// A batch as bytes: its entries as the real store writes them, with their checksum.
+fn frame(head: Head, change: &Change) -> Result<Vec<u8>, StoreError> {
+    let linked = change.entries.iter().map(|entry| LinkedEntry {
+        previous: None,
+        entry: entry.clone(),
+    });
+    let chunk = Chunk {
+        previous: Some(head.digest),
+        entries: linked.collect(),
+    };
+    Ok(chunk.encode(head.sequence + 1)?)
+}
+
+fn tear(whole: &[u8], kept: Kept) -> Vec<u8> {
+    match kept {
+        Kept::Nothing => Vec::new(),
+        Kept::All => whole.to_vec(),
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            clippy::cast_precision_loss,
+            reason = "a share of a length far below 2^52"
+        )]
+        Kept::Prefix(share) => {
+            whole[..((whole.len() as f64 * share) as usize).min(whole.len())].to_vec()
+        }
+        Kept::Some(seed) => {
+            let mut left = whole.to_vec();
+            for (n, sector) in left.chunks_mut(SECTOR).enumerate() {
+                if (seed >> (n % 64)) & 1 == 0 {
+                    sector.fill(0);
+                }
+            }
+            left
+        }
+    }
+}
+
+/// What a read gives when a bit of the stored record was flipped.
+pub(super) fn flipped(payment: &Payment) -> Result<Option<Payment>, StoreError> {
+    let storage_key = payment_key(&payment.key);
+    let mut bytes = Record::of(payment, 1).encode(&storage_key)?;
+    let at = payment.version as usize * 7 % bytes.len();
+    bytes[at] ^= 0x10;
+    let record = Record::decode(&storage_key, &bytes).map_err(|source| StoreError::Damaged {
+        tree: "payments",
+        key: payment.key.idempotency_key.as_str().to_owned(),
+        source,
+    })?;
+    Ok(Some(record.into_payment(payment.key.clone())))
+}

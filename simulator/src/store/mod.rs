@@ -1,0 +1,277 @@
+//! A store whose medium forgets what was not synced.
+//!
+//! A commit is applied in memory, written to the medium as one frame with a checksum, and synced. What
+//! a crash leaves of a frame that was not synced is the medium's to say: nothing, a part, or all of it.
+//! A new life reads what is there, and a torn frame is found out by its checksum, as in the real store.
+
+mod content;
+mod medium;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use holdfast_engine::ledger::Balance;
+use holdfast_engine::payment::{
+    AccountId, Currency, JournalEntry, Merchant, Payment, PaymentId, PaymentKey,
+};
+use holdfast_engine::store::{Page, Query, Store, StoreError, Verdict, Write};
+use tokio::sync::watch;
+
+pub use content::Content;
+pub use medium::{Kept, Leftover, Medium};
+
+/// What becomes of a commit at the medium.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CommitFate {
+    /// It is synced.
+    Synced,
+    /// There is no room: nothing is written.
+    NoRoom,
+    /// The sync fails; what is on the medium then is open.
+    SyncFails,
+}
+
+/// A place in a commit at which the process can end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum CrashPoint {
+    /// Before anything was written.
+    BeforeWrite,
+    /// Written, not synced.
+    BeforeSync,
+    /// Durable, and nobody has heard of it.
+    AfterSync,
+}
+
+/// Decides what goes wrong at the medium. Without one nothing does.
+pub trait MediumPlan: Send + Sync + std::fmt::Debug {
+    /// What becomes of the next commit, and how long its sync takes, in milliseconds.
+    fn commit(&self, writes: usize) -> (u64, CommitFate);
+
+    /// Whether the process ends here. If so it must see to it: the commit never returns.
+    fn ends_at(&self, point: CrashPoint) -> bool;
+
+    /// Whether a bit is flipped in what is read next.
+    fn flips(&self) -> bool;
+
+    /// Hears which entries have just become durable, before anyone else does.
+    fn durable(&self, first_sequence: u64, entries: &[JournalEntry]);
+}
+
+/// Payments and journal on a simulated medium. A commit takes `sync_ms` of (virtual) time and can be
+/// made to fail as a disk would.
+#[derive(Debug, Default)]
+pub struct SimulatedStore {
+    medium: Arc<Medium>,
+    plan: Option<Arc<dyn MediumPlan>>,
+    /// One commit at a time.
+    committing: tokio::sync::Mutex<()>,
+    sync_ms: AtomicU64,
+    fail_next_sync: AtomicBool,
+    poisoned: AtomicBool,
+    closed: AtomicBool,
+    appended: watch::Sender<u64>,
+}
+
+impl SimulatedStore {
+    /// What a new process finds on a medium.
+    pub fn open(medium: Arc<Medium>, plan: Option<Arc<dyn MediumPlan>>) -> Self {
+        let appended = watch::Sender::new(medium.read(Content::sequence));
+        Self {
+            medium,
+            plan,
+            appended,
+            ..Self::default()
+        }
+    }
+
+    /// Makes every commit take so long, in milliseconds.
+    pub fn set_sync_ms(&self, sync_ms: u64) {
+        self.sync_ms.store(sync_ms, Ordering::SeqCst);
+    }
+
+    /// Makes the next commit fail at its sync; what it wrote is lost.
+    pub fn fail_next_sync(&self) {
+        self.fail_next_sync.store(true, Ordering::SeqCst);
+    }
+
+    /// How many batches were made durable.
+    pub fn commits(&self) -> u64 {
+        self.medium.commits()
+    }
+
+    /// What a new process would find on a copy of what is synced.
+    pub fn reopen(&self) -> Self {
+        Self::open(Arc::new(self.medium.copy()), None)
+    }
+
+    /// The whole journal; the first entry has sequence 1.
+    pub fn journal(&self) -> Vec<JournalEntry> {
+        self.medium.read(|content| content.journal().to_vec())
+    }
+
+    fn ensure_usable(&self) -> Result<(), StoreError> {
+        if self.poisoned.load(Ordering::SeqCst) {
+            return Err(StoreError::Poisoned);
+        }
+        if self.closed.load(Ordering::SeqCst) {
+            return Err(StoreError::Closed);
+        }
+        Ok(())
+    }
+
+    fn poison(&self, error: StoreError) -> StoreError {
+        self.poisoned.store(true, Ordering::SeqCst);
+        error
+    }
+
+    fn fate(&self, writes: usize) -> (u64, CommitFate) {
+        if self.fail_next_sync.swap(false, Ordering::SeqCst) {
+            return (self.sync_ms.load(Ordering::SeqCst), CommitFate::SyncFails);
+        }
+        match &self.plan {
+            Some(plan) => plan.commit(writes),
+            None => (self.sync_ms.load(Ordering::SeqCst), CommitFate::Synced),
+        }
+    }
+
+    /// The process may end here. Nothing runs on after that.
+    async fn may_end(&self, point: CrashPoint) {
+        if self.plan.as_ref().is_some_and(|plan| plan.ends_at(point)) {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// A payment as it is read, bit for bit.
+    fn seen(&self, payment: Option<Payment>) -> Result<Option<Payment>, StoreError> {
+        match (&self.plan, payment) {
+            (Some(plan), Some(payment)) if plan.flips() => {
+                medium::flipped(&payment).map_err(|error| self.poison(error))
+            }
+            (_, payment) => Ok(payment),
+        }
+    }
+}
+
+#[async_trait]
+impl Store for SimulatedStore {
+    async fn commit(&self, batch: Vec<Write>) -> Result<Vec<Verdict>, StoreError> {
+        let _committing = self.committing.lock().await;
+        self.ensure_usable()?;
+        let (sync_ms, fate) = self.fate(batch.len());
+        self.may_end(CrashPoint::BeforeWrite).await;
+        if fate == CommitFate::NoRoom {
+            return Err(self.poison(StoreError::Apply(
+                "injected: no space left on device".into(),
+            )));
+        }
+        // Readers see what is durable until the sync is over.
+        let (verdicts, change) = self.medium.read(|content| content.judge(&batch));
+        let written = self.medium.write(change)?;
+        self.may_end(CrashPoint::BeforeSync).await;
+        if sync_ms > 0 {
+            tokio::time::sleep(Duration::from_millis(sync_ms)).await;
+        }
+        if fate == CommitFate::SyncFails {
+            return Err(self.poison(StoreError::Sync(
+                "injected: the disk reported an I/O error".into(),
+            )));
+        }
+        let sequence = self.medium.sync();
+        if let (Some(plan), true) = (&self.plan, written > 0) {
+            self.medium.read(|content| {
+                let first = sequence - written as u64;
+                let entries = &content.journal()[content.journal().len() - written..];
+                plan.durable(first + 1, entries);
+            });
+        }
+        self.may_end(CrashPoint::AfterSync).await;
+        self.appended.send_replace(sequence);
+        Ok(verdicts)
+    }
+
+    async fn get(&self, key: &PaymentKey) -> Result<Option<Payment>, StoreError> {
+        self.ensure_usable()?;
+        self.seen(self.medium.read(|content| content.get(key).cloned()))
+    }
+
+    async fn find(
+        &self,
+        merchant: &Merchant,
+        id: PaymentId,
+    ) -> Result<Option<Payment>, StoreError> {
+        self.ensure_usable()?;
+        self.seen(
+            self.medium
+                .read(|content| content.find(merchant, id).cloned()),
+        )
+    }
+
+    async fn list(&self, query: &Query) -> Result<Page, StoreError> {
+        self.ensure_usable()?;
+        Ok(self.medium.read(|content| content.list(query)))
+    }
+
+    async fn entries(
+        &self,
+        merchant: &Merchant,
+        id: PaymentId,
+    ) -> Result<Option<Vec<(u64, JournalEntry)>>, StoreError> {
+        self.ensure_usable()?;
+        Ok(self.medium.read(|content| content.entries(merchant, id)))
+    }
+
+    async fn contradictions(
+        &self,
+        merchant: &Merchant,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<(u64, JournalEntry)>, StoreError> {
+        self.ensure_usable()?;
+        Ok(self
+            .medium
+            .read(|content| content.contradictions(merchant, after, limit)))
+    }
+
+    async fn account(
+        &self,
+        merchant: &Merchant,
+        account: &AccountId,
+    ) -> Result<Vec<(Currency, Balance)>, StoreError> {
+        self.ensure_usable()?;
+        Ok(self
+            .medium
+            .read(|content| content.book().account(merchant, account)))
+    }
+
+    async fn journal(
+        &self,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<(u64, JournalEntry)>, StoreError> {
+        self.ensure_usable()?;
+        Ok(self
+            .medium
+            .read(|content| content.journal_after(after, limit)))
+    }
+
+    fn appended(&self) -> watch::Receiver<u64> {
+        self.appended.subscribe()
+    }
+
+    async fn unfinished(
+        &self,
+        after: Option<PaymentId>,
+        limit: usize,
+    ) -> Result<Vec<(PaymentId, PaymentKey)>, StoreError> {
+        self.ensure_usable()?;
+        Ok(self.medium.read(|content| content.unfinished(after, limit)))
+    }
+
+    async fn close(&self) -> Result<(), StoreError> {
+        self.ensure_usable()?;
+        self.closed.store(true, Ordering::SeqCst);
+        Ok(())
+    }
+}
