@@ -16,6 +16,7 @@ use tracing_subscriber::EnvFilter;
 use crate::api_keys::Role;
 use crate::bank_server::BankArgs;
 use crate::bench::BenchArgs;
+use crate::chaos::ChaosArgs;
 use crate::config::ServeArgs;
 use crate::offline::{ExportArgs, ExportError, ImportArgs, VerifyArgs};
 
@@ -34,6 +35,8 @@ enum Command {
     Serve(Box<ServeArgs>),
     /// Run the simulated bank, with faults, as a service of its own
     Bank(BankArgs),
+    /// Run the service in simulated worlds that do everything wrong
+    Chaos(ChaosArgs),
     /// Hold everything in a store against its journal, and name every difference
     Verify(VerifyArgs),
     /// Write the journal of a store to a file: the backup, and the way across versions
@@ -69,7 +72,10 @@ const WRONG_USAGE: u8 = 2;
 pub fn main() -> ExitCode {
     let matches = Cli::command().get_matches();
     let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
-    let filter = EnvFilter::try_from_env("HOLDFAST_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let quiet = matches!(cli.command, Command::Chaos(_));
+    let default = if quiet { "off" } else { "info" };
+    let filter =
+        EnvFilter::try_from_env("HOLDFAST_LOG").unwrap_or_else(|_| EnvFilter::new(default));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
@@ -77,6 +83,7 @@ pub fn main() -> ExitCode {
     match cli.command {
         Command::Serve(args) => serve(*args),
         Command::Bank(args) => bank(args),
+        Command::Chaos(args) => crate::chaos::run(&args).unwrap_or_else(failed),
         Command::Verify(args) => match crate::offline::verify(&args) {
             Ok(true) => done(),
             Ok(false) => ExitCode::FAILURE,

@@ -12,6 +12,7 @@ pub(crate) mod api_keys;
 pub mod bank_client;
 mod bank_server;
 mod bench;
+mod chaos;
 pub mod cli;
 mod config;
 mod offline;

@@ -9,6 +9,7 @@
 //! crate either: simulated parts come in through the same traits as the real ones.
 
 pub mod bank;
+pub mod chaos;
 pub mod faults;
 mod ledger;
 pub mod store;

@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use holdfast_engine::bank::{self, ChargeOutcome, InquiryOutcome};
 use holdfast_engine::payment::{
     BankReference, BankTransactionId, Capability, Decision, DeclineCode, DeclineMessage,
+    PaymentRequest,
 };
 use holdfast_engine::pipeline::SendPermit;
 
@@ -50,6 +51,44 @@ impl SimulatedBank {
     pub fn with_later(mut self, later: Arc<dyn Later>) -> Self {
         self.later = Some(later);
         self
+    }
+
+    /// Charges under any reference. Only a service that is broken on purpose needs it.
+    pub(crate) async fn charge_as(
+        &self,
+        bank_reference: String,
+        request: &PaymentRequest,
+    ) -> ChargeOutcome {
+        let charge = Charge {
+            bank_reference,
+            terms: ChargeTerms {
+                amount: request.amount().minor_units(),
+                currency: request.currency().code().to_owned(),
+                debtor: request.debtor().as_str().to_owned(),
+                creditor: request.creditor().as_str().to_owned(),
+            },
+        };
+        let Ok(reaction) = self.bank.charge(&charge) else {
+            // Our references are unique; a bank that says otherwise cannot be understood.
+            return ChargeOutcome::Unknown;
+        };
+        if let Some((after_ms, deferred)) = reaction.later.clone() {
+            match &self.later {
+                Some(later) => later.schedule(after_ms, deferred),
+                None => {
+                    let bank = self.bank.clone();
+                    tokio::spawn(async move {
+                        tokio::time::sleep(Duration::from_millis(after_ms)).await;
+                        bank.process_late(&deferred);
+                    });
+                }
+            }
+        }
+        match hear(reaction).await {
+            Heard::Whole(Some(answer)) => ChargeOutcome::Decided(decision(answer)),
+            Heard::Whole(None) | Heard::Broken => ChargeOutcome::Unknown,
+            Heard::Throttled { retry_after_ms } => ChargeOutcome::Throttled { retry_after_ms },
+        }
     }
 
     /// The bank itself, for auditors and for whoever changes what goes wrong.
@@ -108,37 +147,8 @@ impl bank::Bank for SimulatedBank {
     }
 
     async fn charge(&self, permit: SendPermit) -> ChargeOutcome {
-        let request = permit.request();
-        let charge = Charge {
-            bank_reference: permit.bank_reference().to_string(),
-            terms: ChargeTerms {
-                amount: request.amount().minor_units(),
-                currency: request.currency().code().to_owned(),
-                debtor: request.debtor().as_str().to_owned(),
-                creditor: request.creditor().as_str().to_owned(),
-            },
-        };
-        let Ok(reaction) = self.bank.charge(&charge) else {
-            // Our references are unique; a bank that says otherwise cannot be understood.
-            return ChargeOutcome::Unknown;
-        };
-        if let Some((after_ms, deferred)) = reaction.later.clone() {
-            match &self.later {
-                Some(later) => later.schedule(after_ms, deferred),
-                None => {
-                    let bank = self.bank.clone();
-                    tokio::spawn(async move {
-                        tokio::time::sleep(Duration::from_millis(after_ms)).await;
-                        bank.process_late(&deferred);
-                    });
-                }
-            }
-        }
-        match hear(reaction).await {
-            Heard::Whole(Some(answer)) => ChargeOutcome::Decided(decision(answer)),
-            Heard::Whole(None) | Heard::Broken => ChargeOutcome::Unknown,
-            Heard::Throttled { retry_after_ms } => ChargeOutcome::Throttled { retry_after_ms },
-        }
+        let reference = permit.bank_reference().to_string();
+        self.charge_as(reference, permit.request()).await
     }
 
     async fn inquire(&self, bank_reference: BankReference) -> InquiryOutcome {

@@ -96,6 +96,18 @@ pub struct Deferred {
     plan: Plan,
 }
 
+impl Deferred {
+    /// The reference it is about.
+    pub fn reference(&self) -> &str {
+        &self.charge.bank_reference
+    }
+
+    /// The amount it is about, in minor units.
+    pub const fn amount(&self) -> u64 {
+        self.charge.terms.amount
+    }
+}
+
 /// A charge under a reference that stands for another one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the reference stands for a charge with other contents")]
@@ -210,6 +222,15 @@ impl Bank {
     /// How many debits the bank has carried out.
     pub fn debits(&self) -> u64 {
         self.lock().ledger.debits()
+    }
+
+    /// How often a reference was debited.
+    pub fn debits_of(&self, bank_reference: &str) -> u32 {
+        let state = self.lock();
+        state
+            .ledger
+            .get(bank_reference)
+            .map_or(0, |account| account.debits)
     }
 
     /// The references with a debit, from a place in the books on, and the place after them when

@@ -3,8 +3,28 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use holdfast_engine::ledger::{self, AccountKey, Balance, Book, LedgerError};
-use holdfast_engine::payment::{Cause, JournalEntry, Merchant, Payment, PaymentId, PaymentKey};
+use holdfast_engine::payment::{
+    Cause, JournalEntry, Merchant, MovementKind, Payment, PaymentId, PaymentKey,
+};
 use holdfast_engine::store::{Page, Query, Verdict, Write};
+
+/// A store that does its work wrong, for those who must notice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tamper {
+    /// It applies a write whatever version it expects.
+    BlindWrites,
+    /// It leaves the holds of failed payments.
+    NoVoids,
+    /// It posts twice what is settled.
+    PostTwice,
+    /// It leaves entries out of its journal.
+    DropEntries,
+    /// It shows what is not durable.
+    DirtyReads,
+}
+
+/// One entry in so many is left out.
+const GAP_EVERY: usize = 13;
 
 /// Payments, journal and balances.
 #[derive(Debug, Clone, Default)]
@@ -24,18 +44,27 @@ pub(super) struct Change {
     pub(super) entries: Vec<JournalEntry>,
 }
 
+impl Change {
+    pub(super) fn payment(&self, wanted: impl Fn(&Payment) -> bool) -> Option<&Payment> {
+        self.payments.values().find(|payment| wanted(payment))
+    }
+}
+
 impl Content {
     /// Gives a verdict per write; what applies is in the change.
-    pub(super) fn judge(&self, batch: &[Write]) -> (Vec<Verdict>, Change) {
+    pub(super) fn judge(&self, batch: &[Write], tamper: Option<Tamper>) -> (Vec<Verdict>, Change) {
         let mut change = Change::default();
-        let verdicts = batch.iter().map(|write| self.apply(&mut change, write));
+        let verdicts = batch
+            .iter()
+            .map(|write| self.apply(&mut change, write, tamper));
         (verdicts.collect(), change)
     }
 
-    fn apply(&self, change: &mut Change, write: &Write) -> Verdict {
+    fn apply(&self, change: &mut Change, write: &Write, tamper: Option<Tamper>) -> Verdict {
         let changed = change.payments.get(write.key());
         let current = changed.or_else(|| self.payments.get(write.key()));
-        if current.map_or(0, |payment| payment.version) != write.expected_version() {
+        let stands = current.map_or(0, |payment| payment.version);
+        if stands != write.expected_version() && tamper != Some(Tamper::BlindWrites) {
             return Verdict::Lost {
                 current: current.cloned().map(Box::new),
             };
@@ -46,13 +75,24 @@ impl Content {
             let Some(movement) = &step.entry.movement else {
                 continue;
             };
+            if tamper == Some(Tamper::NoVoids) && movement.kind == MovementKind::Void {
+                continue;
+            }
             let keys = ledger::accounts_of(&write.key().merchant, movement);
             let before = keys.each_ref().map(|key| {
                 let known = moved.get(key).or_else(|| change.balances.get(key));
                 known.copied().unwrap_or_else(|| self.book.balance(key))
             });
             match ledger::apply(movement, before) {
-                Ok(after) => moved.extend(keys.into_iter().zip(after)),
+                Ok(mut after) => {
+                    if tamper == Some(Tamper::PostTwice) && movement.kind == MovementKind::Post {
+                        let amount = movement.amount.minor_units();
+                        after[0].debits_posted += amount;
+                        after[1].credits_posted += amount;
+                    }
+                    moved.extend(keys.into_iter().zip(after));
+                }
+                Err(LedgerError::NotHeld { .. }) if tamper == Some(Tamper::BlindWrites) => {}
                 Err(full) => {
                     assert!(
                         matches!(full, LedgerError::Full { .. }),
@@ -63,8 +103,21 @@ impl Content {
             }
         }
         change.balances.extend(moved);
-        let entries = write.steps().iter().map(|step| step.entry.clone());
-        change.entries.extend(entries);
+        for step in write.steps() {
+            let place = self.journal.len() + change.entries.len();
+            let mut entry = step.entry.clone();
+            let voids = entry
+                .movement
+                .as_ref()
+                .is_some_and(|movement| movement.kind == MovementKind::Void);
+            if tamper == Some(Tamper::NoVoids) && voids {
+                entry.movement = None;
+            }
+            let gap = tamper == Some(Tamper::DropEntries) && place % GAP_EVERY == GAP_EVERY - 1;
+            if !gap || entry.admission.is_some() {
+                change.entries.push(entry);
+            }
+        }
         let payment = write.last().clone();
         change.payments.insert(payment.key.clone(), payment);
         Verdict::Applied

@@ -80,6 +80,13 @@ impl Medium {
         look(&self.lock().content)
     }
 
+    /// What was written and is not durable.
+    pub(super) fn unsynced(&self, wanted: impl Fn(&Payment) -> bool) -> Option<Payment> {
+        let state = self.lock();
+        let (_, change) = state.written.as_ref()?;
+        change.payment(wanted).cloned()
+    }
+
     /// How many batches were synced.
     pub fn commits(&self) -> u64 {
         self.lock().commits

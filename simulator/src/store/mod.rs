@@ -19,7 +19,7 @@ use holdfast_engine::payment::{
 use holdfast_engine::store::{Page, Query, Store, StoreError, Verdict, Write};
 use tokio::sync::watch;
 
-pub use content::Content;
+pub use content::{Content, Tamper};
 pub use medium::{Kept, Leftover, Medium};
 
 /// What becomes of a commit at the medium.
@@ -65,6 +65,7 @@ pub trait MediumPlan: Send + Sync + std::fmt::Debug {
 pub struct SimulatedStore {
     medium: Arc<Medium>,
     plan: Option<Arc<dyn MediumPlan>>,
+    tamper: Option<Tamper>,
     /// One commit at a time.
     committing: tokio::sync::Mutex<()>,
     sync_ms: AtomicU64,
@@ -84,6 +85,12 @@ impl SimulatedStore {
             appended,
             ..Self::default()
         }
+    }
+
+    /// Does its work wrong from now on.
+    pub fn tampered(mut self, tamper: Option<Tamper>) -> Self {
+        self.tamper = tamper;
+        self
     }
 
     /// Makes every commit take so long, in milliseconds.
@@ -143,6 +150,11 @@ impl SimulatedStore {
         }
     }
 
+    fn dirty(&self, wanted: impl Fn(&Payment) -> bool) -> Option<Payment> {
+        let dirty = self.tamper == Some(Tamper::DirtyReads);
+        dirty.then(|| self.medium.unsynced(wanted)).flatten()
+    }
+
     /// A payment as it is read, bit for bit.
     fn seen(&self, payment: Option<Payment>) -> Result<Option<Payment>, StoreError> {
         match (&self.plan, payment) {
@@ -167,7 +179,9 @@ impl Store for SimulatedStore {
             )));
         }
         // Readers see what is durable until the sync is over.
-        let (verdicts, change) = self.medium.read(|content| content.judge(&batch));
+        let (verdicts, change) = self
+            .medium
+            .read(|content| content.judge(&batch, self.tamper));
         let written = self.medium.write(change)?;
         self.may_end(CrashPoint::BeforeSync).await;
         if sync_ms > 0 {
@@ -193,7 +207,8 @@ impl Store for SimulatedStore {
 
     async fn get(&self, key: &PaymentKey) -> Result<Option<Payment>, StoreError> {
         self.ensure_usable()?;
-        self.seen(self.medium.read(|content| content.get(key).cloned()))
+        let dirty = self.dirty(|payment| payment.key == *key);
+        self.seen(dirty.or_else(|| self.medium.read(|content| content.get(key).cloned())))
     }
 
     async fn find(
@@ -202,10 +217,11 @@ impl Store for SimulatedStore {
         id: PaymentId,
     ) -> Result<Option<Payment>, StoreError> {
         self.ensure_usable()?;
-        self.seen(
+        let dirty = self.dirty(|payment| payment.id == id);
+        self.seen(dirty.or_else(|| {
             self.medium
-                .read(|content| content.find(merchant, id).cloned()),
-        )
+                .read(|content| content.find(merchant, id).cloned())
+        }))
     }
 
     async fn list(&self, query: &Query) -> Result<Page, StoreError> {

@@ -1,0 +1,208 @@
+//! `holdfast chaos`: the real service in a simulated world that does everything wrong.
+
+mod door;
+mod runner;
+mod say;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Args;
+use holdfast_simulator::chaos::{Family, Mask, Sabotage, Scenario, Setup};
+use indicatif::{ProgressBar, ProgressStyle};
+use tokio::time::Instant;
+
+use door::RealFrontDoor;
+use runner::{FailedSeed, Tally, Wrong};
+
+/// What `chaos` can be told.
+#[derive(Debug, Args)]
+pub(crate) struct ChaosArgs {
+    /// Run the world of this seed, and say what happened in it
+    #[arg(
+        long,
+        env = "HOLDFAST_SEED",
+        value_name = "N",
+        conflicts_with = "seeds"
+    )]
+    seed: Option<u64>,
+
+    /// Run the worlds of so many seeds
+    #[arg(
+        long,
+        env = "HOLDFAST_SEEDS",
+        value_name = "N",
+        default_value_t = 1_000
+    )]
+    seeds: u64,
+
+    /// The first of them
+    #[arg(
+        long,
+        env = "HOLDFAST_FIRST_SEED",
+        value_name = "N",
+        default_value_t = 0
+    )]
+    first_seed: u64,
+
+    /// The shape of the worlds; --list names all
+    #[arg(long, env = "HOLDFAST_SCENARIO", value_name = "NAME", default_value = "swarm", value_parser = scenario)]
+    scenario: Scenario,
+
+    /// Plant a bug, which must be found; --list names all
+    #[arg(long, env = "HOLDFAST_SABOTAGE", value_name = "NAME", value_parser = sabotage)]
+    sabotage: Option<Sabotage>,
+
+    /// Leave these out of the world: families of faults, `key:N`, `operation:N`
+    #[arg(long, env = "HOLDFAST_WITHOUT", value_name = "LIST", value_delimiter = ',', value_parser = left_out)]
+    without: Vec<LeftOut>,
+
+    /// Write a page that shows what happened, for the first seed that failed or the only one
+    #[arg(long, env = "HOLDFAST_REPORT", value_name = "FILE.html")]
+    report: Option<PathBuf>,
+
+    /// Write the result as JSON; `-` for standard output
+    #[arg(long, env = "HOLDFAST_JSON", value_name = "FILE")]
+    json: Option<PathBuf>,
+
+    /// Name the scenarios and the sabotages
+    #[arg(long)]
+    list: bool,
+
+    /// How many worlds at once [default: one per core]
+    #[arg(long, env = "HOLDFAST_JOBS", value_name = "N")]
+    jobs: Option<usize>,
+}
+
+/// Something that is left out of a world.
+#[derive(Debug, Clone, Copy)]
+enum LeftOut {
+    Family(Family),
+    Key(u32),
+    Operation(u32),
+}
+
+fn names(all: impl Iterator<Item = &'static str>) -> String {
+    all.collect::<Vec<_>>().join(", ")
+}
+
+fn scenario(name: &str) -> Result<Scenario, String> {
+    Scenario::named(name).ok_or_else(|| {
+        let known = names(Scenario::ALL.into_iter().map(Scenario::name));
+        format!("there is no such scenario; there are {known}")
+    })
+}
+
+fn sabotage(name: &str) -> Result<Sabotage, String> {
+    Sabotage::named(name).ok_or_else(|| {
+        let known = names(Sabotage::ALL.iter().map(|sabotage| sabotage.name()));
+        format!("there is no such sabotage; there are {known}")
+    })
+}
+
+fn left_out(text: &str) -> Result<LeftOut, String> {
+    let wrong = || {
+        let families = names(Family::ALL.into_iter().map(Family::name));
+        format!("is none of {families}, `key:N`, `operation:N`")
+    };
+    if let Some(family) = Family::ALL.into_iter().find(|family| family.name() == text) {
+        return Ok(LeftOut::Family(family));
+    }
+    let (kind, number) = text.split_once(':').ok_or_else(wrong)?;
+    let number = number.parse().map_err(|_| wrong())?;
+    match kind {
+        "key" => Ok(LeftOut::Key(number)),
+        "operation" => Ok(LeftOut::Operation(number)),
+        _ => Err(wrong()),
+    }
+}
+
+impl ChaosArgs {
+    fn setup(&self) -> Setup {
+        let mut mask = Mask::default();
+        for left_out in &self.without {
+            match left_out {
+                LeftOut::Family(family) => {
+                    mask.families.insert(*family);
+                }
+                LeftOut::Key(key) => {
+                    mask.keys.insert(*key);
+                }
+                LeftOut::Operation(operation) => {
+                    mask.operations.insert(*operation);
+                }
+            }
+        }
+        Setup {
+            seed: self.seed.unwrap_or(self.first_seed),
+            scenario: self.scenario,
+            sabotage: self.sabotage,
+            mask,
+        }
+    }
+}
+
+/// A panic somewhere in the service.
+const PANICKED: u8 = 127;
+/// Something good did not happen.
+const LIVENESS: u8 = 128;
+/// Something bad happened.
+const SAFETY: u8 = 129;
+
+/// Runs worlds, says what they came to, and shows the first that failed.
+pub(crate) fn run(args: &ChaosArgs) -> std::io::Result<ExitCode> {
+    if args.list {
+        say::list(args.json.as_deref())?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    runner::keep_panics();
+    let setup = args.setup();
+    let seeds = if args.seed.is_some() { 1 } else { args.seeds };
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let jobs = args.jobs.unwrap_or(cores);
+    let bar = bar(seeds);
+    let began = Instant::now();
+    let tally = runner::run_many(&setup, setup.seed, seeds, jobs, &RealFrontDoor, &|| {
+        bar.inc(1)
+    });
+    let took = began.elapsed();
+    bar.finish_and_clear();
+    let scenario = args.scenario;
+    if let Some(path) = &args.json {
+        say::json(path, &tally)?;
+    }
+    say::table(
+        &tally,
+        scenario,
+        took,
+        jobs.min(usize::try_from(seeds).unwrap_or(usize::MAX)),
+    );
+    if let Some(failed) = tally.failures.first() {
+        say::failure(failed, &setup);
+    }
+    Ok(exit_code(&tally))
+}
+
+fn exit_code(tally: &Tally) -> ExitCode {
+    match tally.failures.first() {
+        None if tally.diverged.is_empty() => ExitCode::SUCCESS,
+        None => ExitCode::FAILURE,
+        Some(FailedSeed { wrong, .. }) => ExitCode::from(match wrong {
+            Wrong::Panic(_) => PANICKED,
+            Wrong::Violation(violation) if violation.invariant.is_safety() => SAFETY,
+            Wrong::Violation(_) => LIVENESS,
+        }),
+    }
+}
+
+fn bar(seeds: u64) -> ProgressBar {
+    let bar = ProgressBar::new(seeds);
+    let style = ProgressStyle::with_template(
+        "{msg} {wide_bar} {human_pos}/{human_len} seeds {per_sec} {eta}",
+    );
+    bar.set_style(style.expect("the template is valid"));
+    bar.set_message("chaos");
+    bar.enable_steady_tick(Duration::from_millis(200));
+    bar
+}

@@ -1,0 +1,214 @@
+//! What clients are shown.
+
+use bytes::Bytes;
+use holdfast_engine::payment::Phase;
+use serde::Deserialize;
+
+use super::super::plan::What;
+use super::{Auditor, Invariant, Known, Standing, Wanted};
+
+/// A request that was answered.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked {
+    /// What was wanted.
+    pub what: What,
+    /// The highest version of the payment that anyone had been shown when this was asked.
+    pub floor: u64,
+}
+
+/// A payment in an answer.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Shown {
+    /// Its id.
+    pub id: String,
+    idempotency_key: String,
+    state: String,
+    phase: Option<String>,
+    amount: u64,
+    currency: String,
+    debtor: String,
+    creditor: String,
+    attempts: u32,
+    /// Its version.
+    pub version: u64,
+}
+
+#[derive(Deserialize)]
+struct Problem {
+    #[serde(rename = "type")]
+    kind: String,
+    payment: Option<Shown>,
+}
+
+/// What an answer has in it.
+#[derive(Debug)]
+pub enum Told {
+    /// A payment.
+    Payment(Shown),
+    /// A problem, by its name.
+    Problem(String),
+    /// Something else.
+    Other,
+}
+
+impl Auditor {
+    /// The highest version of a key's payment that anyone was shown.
+    pub fn floor(&self, key: u32) -> u64 {
+        self.of_key(key).map_or(0, |known| known.shown)
+    }
+
+    /// Looks at an answer as it leaves the service.
+    pub fn answered(&mut self, asked: Asked, status: u16, body: &Bytes) -> Told {
+        let key = asked.what.key();
+        let told = self.read(status, body);
+        if let Told::Payment(shown) = &told {
+            self.shown(asked, shown);
+        }
+        let known = self.of_key(key);
+        let right = match (asked.what, status, &told) {
+            (_, 503, _) => true,
+            (What::Pay { .. }, 201 | 202 | 402, Told::Payment(_)) => true,
+            (What::Pay { strict: true, .. }, 409, _) => true,
+            (What::Pay { variant, .. }, 422, Told::Problem(kind)) => {
+                let stands_for_it =
+                    known.is_some_and(|known| known.wanted == Wanted::of(key, variant));
+                kind.ends_with("/idempotency-key-reused") && !stands_for_it
+            }
+            (What::Look { .. } | What::Cancel { .. }, 200, Told::Payment(_)) => true,
+            (What::Events { .. } | What::Find { .. }, 200, _) => true,
+            (What::Cancel { .. }, 409, _) => true,
+            (What::Resolve { .. }, 200, Told::Payment(_)) => true,
+            (What::Resolve { .. }, 409 | 412, _) => true,
+            _ => false,
+        };
+        self.check(right, Invariant::KnownAnswer, Some(key), || {
+            let text = String::from_utf8_lossy(body);
+            format!("{:?} is answered with {status}: {text}", asked.what)
+        });
+        if let What::Pay { variant, .. } = asked.what
+            && matches!(status, 201 | 402)
+        {
+            self.frozen(key, variant, status, body);
+        }
+        told
+    }
+
+    fn read(&mut self, status: u16, body: &Bytes) -> Told {
+        if matches!(status, 200..=202) {
+            return serde_json::from_slice(body).map_or(Told::Other, Told::Payment);
+        }
+        match serde_json::from_slice(body) {
+            Ok(Problem {
+                payment: Some(shown),
+                ..
+            }) if status == 402 => Told::Payment(shown),
+            Ok(Problem { kind, .. }) => Told::Problem(kind),
+            Err(_) => Told::Other,
+        }
+    }
+
+    fn shown(&mut self, asked: Asked, shown: &Shown) {
+        let key = asked.what.key();
+        let Some(known) = self.of_key(key).cloned() else {
+            let detail = format!("{} is shown, and nothing is durable", shown.state);
+            return self.violated(Invariant::DurableBeforeShown, Some(key), detail);
+        };
+        let durable = known.version();
+        self.check(
+            shown.version <= durable,
+            Invariant::DurableBeforeShown,
+            Some(key),
+            || {
+                format!(
+                    "version {} is shown, and {durable} is durable",
+                    shown.version
+                )
+            },
+        );
+        self.check(
+            shown.version >= asked.floor,
+            Invariant::Linearizable,
+            Some(key),
+            || format!("version {} is shown after {}", shown.version, asked.floor),
+        );
+        let at = usize::try_from(shown.version).unwrap_or(0).wrapping_sub(1);
+        if let Some(standing) = known.standings.get(at) {
+            self.check(
+                (shown.state.as_str(), shown.phase.as_deref()) == words(*standing),
+                Invariant::DurableBeforeShown,
+                Some(key),
+                || {
+                    format!(
+                        "{} is shown for version {}, {standing:?}",
+                        shown.state, shown.version
+                    )
+                },
+            );
+        }
+        self.check(
+            matches(shown, &known),
+            Invariant::AnswerMatchesRequest,
+            Some(key),
+            || format!("{shown:?} is shown for {:?}", known.wanted),
+        );
+        if let What::Pay { variant, .. } = asked.what {
+            self.check(
+                known.wanted == Wanted::of(key, variant),
+                Invariant::OtherRequestRefused,
+                Some(key),
+                || "a payment answers another request".to_owned(),
+            );
+        }
+        let id = self.by_key[&key];
+        if let Some(known) = self.payments.get_mut(&id) {
+            known.shown = known.shown.max(shown.version);
+        }
+    }
+
+    fn frozen(&mut self, key: u32, _variant: u32, status: u16, body: &Bytes) {
+        let Some(id) = self.by_key.get(&key) else {
+            return;
+        };
+        let Some(known) = self.payments.get_mut(id) else {
+            return;
+        };
+        match &known.frozen {
+            None => known.frozen = Some((status, body.clone())),
+            Some((first, bytes)) => {
+                let same = *first == status && bytes == body;
+                let detail = || {
+                    format!(
+                        "{status} {} after {first} {}",
+                        String::from_utf8_lossy(body),
+                        String::from_utf8_lossy(bytes)
+                    )
+                };
+                let detail = (!same).then(detail);
+                self.check(same, Invariant::SameAnswer, Some(key), || {
+                    detail.unwrap_or_default()
+                });
+            }
+        }
+    }
+}
+
+fn words(standing: Standing) -> (&'static str, Option<&'static str>) {
+    match standing {
+        Standing::Persisted => ("persisted", None),
+        Standing::Called(Phase::Awaiting) => ("bank_called", Some("awaiting")),
+        Standing::Called(Phase::Unknown) => ("bank_called", Some("unknown")),
+        Standing::Called(Phase::Review) => ("bank_called", Some("review")),
+        Standing::Settled => ("settled", None),
+        Standing::Failed(_) => ("failed", None),
+    }
+}
+
+fn matches(shown: &Shown, known: &Known) -> bool {
+    let wanted = &known.wanted;
+    shown.amount == wanted.amount
+        && shown.currency == wanted.currency
+        && shown.debtor == wanted.debtor
+        && shown.creditor == wanted.creditor
+        && shown.idempotency_key.strip_prefix("key-") == Some(known.key.to_string().as_str())
+        && shown.attempts <= known.attempts
+}

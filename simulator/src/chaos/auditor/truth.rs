@@ -1,0 +1,162 @@
+//! What the bank hears and what its books hold; and what must be true in the end.
+
+use std::collections::BTreeMap;
+
+use holdfast_engine::payment::Phase;
+
+use super::super::plan::Plan;
+use super::{Auditor, Balances, Failed, Invariant, Standing, Wanted};
+use crate::bank::{AuditLine, Mode};
+
+impl Auditor {
+    /// The bank hears of an attempt.
+    pub fn heard(&mut self, reference: &str, attempt: u32) {
+        let known = self
+            .by_reference
+            .get(reference)
+            .map(|id| &self.payments[id]);
+        let Some(known) = known else {
+            let detail = format!("the bank hears of {reference}, of which nothing is durable");
+            return self.violated(Invariant::IntentBeforeBank, None, detail);
+        };
+        let (key, standing, attempts) = (known.key, known.standing(), known.attempts);
+        self.check(
+            attempts == attempt && standing == Standing::Called(Phase::Awaiting),
+            Invariant::IntentBeforeBank,
+            Some(key),
+            || format!("the bank hears of attempt {attempt}; durable is {standing:?}, attempt {attempts}"),
+        );
+    }
+
+    /// The bank's books after it processed something.
+    pub fn processed(&mut self, amount: u64, debits: u32) {
+        let key = Wanted::key_of(amount);
+        self.check(debits <= 1, Invariant::OneDebit, key, || {
+            format!("debited {debits} times")
+        });
+    }
+
+    /// The faults have ended some time ago: every payment must have ended, or stand in review where
+    /// nothing else is left.
+    pub fn all_ended(&mut self, plan: &Plan) {
+        let waiting: Vec<(u32, Standing)> = self
+            .payments
+            .values()
+            .filter(|known| match known.standing() {
+                Standing::Settled | Standing::Failed(_) | Standing::Called(Phase::Review) => false,
+                Standing::Persisted | Standing::Called(_) => true,
+            })
+            .map(|known| (known.key, known.standing()))
+            .collect();
+        self.checks += 1;
+        if let Some((key, standing)) = waiting.first() {
+            let detail = format!(
+                "{} payments have not ended; the first is {standing:?}",
+                waiting.len()
+            );
+            self.violated(Invariant::EveryPaymentEnds, Some(*key), detail);
+        }
+        if plan.mode == Mode::Keyed && plan.families.is_empty() {
+            let reviewed = self
+                .payments
+                .values()
+                .find(|known| known.standing() == Standing::Called(Phase::Review));
+            if let Some(key) = reviewed.map(|known| known.key) {
+                let detail = "in review, though nothing ever went wrong";
+                self.violated(Invariant::EveryPaymentEnds, Some(key), detail);
+            }
+        }
+    }
+
+    /// Holds every outcome against the bank's books.
+    pub fn books(&mut self, lines: &[AuditLine]) {
+        let mut debits: BTreeMap<u32, u32> = BTreeMap::new();
+        for line in lines {
+            match Wanted::key_of(line.terms.amount) {
+                Some(key) => *debits.entry(key).or_default() += line.debits,
+                None => self.violated(Invariant::OneDebit, None, "a debit of nobody's payment"),
+            }
+        }
+        let keys: Vec<(u32, u32)> = debits.iter().map(|(key, times)| (*key, *times)).collect();
+        for (key, times) in keys {
+            self.check(times <= 1, Invariant::OneDebit, Some(key), || {
+                format!("debited {times} times")
+            });
+            let known = self.of_key(key).is_some();
+            self.check(known, Invariant::IntentBeforeBank, Some(key), || {
+                "debited, and nothing is durable".to_owned()
+            });
+        }
+        let outcomes: Vec<(u32, Standing, bool)> = self
+            .payments
+            .values()
+            .map(|known| (known.key, known.standing(), known.resolved))
+            .collect();
+        for (key, standing, resolved) in outcomes {
+            let times = debits.get(&key).copied().unwrap_or(0);
+            match standing {
+                // An operator's word stands against the bank's; a contradiction is noted, no more.
+                Standing::Settled if !resolved => {
+                    self.check(times == 1, Invariant::SettledIsCharged, Some(key), || {
+                        format!("settled, and debited {times} times")
+                    });
+                }
+                Standing::Failed(Failed::Uncharged) => {
+                    self.check(times == 0, Invariant::FailedIsUncharged, Some(key), || {
+                        format!("failed, and debited {times} times")
+                    });
+                }
+                Standing::Settled
+                | Standing::Failed(Failed::Resolved)
+                | Standing::Persisted
+                | Standing::Called(_) => {}
+            }
+        }
+    }
+
+    /// The accounts that must exist, and what they must hold.
+    pub const fn balances(&self) -> &Balances {
+        &self.balances
+    }
+
+    /// Holds an account, as the service shows it, against the sums of all movements.
+    pub fn account(&mut self, account: &str, shown: &BTreeMap<String, [u64; 4]>) {
+        let expected: BTreeMap<String, [u64; 4]> = self
+            .balances
+            .iter()
+            .filter(|((name, _), _)| name == account)
+            .map(|((_, currency), sums)| (currency.clone(), *sums))
+            .collect();
+        self.check(*shown == expected, Invariant::Ledger, None, || {
+            format!("{account} is {shown:?}, but its movements add up to {expected:?}")
+        });
+    }
+
+    /// Debits and credits over all accounts.
+    pub fn sums(&mut self) {
+        let mut sums: BTreeMap<&str, [u64; 4]> = BTreeMap::new();
+        for ((_, currency), balance) in &self.balances {
+            let sum = sums.entry(currency).or_default();
+            for (total, part) in sum.iter_mut().zip(balance) {
+                *total += part;
+            }
+        }
+        let wrong = sums
+            .iter()
+            .find(|(_, sum)| sum[0] != sum[2] || sum[1] != sum[3]);
+        let detail = wrong.map(|(currency, sum)| format!("{currency}: {sum:?}"));
+        let holds = detail.is_none();
+        self.check(holds, Invariant::Ledger, None, || {
+            detail.unwrap_or_default()
+        });
+    }
+
+    /// Holds the feed against the journal.
+    pub fn feed(&mut self, sequences: &[u64]) {
+        let expected = self.sequence;
+        let dense = sequences.iter().copied().eq(1..=expected);
+        self.check(dense, Invariant::Journal, None, || {
+            format!("the feed has {} entries of {expected}", sequences.len())
+        });
+    }
+}

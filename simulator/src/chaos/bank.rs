@@ -1,0 +1,181 @@
+//! The bank as the service meets it: the fault model, with the auditor at its ear.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use holdfast_engine::bank::{Bank, ChargeOutcome, InquiryOutcome};
+use holdfast_engine::payment::{BankReference, Capability, Decision, DeclineCode, DeclineMessage};
+use holdfast_engine::pipeline::SendPermit;
+
+use super::ground::Ground;
+use super::plan::SET_BACK_MS_MAX;
+use super::sabotage::Sabotage;
+use super::sometimes::Sometimes;
+use super::trace::Lane;
+use crate::SimulatedBank;
+
+/// The bank, in one life of the service.
+#[derive(Debug)]
+pub(super) struct WatchedBank {
+    inner: SimulatedBank,
+    ground: Arc<Ground>,
+    failures: AtomicU32,
+}
+
+/// Notes a call that was given up on.
+struct Waiting<'a> {
+    ground: &'a Ground,
+    key: Option<u32>,
+    answered: bool,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        if !self.answered && self.ground.lock().crash.is_none() {
+            self.ground.lock().happened(Sometimes::BankTimeout);
+            self.ground
+                .note(Lane::Bank, self.key, 0, || "no answer in time".to_owned());
+        }
+    }
+}
+
+impl WatchedBank {
+    pub(super) fn new(inner: SimulatedBank, ground: Arc<Ground>) -> Self {
+        Self {
+            inner,
+            ground,
+            failures: AtomicU32::new(0),
+        }
+    }
+
+    /// A breaker that never closes: some failures in a row, and never a call again.
+    fn is_stuck(&self) -> bool {
+        const FAILURES: u32 = 3;
+        self.ground.is_sabotaged_by(Sabotage::BreakerStuck)
+            && self.failures.load(Ordering::Relaxed) >= FAILURES
+    }
+
+    fn went(&self, well: bool) {
+        if well {
+            self.failures.store(0, Ordering::Relaxed);
+        } else {
+            self.failures.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    async fn send(&self, permit: SendPermit) -> ChargeOutcome {
+        if self.ground.is_sabotaged_by(Sabotage::NewReference) {
+            let reference = format!("{}.{}", permit.bank_reference(), permit.attempt());
+            return self.inner.charge_as(reference, permit.request()).await;
+        }
+        if self.ground.is_sabotaged_by(Sabotage::TimeoutIsFailure) {
+            let limit = Duration::from_millis(self.ground.plan.options.bank_timeout_ms - 1);
+            let answer = tokio::time::timeout(limit, self.inner.charge(permit)).await;
+            return match answer.unwrap_or(ChargeOutcome::Unknown) {
+                ChargeOutcome::Unknown => ChargeOutcome::Decided(Decision::Declined {
+                    code: DeclineCode::new("timeout").expect("a name"),
+                    message: DeclineMessage::new("It took too long.").expect("a sentence"),
+                }),
+                outcome => outcome,
+            };
+        }
+        self.inner.charge(permit).await
+    }
+}
+
+#[async_trait]
+impl Bank for WatchedBank {
+    fn capability(&self) -> Capability {
+        let set_back_ms = self.ground.lock().set_back_ms;
+        match (self.inner.capability(), self.ground.sabotage) {
+            (Capability::InquiryOnly { grace_ms }, Some(Sabotage::ResendBlindly)) => {
+                Capability::Keyed {
+                    window_ms: 3_600_000,
+                    grace_ms,
+                }
+            }
+            (Capability::InquiryOnly { .. }, Some(Sabotage::NotFoundIsProof)) => {
+                Capability::InquiryOnly { grace_ms: 0 }
+            }
+            (
+                Capability::Keyed {
+                    window_ms,
+                    grace_ms,
+                },
+                sabotage,
+            ) => {
+                // Shorter by how wrong the wall clock may be.
+                let window_ms = window_ms.saturating_sub(SET_BACK_MS_MAX);
+                if sabotage == Some(Sabotage::ClockTrusted) {
+                    // As if a clock that is set back set the bank's memory back too.
+                    Capability::Keyed {
+                        window_ms: window_ms + set_back_ms * 20,
+                        grace_ms: 0,
+                    }
+                } else {
+                    Capability::Keyed {
+                        window_ms,
+                        grace_ms,
+                    }
+                }
+            }
+            (capability, _) => capability,
+        }
+    }
+
+    async fn charge(&self, permit: SendPermit) -> ChargeOutcome {
+        self.ground.touch();
+        let reference = permit.bank_reference().to_string();
+        let attempt = permit.attempt();
+        let amount = permit.request().amount().minor_units();
+        let key = {
+            let mut state = self.ground.lock();
+            state.auditor.heard(&reference, attempt);
+            state.auditor.key_of_reference(&reference)
+        };
+        self.ground.note(Lane::Bank, key, attempt, || {
+            format!("hears of attempt {attempt}")
+        });
+        if self.is_stuck() {
+            return ChargeOutcome::NotSent;
+        }
+        let mut waiting = Waiting {
+            ground: &self.ground,
+            key,
+            answered: false,
+        };
+        let outcome = self.send(permit).await;
+        waiting.answered = true;
+        self.ground.touch();
+        let debits = self.inner.bank().debits_of(&reference);
+        self.ground.lock().auditor.processed(amount, debits);
+        let well = matches!(outcome, ChargeOutcome::Decided(_));
+        self.went(well);
+        self.ground.note(Lane::Bank, key, (debits, well), || {
+            format!("answers {outcome:?}; debits so far: {debits}")
+        });
+        outcome
+    }
+
+    async fn inquire(&self, bank_reference: BankReference) -> InquiryOutcome {
+        self.ground.touch();
+        if self.is_stuck() {
+            return InquiryOutcome::Unknown;
+        }
+        let outcome = self.inner.inquire(bank_reference).await;
+        self.ground.touch();
+        let found = matches!(outcome, InquiryOutcome::Decided(_));
+        self.went(!matches!(outcome, InquiryOutcome::Unknown));
+        let key = self
+            .ground
+            .lock()
+            .auditor
+            .key_of_reference(&bank_reference.to_string());
+        self.ground.note(Lane::Bank, key, found, || {
+            format!("asked, says {outcome:?}")
+        });
+        outcome
+    }
+}

@@ -1,0 +1,530 @@
+//! Clients, and the network between them and the service.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request};
+use serde::Deserialize;
+
+use super::auditor::{Asked, Standing, Wanted};
+use super::draw::Draw;
+use super::ground::{Answer, Message};
+use super::plan::{Operation, Plan, Policy, What};
+use super::sometimes::Sometimes;
+use super::trace::Lane;
+use super::world::{Event, World};
+use crate::bank::Mode;
+
+/// What became of an operation so far.
+#[derive(Debug, Clone, Copy)]
+struct Effort {
+    operation: Operation,
+    /// The latest attempt.
+    attempt: u32,
+    done: bool,
+}
+
+/// All clients.
+#[derive(Debug)]
+pub(super) struct Clients {
+    efforts: BTreeMap<u32, Effort>,
+    next: u32,
+}
+
+/// Questions that are asked in the end have numbers from here on.
+const LAST_QUESTIONS: u32 = 1_000_000;
+
+impl Clients {
+    pub(super) fn new(plan: &Plan) -> Self {
+        let efforts = plan.operations.iter().map(|operation| {
+            let effort = Effort {
+                operation: *operation,
+                attempt: 0,
+                done: false,
+            };
+            (operation.id, effort)
+        });
+        Self {
+            efforts: efforts.collect(),
+            next: LAST_QUESTIONS,
+        }
+    }
+
+    /// Something to ask with patience, without faults.
+    pub(super) fn ask(&mut self, what: What) -> Message {
+        let id = self.next;
+        self.next += 1;
+        let operation = Operation {
+            id,
+            at_ms: 0,
+            what,
+            policy: Policy {
+                copies: 1,
+                copy_gap_ms: 0,
+                timeout_ms: 120_000,
+                retries: 3,
+                backoff_ms: 200,
+            },
+        };
+        let effort = Effort {
+            operation,
+            attempt: 0,
+            done: false,
+        };
+        self.efforts.insert(id, effort);
+        Message {
+            operation: id,
+            attempt: 0,
+            copy: 0,
+        }
+    }
+
+    pub(super) fn what(&self, message: Message) -> Option<What> {
+        let effort = self.efforts.get(&message.operation)?;
+        Some(effort.operation.what)
+    }
+}
+
+impl World<'_> {
+    fn draw_for(&self, message: Message, leg: &str) -> Draw {
+        self.ground
+            .draw("network")
+            .with(message.operation.into())
+            .with(message.attempt.into())
+            .with(message.copy.into())
+            .stream(leg)
+    }
+
+    fn happened(&self, moment: Sometimes, fault: &'static str) {
+        let mut state = self.ground.lock();
+        state.happened(moment);
+        state.injected(fault);
+    }
+
+    /// How long a message is on its way.
+    fn delay_ms(&self, draw: Draw) -> u64 {
+        let rates = &self.ground.plan.network;
+        if self.network_is_faulty() && draw.stream("slow").happens(rates.slow) {
+            self.ground.lock().injected("network_slow");
+            draw.stream("slow-ms").between(1, rates.slow_ms)
+        } else {
+            draw.stream("ms").between(0, 3)
+        }
+    }
+
+    pub(super) fn send(&mut self, message: Message) {
+        let Some(effort) = self.clients.efforts.get(&message.operation).copied() else {
+            return;
+        };
+        if effort.done {
+            return;
+        }
+        let what = effort.operation.what;
+        self.ground
+            .note(Lane::Client, Some(what.key()), message, || {
+                format!(
+                    "sends {what:?}, attempt {}, copy {}",
+                    message.attempt, message.copy
+                )
+            });
+        if message.copy == 0 {
+            self.plan_in(effort.operation.policy.timeout_ms, Event::TimeUp(message));
+        }
+        let draw = self.draw_for(message, "request");
+        let rates = self.ground.plan.network;
+        if self.network_is_faulty() && draw.stream("lost").happens(rates.lost) {
+            self.happened(Sometimes::RequestLost, "request_lost");
+            self.ground
+                .note(Lane::Network, Some(what.key()), message, || {
+                    "the request is lost".to_owned()
+                });
+            return;
+        }
+        self.plan_in(self.delay_ms(draw), Event::Arrive(message));
+        if self.network_is_faulty() && draw.stream("repeated").happens(rates.repeated) {
+            self.happened(Sometimes::RequestRepeated, "request_repeated");
+            let repeat = Message {
+                copy: message.copy + 100,
+                ..message
+            };
+            self.plan_in(self.delay_ms(draw.with(1)), Event::Arrive(repeat));
+        }
+        if self.network_is_faulty() && draw.stream("reset").happens(rates.reset) {
+            let after = draw.stream("reset-ms").between(1, 60);
+            self.plan_in(after, Event::Reset(message));
+        }
+    }
+
+    pub(super) fn arrive(&mut self, message: Message) {
+        let Some(effort) = self.clients.efforts.get(&message.operation).copied() else {
+            return;
+        };
+        let what = effort.operation.what;
+        let key = what.key();
+        let Some(request) = self.request(what) else {
+            return;
+        };
+        if self.life.is_none() {
+            // Nobody listens.
+            self.ground.note(Lane::Network, Some(key), message, || {
+                "connection refused".to_owned()
+            });
+            self.broken(message);
+            return;
+        }
+        let floor = {
+            let mut state = self.ground.lock();
+            let known = state.auditor.of_key(key);
+            let standing = known.map(super::auditor::Known::standing);
+            if matches!(what, What::Pay { .. }) && standing.is_some_and(Standing::is_final) {
+                state.happened(Sometimes::LateDuplicate);
+            } else if standing.is_some() && state.recovering.contains(&key) {
+                state.happened(Sometimes::JoinedRecovery);
+            }
+            state.auditor.floor(key)
+        };
+        self.floors.insert(message, floor);
+        self.ground.note(Lane::Network, Some(key), message, || {
+            format!("{what:?} arrives")
+        });
+        if let Some(life) = &mut self.life {
+            life.serve(message, request);
+        }
+    }
+
+    /// The request of an operation; `None` when its client does not know the payment yet.
+    fn request(&self, what: What) -> Option<Request<Bytes>> {
+        let builder = Request::builder();
+        let state = self.ground.lock();
+        let id = |key: u32| {
+            let known = state.auditor.of_key(key).filter(|known| known.shown > 0)?;
+            let id = state.auditor.by_key.get(&known.key)?;
+            Some(*id)
+        };
+        let request = match what {
+            What::Pay {
+                key,
+                variant,
+                strict,
+                wait_s,
+            } => {
+                let prefer = if strict {
+                    format!("wait={wait_s}, handling=strict")
+                } else {
+                    format!("wait={wait_s}")
+                };
+                builder
+                    .method(Method::POST)
+                    .uri("/v1/payments")
+                    .header("idempotency-key", format!("key-{key}"))
+                    .header("content-type", HeaderValue::from_static("application/json"))
+                    .header("prefer", prefer)
+                    .body(Wanted::of(key, variant).body())
+            }
+            What::Look { key } => builder
+                .uri(format!("/v1/payments/{}", id(key)?))
+                .body(Bytes::new()),
+            What::Events { key } => builder
+                .uri(format!("/v1/payments/{}/events", id(key)?))
+                .body(Bytes::new()),
+            What::Find { key } => builder
+                .uri(format!("/v1/payments?idempotency_key=key-{key}"))
+                .body(Bytes::new()),
+            What::Cancel { key } => builder
+                .method(Method::POST)
+                .uri(format!("/v1/payments/{}/cancel", id(key)?))
+                .body(Bytes::new()),
+            What::Resolve { key, carelessly } => {
+                // An operator looks the payment up, whoever was shown it before.
+                let payment = *state.auditor.by_key.get(&key)?;
+                let version = state.auditor.payments[&payment].version();
+                let reference = holdfast_engine::payment::BankReference::of(payment).to_string();
+                let debited = if carelessly {
+                    Draw::new(u64::from(key)).happens(0.5)
+                } else {
+                    self.bank.bank().debits_of(&reference) > 0
+                };
+                let body = if debited {
+                    r#"{"outcome":"settled","evidence":"The bank's books.","bank_transaction_id":"b_seen"}"#
+                } else {
+                    r#"{"outcome":"failed","evidence":"Not in the bank's books."}"#
+                };
+                builder
+                    .method(Method::POST)
+                    .uri(format!("/v1/payments/{payment}/resolve"))
+                    .header("if-match", format!("\"{version}\""))
+                    .header("content-type", HeaderValue::from_static("application/json"))
+                    .body(Bytes::from_static(body.as_bytes()))
+            }
+        };
+        Some(request.expect("the parts of a request are valid"))
+    }
+
+    /// An answer leaves the service: the auditor sees it first.
+    pub(super) fn answered(&mut self, answer: Answer) {
+        let message = answer.message;
+        if let Some(life) = &mut self.life {
+            life.at_work.remove(&message);
+        }
+        let Some(what) = self.clients.what(message) else {
+            return;
+        };
+        let floor = self.floors.remove(&message).unwrap_or(0);
+        let key = what.key();
+        {
+            let mut state = self.ground.lock();
+            let in_flight = state
+                .auditor
+                .of_key(key)
+                .is_some_and(|known| !known.standing().is_final());
+            state
+                .auditor
+                .answered(Asked { what, floor }, answer.status, &answer.body);
+            let life = state.auditor.life;
+            let finished_before = state
+                .auditor
+                .of_key(key)
+                .is_some_and(|known| known.finished_in.is_some_and(|finished| finished < life));
+            let is_pay = matches!(what, What::Pay { .. });
+            match answer.status {
+                201 | 402 if is_pay && answer.replayed && finished_before => {
+                    state.happened(Sometimes::ReplayedAfterRestart);
+                }
+                202 => state.happened(Sometimes::Accepted),
+                409 if is_pay => state.happened(Sometimes::StrictRefused),
+                409 if matches!(what, What::Cancel { .. }) => {
+                    state.happened(Sometimes::CancelTooLate)
+                }
+                422 if in_flight => state.happened(Sometimes::MismatchInFlight),
+                422 => state.happened(Sometimes::Mismatch),
+                503 => state.happened(Sometimes::AtCapacity),
+                _ => {}
+            }
+        }
+        self.ground.note(
+            Lane::Service,
+            Some(key),
+            (message, answer.status, &answer.body),
+            || format!("answers {} {}", answer.status, summary(&answer.body)),
+        );
+        let draw = self.draw_for(message, "answer");
+        if self.network_is_faulty()
+            && draw
+                .stream("lost")
+                .happens(self.ground.plan.network.answer_lost)
+        {
+            self.happened(Sometimes::AnswerLost, "answer_lost");
+            self.ground.note(Lane::Network, Some(key), message, || {
+                "the answer is lost".to_owned()
+            });
+            return;
+        }
+        self.plan_in(self.delay_ms(draw), Event::Hear(answer));
+    }
+
+    /// The connection of a request breaks while the service works on it.
+    pub(super) fn reset(&mut self, message: Message) {
+        let was_at_work = self.life.as_mut().is_some_and(|life| life.reset(message));
+        if was_at_work {
+            self.happened(Sometimes::ConnectionReset, "connection_reset");
+            let key = self.clients.what(message).map(What::key);
+            self.ground.note(Lane::Network, key, message, || {
+                "the connection breaks".to_owned()
+            });
+            self.floors.remove(&message);
+            self.broken(message);
+        }
+    }
+
+    /// A client learns at once that its request got no answer.
+    pub(super) fn broken(&mut self, message: Message) {
+        self.floors.remove(&message);
+        self.retry(message, 0);
+    }
+
+    pub(super) fn hear(&mut self, answer: &Answer) {
+        let message = answer.message;
+        let Some(effort) = self.clients.efforts.get_mut(&message.operation) else {
+            return;
+        };
+        let more = matches!(answer.status, 202 | 503)
+            || (answer.status == 409 && matches!(effort.operation.what, What::Pay { .. }));
+        effort.done |= !more;
+        let key = effort.operation.what.key();
+        self.ground
+            .note(Lane::Client, Some(key), (message, answer.status), || {
+                format!("hears {}", answer.status)
+            });
+        if more {
+            self.retry(message, 20);
+        }
+    }
+
+    pub(super) fn time_up(&mut self, message: Message) {
+        let waiting = self
+            .clients
+            .efforts
+            .get(&message.operation)
+            .is_some_and(|effort| !effort.done && effort.attempt == message.attempt);
+        if waiting {
+            let key = self.clients.what(message).map(What::key);
+            self.ground.lock().happened(Sometimes::ClientTimeout);
+            self.ground.note(Lane::Client, key, message, || {
+                "has waited long enough".to_owned()
+            });
+            self.retry(message, 0);
+        }
+    }
+
+    fn retry(&mut self, message: Message, at_least_ms: u64) {
+        let Some(effort) = self.clients.efforts.get_mut(&message.operation) else {
+            return;
+        };
+        let policy = effort.operation.policy;
+        let latest = effort.attempt == message.attempt;
+        if effort.done || !latest || effort.attempt >= policy.retries {
+            return;
+        }
+        effort.attempt += 1;
+        let next = Message {
+            attempt: effort.attempt,
+            copy: 0,
+            ..message
+        };
+        let wait_ms = policy.backoff_ms << effort.attempt.min(6);
+        self.plan_in(wait_ms.max(at_least_ms), Event::Send(next));
+    }
+
+    /// Reads accounts and feed through the API, and holds them against the journal.
+    pub(super) fn read_books(&mut self) {
+        let accounts: Vec<String> = {
+            let state = self.ground.lock();
+            let names = state
+                .auditor
+                .balances()
+                .keys()
+                .map(|(name, _)| name.clone());
+            let mut names: Vec<String> = names.collect();
+            names.dedup();
+            names
+        };
+        for account in accounts {
+            let body = self.get(&format!("/v1/accounts/{account}"));
+            let Ok(view) = serde_json::from_slice::<AccountView>(&body) else {
+                continue;
+            };
+            let shown = view.balances.into_iter().map(|balance| {
+                (
+                    balance.currency,
+                    [
+                        balance.debits_pending,
+                        balance.debits_posted,
+                        balance.credits_pending,
+                        balance.credits_posted,
+                    ],
+                )
+            });
+            let shown = shown.collect();
+            self.ground.lock().auditor.account(&account, &shown);
+        }
+        let (mut after, mut sequences) = ("0".to_owned(), Vec::new());
+        loop {
+            let body = self.get(&format!("/v1/events?after={after}"));
+            let Ok(page) = serde_json::from_slice::<FeedPage>(&body) else {
+                break;
+            };
+            sequences.extend(page.data.iter().map(|event| event.sequence));
+            match page.next_cursor {
+                Some(cursor) => after = cursor,
+                None => break,
+            }
+        }
+        self.ground.lock().auditor.feed(&sequences);
+    }
+
+    /// Asks something at once, past all clients and networks.
+    fn get(&mut self, path: &str) -> Bytes {
+        const QUESTION: Message = Message {
+            operation: u32::MAX,
+            attempt: 0,
+            copy: 0,
+        };
+        let request = Request::builder().uri(path).body(Bytes::new());
+        let Some(life) = &mut self.life else {
+            return Bytes::new();
+        };
+        life.serve(QUESTION, request.expect("a path"));
+        for _ in 0..10 {
+            life.advance(self.ground.now_ms() + 1_000);
+            let answers = std::mem::take(&mut self.ground.lock().answers);
+            if let Some(answer) = answers
+                .into_iter()
+                .find(|answer| answer.message == QUESTION)
+            {
+                life.at_work.remove(&QUESTION);
+                return answer.body;
+            }
+        }
+        Bytes::new()
+    }
+
+    /// The faults that the bank injected.
+    pub(super) fn bank_moments(&self) {
+        let injected = self.bank.bank().injected();
+        let mut state = self.ground.lock();
+        let count = |fault| injected.get(&fault).copied().unwrap_or(0);
+        if count(crate::faults::Fault::Throttled) > 0 {
+            state.happened(Sometimes::Throttled);
+        }
+        if count(crate::faults::Fault::Forgotten) > 0 && self.bank.bank().mode() == Mode::Keyed {
+            state.happened(Sometimes::BankForgot);
+        }
+        for (fault, times) in injected {
+            *state.faults.entry(fault.name()).or_default() += times;
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct AccountView {
+    balances: Vec<BalanceView>,
+}
+
+#[derive(Deserialize)]
+struct BalanceView {
+    currency: String,
+    debits_pending: u64,
+    debits_posted: u64,
+    credits_pending: u64,
+    credits_posted: u64,
+}
+
+#[derive(Deserialize)]
+struct FeedPage {
+    data: Vec<FeedEvent>,
+    next_cursor: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct FeedEvent {
+    sequence: u64,
+}
+
+/// The state in an answer, for people.
+fn summary(body: &Bytes) -> String {
+    let value: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
+    let payment = value.get("payment").unwrap_or(&value);
+    let text = |name: &str| {
+        payment
+            .get(name)
+            .and_then(|value| value.as_str().map(str::to_owned))
+    };
+    text("state")
+        .map(|state| format!("{state}, version {}", payment["version"]))
+        .or_else(|| {
+            value
+                .get("type")
+                .and_then(|kind| kind.as_str().map(str::to_owned))
+        })
+        .unwrap_or_default()
+}

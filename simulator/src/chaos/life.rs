@@ -1,0 +1,161 @@
+//! One life of the service: from its start to the crash that ends it.
+//!
+//! Each life has a runtime of its own, on the same thread and with its time paused: dropping it ends
+//! every task wherever it stands, as a killed process would, and the bank and the clients go on.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use holdfast_engine::bank::Bank;
+use holdfast_engine::clock::Clock;
+use holdfast_engine::service::{Parts, Service};
+use holdfast_engine::source::SeededSource;
+use holdfast_engine::store::Store;
+use http::{Request, Response};
+use tokio::runtime::Runtime;
+use tokio::task::AbortHandle;
+use tokio::time::Instant;
+
+use super::ground::{Answer, Ground, Message};
+use super::saboteur;
+
+/// An answer on its way out of the service.
+pub type Reply = Pin<Box<dyn Future<Output = Response<Bytes>> + Send>>;
+
+/// The HTTP API of a running service.
+pub trait Door: Send + Sync {
+    /// Answers a request.
+    fn call(&self, request: Request<Bytes>) -> Reply;
+}
+
+/// Opens the HTTP API over a service.
+pub trait FrontDoor: Sync {
+    /// The API of this service.
+    fn open(
+        &self,
+        service: Service,
+        clock: Arc<dyn Clock>,
+        source: Arc<SeededSource>,
+    ) -> Arc<dyn Door>;
+}
+
+/// A life.
+pub(super) struct Life {
+    runtime: Runtime,
+    pub(super) service: Service,
+    door: Arc<dyn Door>,
+    ground: Arc<Ground>,
+    began: Instant,
+    base_ms: u64,
+    /// Requests at work.
+    pub(super) at_work: BTreeMap<Message, AbortHandle>,
+    /// Whether no new requests get in.
+    pub(super) stopping: bool,
+}
+
+impl Life {
+    /// Starts the service and its recovery.
+    pub(super) fn begin(
+        ground: &Arc<Ground>,
+        store: Arc<dyn Store>,
+        bank: Arc<dyn Bank>,
+        front_door: &dyn FrontDoor,
+        number: u32,
+    ) -> Self {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .build()
+            .expect("a runtime without I/O needs nothing of the system");
+        let entered = runtime.enter();
+        ground.life_begins(number);
+        let mut seed = [0; 32];
+        seed[..8].copy_from_slice(&ground.draw("ids").with(number.into()).value().to_le_bytes());
+        let source = Arc::new(SeededSource::new(seed));
+        let service = Service::start(Parts {
+            store: saboteur::store(ground, store),
+            bank,
+            clock: ground.clone(),
+            source: source.clone(),
+            options: ground.plan.options.clone(),
+        });
+        let door = front_door.open(service.clone(), ground.clone(), source);
+        let door = saboteur::door(ground, door);
+        let recovering = service.clone();
+        tokio::spawn(async move {
+            // A failure shows in the service itself.
+            let _ = recovering.recover().await;
+        });
+        let began = Instant::now();
+        drop(entered);
+        Self {
+            runtime,
+            service,
+            door,
+            ground: ground.clone(),
+            began,
+            base_ms: ground.now_ms(),
+            at_work: BTreeMap::new(),
+            stopping: false,
+        }
+    }
+
+    /// Lets time pass, up to a moment or until something wants attention.
+    pub(super) fn advance(&self, until_ms: u64) {
+        let passed = until_ms.saturating_sub(self.base_ms);
+        let until = self.began + Duration::from_millis(passed);
+        self.runtime.block_on(async {
+            tokio::select! {
+                biased;
+                () = self.ground.wake.notified() => {}
+                () = tokio::time::sleep_until(until) => {}
+            }
+            self.ground.touch();
+        });
+    }
+
+    /// A request comes in.
+    pub(super) fn serve(&mut self, message: Message, request: Request<Bytes>) {
+        let entered = self.runtime.enter();
+        let ground = self.ground.clone();
+        let reply = self.door.call(request);
+        let task = tokio::spawn(async move {
+            let response = reply.await;
+            ground.touch();
+            let replayed = response.headers().get("idempotent-replayed");
+            let answer = Answer {
+                message,
+                status: response.status().as_u16(),
+                replayed: replayed.is_some_and(|value| value == "true"),
+                body: response.into_body(),
+            };
+            ground.lock().answers.push(answer);
+            ground.wake.notify_one();
+        });
+        self.at_work.insert(message, task.abort_handle());
+        drop(entered);
+    }
+
+    /// The connection of a request breaks.
+    pub(super) fn reset(&mut self, message: Message) -> bool {
+        let task = self.at_work.remove(&message);
+        task.map(|task| task.abort()).is_some()
+    }
+
+    /// Begins an orderly stop.
+    pub(super) fn stop(&mut self) {
+        self.stopping = true;
+        let service = self.service.clone();
+        let ground = self.ground.clone();
+        self.runtime.spawn(async move {
+            // A failure shows in the service itself.
+            let _ = service.shutdown().await;
+            ground.lock().stopped = true;
+            ground.wake.notify_one();
+        });
+    }
+}

@@ -1,0 +1,603 @@
+//! A world: events in the order of their virtual time, one life of the service after the other.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
+use std::sync::Arc;
+
+use super::auditor::Invariant;
+use super::bank::WatchedBank;
+use super::clients::Clients;
+use super::ground::{Answer, Ground, Message};
+use super::life::{FrontDoor, Life};
+use super::plan::{Family, Plan, What};
+use super::sabotage::Sabotage;
+use super::sometimes::Sometimes;
+use super::trace::Lane;
+use crate::bank::{Deferred, SimulatedBank, SimulatedBankOptions};
+use crate::faults::FaultProfile;
+use crate::store::{CrashPoint, Kept, Leftover, Medium, SimulatedStore, Tamper};
+
+/// Something that is going to happen.
+#[derive(Debug)]
+pub(super) enum Event {
+    /// A client sends a request.
+    Send(Message),
+    /// A request reaches the service.
+    Arrive(Message),
+    /// The connection of a request breaks.
+    Reset(Message),
+    /// An answer reaches its client.
+    Hear(Answer),
+    /// A client has waited long enough.
+    TimeUp(Message),
+    /// A charge reaches the bank's processing at last.
+    Late(Deferred),
+    /// The process ends without a word.
+    Crash,
+    /// It is started again.
+    Restart,
+    /// It is stopped in order.
+    Stop,
+    /// An orderly stop takes too long, or a failed process has said what it had to say.
+    Die,
+    /// The wall clock jumps.
+    Jump(i64),
+    /// All faults end.
+    Heal,
+}
+
+/// In which order things happen: by time, then as they were planned.
+struct Planned(Reverse<(u64, u64)>, Event);
+
+impl PartialEq for Planned {
+    fn eq(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
+}
+impl Eq for Planned {}
+impl PartialOrd for Planned {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+impl Ord for Planned {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.0.cmp(&other.0)
+    }
+}
+
+/// A process that failed answers for so long before it ends, in milliseconds.
+const LAST_WORDS_MS: u64 = 100;
+
+/// An orderly stop may take so long, in milliseconds.
+const STOP_MS_MAX: u64 = 4_000;
+
+/// Payments must have ended so long after the faults did, in milliseconds.
+const LIVENESS_MS: u64 = 600_000;
+
+/// The world.
+pub(super) struct World<'a> {
+    pub(super) ground: Arc<Ground>,
+    front_door: &'a dyn FrontDoor,
+    medium: Arc<Medium>,
+    pub(super) bank: SimulatedBank,
+    pub(super) life: Option<Life>,
+    lives: u32,
+    queue: BinaryHeap<Planned>,
+    planned: u64,
+    pub(super) clients: Clients,
+    /// What was known when each request came in.
+    pub(super) floors: BTreeMap<Message, u64>,
+    restarting: bool,
+    dying: bool,
+    healed: bool,
+}
+
+impl<'a> World<'a> {
+    pub(super) fn new(
+        plan: Plan,
+        sabotage: Option<Sabotage>,
+        front_door: &'a dyn FrontDoor,
+        in_words: bool,
+    ) -> Self {
+        let ground = Ground::new(plan, sabotage, in_words);
+        let plan = &ground.plan;
+        let bank = SimulatedBank::open(&SimulatedBankOptions {
+            mode: plan.mode,
+            faults: plan.bank.clone(),
+            seed: ground.draw("bank").value(),
+            grace_ms: plan.grace_ms,
+            ledger: None,
+            time: Some(ground.time.clone()),
+        });
+        let bank = bank.expect("a bank without a file opens");
+        let bank = bank.with_later(ground.clone());
+        let clients = Clients::new(plan);
+        let mut world = Self {
+            front_door,
+            medium: Arc::new(Medium::default()),
+            bank,
+            life: None,
+            lives: 0,
+            queue: BinaryHeap::new(),
+            planned: 0,
+            clients,
+            floors: BTreeMap::new(),
+            restarting: false,
+            dying: false,
+            healed: false,
+            ground,
+        };
+        world.schedule();
+        world.begin_life();
+        world
+    }
+
+    fn schedule(&mut self) {
+        let ground = self.ground.clone();
+        let plan = &ground.plan;
+        for operation in &plan.operations {
+            for copy in 0..operation.policy.copies.max(1) {
+                let at_ms = operation.at_ms + u64::from(copy) * operation.policy.copy_gap_ms;
+                let message = Message {
+                    operation: operation.id,
+                    attempt: 0,
+                    copy,
+                };
+                self.plan(at_ms, Event::Send(message));
+            }
+        }
+        for at_ms in &plan.crashes.at_ms {
+            self.plan(*at_ms, Event::Crash);
+        }
+        for at_ms in &plan.stops {
+            self.plan(*at_ms, Event::Stop);
+        }
+        for (at_ms, by_ms) in &plan.jumps {
+            self.plan(*at_ms, Event::Jump(*by_ms));
+        }
+        self.plan(plan.heal_ms, Event::Heal);
+    }
+
+    pub(super) fn plan(&mut self, at_ms: u64, event: Event) {
+        self.planned += 1;
+        self.queue
+            .push(Planned(Reverse((at_ms, self.planned)), event));
+    }
+
+    /// In so many milliseconds.
+    pub(super) fn plan_in(&mut self, in_ms: u64, event: Event) {
+        self.plan(self.ground.now_ms() + in_ms, event);
+    }
+
+    fn begin_life(&mut self) {
+        let tamper = match self.ground.sabotage {
+            Some(Sabotage::LostCompareAndSwap) => Some(Tamper::BlindWrites),
+            Some(Sabotage::HoldNotVoided) => Some(Tamper::NoVoids),
+            Some(Sabotage::PostedTwice) => Some(Tamper::PostTwice),
+            Some(Sabotage::JournalGap) => Some(Tamper::DropEntries),
+            Some(Sabotage::DirtyRead) => Some(Tamper::DirtyReads),
+            _ => None,
+        };
+        let store = SimulatedStore::open(self.medium.clone(), Some(self.ground.clone()));
+        let bank = WatchedBank::new(self.bank.clone(), self.ground.clone());
+        let life = Life::begin(
+            &self.ground,
+            Arc::new(store.tampered(tamper)),
+            Arc::new(bank),
+            self.front_door,
+            self.lives,
+        );
+        let lives = self.lives;
+        self.lives += 1;
+        self.life = Some(life);
+        self.restarting = false;
+        self.dying = false;
+        self.ground.note(Lane::Service, None, lives, || {
+            format!("life {lives} begins")
+        });
+    }
+
+    /// Runs until nothing is left to happen, or something did not hold.
+    pub(super) fn run(&mut self) {
+        while self.step() {}
+    }
+
+    /// Runs until `done`, or until nothing can happen for a long time.
+    fn run_until(&mut self, limit_ms: u64, done: impl Fn(&Self) -> bool) {
+        while !self.is_violated() && self.ground.now_ms() < limit_ms {
+            if !self.step_until(Some(limit_ms), &done) {
+                break;
+            }
+        }
+    }
+
+    fn step(&mut self) -> bool {
+        self.step_until(None, &|_| false)
+    }
+
+    /// Does the next thing; says whether there was one.
+    fn step_until(&mut self, limit_ms: Option<u64>, done: &impl Fn(&Self) -> bool) -> bool {
+        if self.is_violated() || done(self) {
+            return false;
+        }
+        let next_ms = self
+            .queue
+            .peek()
+            .map(|Planned(Reverse((at_ms, _)), _)| *at_ms);
+        let Some(until_ms) = next_ms.or(limit_ms) else {
+            return false;
+        };
+        let until_ms = limit_ms.map_or(until_ms, |limit_ms| until_ms.min(limit_ms));
+        if until_ms > self.ground.now_ms() || next_ms.is_none() {
+            match &self.life {
+                Some(life) => life.advance(until_ms),
+                None => self.ground.set_now(until_ms),
+            }
+            self.look();
+        }
+        let due = self
+            .queue
+            .peek()
+            .is_some_and(|Planned(Reverse((at_ms, _)), _)| *at_ms <= self.ground.now_ms());
+        if due && let Some(Planned(_, event)) = self.queue.pop() {
+            self.happen(event);
+        }
+        true
+    }
+
+    pub(super) fn is_violated(&self) -> bool {
+        self.ground.lock().auditor.violation.is_some()
+    }
+
+    /// Takes up what came out of the service.
+    fn look(&mut self) {
+        let (answers, late, crash, stopped, flipped) = {
+            let mut state = self.ground.lock();
+            (
+                std::mem::take(&mut state.answers),
+                std::mem::take(&mut state.late),
+                state.crash,
+                state.stopped,
+                std::mem::take(&mut state.flipped),
+            )
+        };
+        for (at_ms, deferred) in late {
+            self.plan(at_ms, Event::Late(deferred));
+        }
+        for answer in answers {
+            self.answered(answer);
+        }
+        if let Some(point) = crash {
+            self.crash(Some(point));
+        } else if stopped {
+            self.die("stopped in order");
+        } else if let Some(life) = &self.life
+            && life.service.failure().is_set()
+            && !self.dying
+        {
+            self.dying = true;
+            self.plan_in(LAST_WORDS_MS, Event::Die);
+        } else if flipped && !self.dying {
+            let mut state = self.ground.lock();
+            let detail = "a flipped bit was read, and the service goes on";
+            state.auditor.violated(Invariant::StopsLoudly, None, detail);
+        }
+        self.watch_life();
+    }
+
+    fn watch_life(&mut self) {
+        let Some(life) = &self.life else {
+            return;
+        };
+        if life.service.metrics().breaker_open.get() > 0 {
+            self.ground.lock().happened(Sometimes::BreakerOpened);
+        }
+    }
+
+    fn happen(&mut self, event: Event) {
+        match event {
+            Event::Send(message) => self.send(message),
+            Event::Arrive(message) => self.arrive(message),
+            Event::Reset(message) => self.reset(message),
+            Event::Hear(answer) => self.hear(&answer),
+            Event::TimeUp(message) => self.time_up(message),
+            Event::Late(deferred) => self.late(&deferred),
+            Event::Crash if !self.healed => self.crash(None),
+            Event::Stop if !self.healed => self.stop(),
+            Event::Jump(by_ms) if !self.healed => {
+                self.ground.jump(by_ms);
+                self.ground.note(Lane::World, None, by_ms, || {
+                    format!("the wall clock jumps by {by_ms} ms")
+                });
+            }
+            Event::Crash | Event::Stop | Event::Jump(_) => {}
+            Event::Restart => self.restart(),
+            Event::Die => {
+                if self.dying || self.life.as_ref().is_some_and(|life| life.stopping) {
+                    self.die("ends");
+                }
+            }
+            Event::Heal => self.heal(),
+        }
+    }
+
+    fn late(&mut self, deferred: &Deferred) {
+        self.bank.bank().process_late(deferred);
+        let debits = self.bank.bank().debits_of(deferred.reference());
+        let mut state = self.ground.lock();
+        state.happened(Sometimes::LateProcessing);
+        let key = state.auditor.key_of_reference(deferred.reference());
+        let standing = key
+            .and_then(|key| state.auditor.of_key(key))
+            .map(super::auditor::Known::standing);
+        if standing.is_some_and(|standing| {
+            standing.is_final()
+                || standing
+                    == super::auditor::Standing::Called(holdfast_engine::payment::Phase::Review)
+        }) {
+            state.happened(Sometimes::LateAfterReview);
+        }
+        state.auditor.processed(deferred.amount(), debits);
+        drop(state);
+        self.ground.note(Lane::Bank, key, debits, || {
+            "processes a charge that nobody waits for".to_owned()
+        });
+    }
+
+    fn stop(&mut self) {
+        let Some(life) = &mut self.life else {
+            return;
+        };
+        if life.stopping || self.dying {
+            return;
+        }
+        life.stop();
+        let mut state = self.ground.lock();
+        if state.auditor.unfinished() > 0 {
+            state.happened(Sometimes::StoppedInOrder);
+        }
+        state.injected("stop");
+        drop(state);
+        self.ground
+            .note(Lane::Service, None, 0, || "is told to stop".to_owned());
+        self.plan_in(STOP_MS_MAX, Event::Die);
+    }
+
+    /// The process ends without a word.
+    fn crash(&mut self, point: Option<CrashPoint>) {
+        if self.life.is_none() {
+            return;
+        }
+        let mut state = self.ground.lock();
+        state.injected("crash");
+        match point {
+            Some(CrashPoint::BeforeWrite) => state.happened(Sometimes::CrashBeforeWrite),
+            Some(CrashPoint::BeforeSync) => state.happened(Sometimes::CrashBeforeSync),
+            Some(CrashPoint::AfterSync) => state.happened(Sometimes::CrashAfterSync),
+            None if state.auditor.unfinished() == 0 => state.happened(Sometimes::CrashWhileIdle),
+            None => {}
+        }
+        let recovering = state.recovering.iter().any(|key| {
+            state
+                .auditor
+                .of_key(*key)
+                .is_some_and(|known| !known.standing().is_final())
+        });
+        if recovering {
+            state.happened(Sometimes::CrashInRecovery);
+        }
+        let open: Vec<String> = state
+            .auditor
+            .payments
+            .iter()
+            .filter(|(_, known)| !known.standing().is_final())
+            .map(|(id, _)| holdfast_engine::payment::BankReference::of(*id).to_string())
+            .collect();
+        drop(state);
+        if open
+            .iter()
+            .any(|reference| self.bank.bank().debits_of(reference) > 0)
+        {
+            self.ground.lock().happened(Sometimes::CrashAfterBankAnswer);
+        }
+        self.ground.note(Lane::World, None, 0, || {
+            format!(
+                "CRASH {}",
+                point.map_or_else(String::new, |point| format!("{point:?}"))
+            )
+        });
+        self.die("is gone");
+    }
+
+    /// Ends the life, whatever it was doing.
+    fn die(&mut self, how: &str) {
+        let Some(life) = self.life.take() else {
+            return;
+        };
+        self.take_moments(&life);
+        self.ground.life_ends();
+        let mut at_work: Vec<Message> = life.at_work.keys().copied().collect();
+        at_work.sort_unstable();
+        drop(life);
+        self.ground.lock().answers.clear();
+        let draw = self.ground.draw("kept").with(self.lives.into());
+        let kept = match draw.with(1).between(0, 3) {
+            0 => Kept::Nothing,
+            1 => Kept::Prefix(draw.with(2).share()),
+            2 => Kept::Some(draw.with(3).value()),
+            _ => Kept::All,
+        };
+        let left = self.medium.crash(kept);
+        let moment = match left {
+            Leftover::Clean => None,
+            Leftover::Lost => Some(Sometimes::BatchLost),
+            Leftover::Torn => Some(Sometimes::BatchTorn),
+            Leftover::Whole => Some(Sometimes::BatchSurvived),
+        };
+        if let Some(moment) = moment {
+            self.ground.lock().happened(moment);
+        }
+        self.ground.note(Lane::Service, None, left as u8, || {
+            format!("{how}; of what was not synced: {left:?}")
+        });
+        for message in at_work {
+            self.broken(message);
+        }
+        if !self.restarting {
+            self.restarting = true;
+            let most = self.ground.plan.crashes.down_ms.max(20);
+            let down_ms = self
+                .ground
+                .draw("down")
+                .with(self.lives.into())
+                .between(1, most);
+            self.plan_in(down_ms, Event::Restart);
+        }
+    }
+
+    fn take_moments(&self, life: &Life) {
+        let metrics = life.service.metrics();
+        let mut state = self.ground.lock();
+        if metrics.joins.get() > 0 {
+            state.happened(Sometimes::Joined);
+        }
+        if metrics.cache_hits.get() > 0 {
+            state.happened(Sometimes::CacheHit);
+        }
+    }
+
+    fn restart(&mut self) {
+        if self.life.is_some() {
+            return;
+        }
+        {
+            let journal = self.medium.read(|content| content.journal().to_vec());
+            let frames = self.medium.frames();
+            let mut state = self.ground.lock();
+            state.auditor.reopened(&journal, &frames);
+            state.recovering = state
+                .auditor
+                .payments
+                .values()
+                .filter(|known| !known.standing().is_final())
+                .map(|known| known.key)
+                .collect();
+        }
+        self.begin_life();
+    }
+
+    fn heal(&mut self) {
+        self.healed = true;
+        self.ground.lock().healed = true;
+        let window_ms = self.bank.bank().faults().key_window_ms;
+        self.bank.bank().set_faults(FaultProfile {
+            key_window_ms: window_ms,
+            ..FaultProfile::default()
+        });
+        self.ground
+            .note(Lane::World, None, 0, || "all faults end".to_owned());
+    }
+
+    pub(super) const fn is_healed(&self) -> bool {
+        self.healed
+    }
+
+    /// Whether the network misbehaves.
+    pub(super) fn network_is_faulty(&self) -> bool {
+        !self.healed && self.ground.plan.families.contains(&Family::Network)
+    }
+
+    /// The end of the world: every payment must end, every request be answered, every repeat get what
+    /// the first one got, and all books agree.
+    pub(super) fn judge(&mut self) {
+        let limit_ms = self.ground.now_ms() + LIVENESS_MS;
+        self.run_until(limit_ms, |world| {
+            world.queue.is_empty() && world.life.is_some() && world.ground.lock().all_ended()
+        });
+        if self.is_violated() {
+            return;
+        }
+        self.ground.lock().auditor.all_ended(&self.ground.plan);
+        self.ask_all(
+            |key, _| {
+                Some(What::Resolve {
+                    key,
+                    carelessly: false,
+                })
+            },
+            true,
+        );
+        self.ask_all(
+            |key, variant| {
+                Some(What::Pay {
+                    key,
+                    variant,
+                    strict: false,
+                    wait_s: 10,
+                })
+            },
+            false,
+        );
+        if self.is_violated() {
+            return;
+        }
+        self.requests_are_answered();
+        self.read_books();
+        let (lines, _) = self.bank.bank().audit(0, usize::MAX);
+        let frames = self.medium.frames();
+        let mut state = self.ground.lock();
+        state.auditor.books(&lines);
+        state.auditor.sums();
+        state.auditor.frames(&frames);
+        drop(state);
+        if let Some(life) = &self.life {
+            self.take_moments(life);
+        }
+    }
+
+    fn requests_are_answered(&mut self) {
+        let unanswered = self
+            .life
+            .as_ref()
+            .and_then(|life| life.at_work.keys().next().copied());
+        let mut state = self.ground.lock();
+        state.auditor.checks += 1;
+        if let Some(message) = unanswered {
+            let key = self.clients.what(message).map(What::key);
+            let detail = "a request is at work for ever";
+            state
+                .auditor
+                .violated(Invariant::EveryRequestAnswered, key, detail);
+        }
+    }
+
+    /// Asks something of every payment, and waits for the answers.
+    fn ask_all(&mut self, what: impl Fn(u32, u32) -> Option<What>, only_open: bool) {
+        let known: Vec<(u32, u32)> = {
+            let state = self.ground.lock();
+            let all = state.auditor.payments.values();
+            all.filter(|known| !(only_open && known.standing().is_final()))
+                .map(|known| {
+                    let variant =
+                        u32::from(known.wanted != super::auditor::Wanted::of(known.key, 0));
+                    (known.key, variant)
+                })
+                .collect()
+        };
+        for (key, variant) in known {
+            if let Some(what) = what(key, variant) {
+                let message = self.clients.ask(what);
+                self.plan_in(1, Event::Send(message));
+            }
+        }
+        let limit_ms = self.ground.now_ms() + LIVENESS_MS;
+        self.run_until(limit_ms, |world| {
+            world.queue.is_empty()
+                && world
+                    .life
+                    .as_ref()
+                    .is_some_and(|life| life.at_work.is_empty())
+        });
+    }
+}
