@@ -1,9 +1,9 @@
 //! One key, one flight: the running effort for a key, which all concurrent duplicates join.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 
 use crate::fatal::{Failure, FatalError};
 use crate::ledger::LedgerError;
@@ -26,7 +26,9 @@ pub(super) struct Stage {
 /// The effort for one key.
 #[derive(Debug)]
 pub(super) struct Flight {
-    stage: watch::Sender<Stage>,
+    stage: Mutex<Stage>,
+    /// Wakes who joined, in the order they came: a simulation repeats it.
+    staged: Notify,
     /// Ends the wait of a step for its turn at the bank, because the record was changed by someone
     /// else.
     pub(super) poke: Notify,
@@ -35,8 +37,34 @@ pub(super) struct Flight {
 }
 
 impl Flight {
-    pub(super) fn subscribe(&self) -> watch::Receiver<Stage> {
-        self.stage.subscribe()
+    /// What the flight has to say now.
+    pub(super) fn stage(&self) -> Stage {
+        self.lock().clone()
+    }
+
+    /// Waits until the flight has said enough.
+    pub(super) async fn said(&self, enough: impl Fn(&Stage) -> bool) -> Stage {
+        loop {
+            let staged = self.staged.notified();
+            tokio::pin!(staged);
+            // Before looking, so that nothing said in between is missed.
+            staged.as_mut().enable();
+            let stage = self.stage();
+            if enough(&stage) {
+                return stage;
+            }
+            staged.await;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Stage> {
+        // A panic elsewhere leaves a stage whole: it is changed by plain assignments.
+        self.stage.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn say(&self, change: impl FnOnce(&mut Stage)) {
+        change(&mut self.lock());
+        self.staged.notify_waiters();
     }
 
     /// Tells the flight that its record was changed by someone else.
@@ -47,18 +75,17 @@ impl Flight {
 
     /// Tells everyone who joined how the payment durably stands.
     pub(super) fn publish(&self, payment: Arc<Payment>) {
-        self.stage
-            .send_modify(|stage| stage.payment = Some(payment));
+        self.say(|stage| stage.payment = Some(payment));
     }
 
     /// Tells everyone who joined that the payment was not taken in.
     pub(super) fn publish_refused(&self, full: LedgerError) {
-        self.stage.send_modify(|stage| stage.refused = Some(full));
+        self.say(|stage| stage.refused = Some(full));
     }
 
     /// As [`Self::publish`], for the payment that this flight itself admitted.
     pub(super) fn publish_admitted(&self, payment: Arc<Payment>) {
-        self.stage.send_modify(|stage| {
+        self.say(|stage| {
             stage.payment = Some(payment);
             stage.admitted_here = true;
         });
@@ -111,7 +138,8 @@ impl Flights {
             return Boarding::Full;
         }
         let flight = Arc::new(Flight {
-            stage: watch::Sender::new(Stage::default()),
+            stage: Mutex::default(),
+            staged: Notify::new(),
             poke: Notify::new(),
             wake: Notify::new(),
         });
@@ -147,7 +175,7 @@ impl Drop for Pilot {
         // Off the board first: who comes now opens a new flight and reads what is durable.
         self.flights.lock().remove(&self.key);
         self.flights.metrics.flights.dec();
-        self.flight.stage.send_modify(|stage| stage.ended = true);
+        self.flight.say(|stage| stage.ended = true);
         if std::thread::panicking() {
             // The payment would otherwise stand still until the next start.
             self.flights.failure.report(FatalError::Panicked);

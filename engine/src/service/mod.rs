@@ -199,29 +199,25 @@ impl Service {
         }
         let request = Arc::new(request);
         let (flight, opened) = self.board(&key, &request)?;
-        let mut stage = flight.subscribe();
 
         // Nothing is said before the store has spoken.
-        let known = stage
-            .wait_for(|stage| stage.payment.is_some() || stage.ended)
+        let stage = flight
+            .said(|stage| stage.payment.is_some() || stage.refused.is_some() || stage.ended)
             .await;
-        let (known, refused) = known.map_or((None, None), |stage| {
-            (stage.payment.clone(), stage.refused.clone())
-        });
-        if let Some(full) = refused {
+        if let Some(full) = stage.refused {
             return Err(CreateError::AccountFull(full));
         }
-        let payment = known.ok_or(Unavailable::Stopped)?;
+        let payment = stage.payment.ok_or(Unavailable::Stopped)?;
         same_request(&payment, &request)?;
-        let replayed = !(opened && stage.borrow().admitted_here);
-        if options.strict && replayed && !payment.is_finished() && !stage.borrow().ended {
+        let replayed = !(opened && stage.admitted_here);
+        if options.strict && replayed && !payment.is_finished() && !stage.ended {
             return Err(CreateError::InProgress(payment));
         }
 
         // The time being up is no error: the answer is then the payment as it stands.
-        let ended = stage.wait_for(|stage| stage.ended);
+        let ended = flight.said(|stage| stage.ended);
         let _ = tokio::time::timeout(options.wait, ended).await;
-        let payment = stage.borrow().payment.clone().unwrap_or(payment);
+        let payment = flight.stage().payment.unwrap_or(payment);
         Ok(Created { payment, replayed })
     }
 

@@ -62,6 +62,10 @@ pub(crate) struct ChaosArgs {
     #[arg(long, env = "HOLDFAST_REPORT", value_name = "FILE.html")]
     report: Option<PathBuf>,
 
+    /// Write all that happened in words, for the first seed that failed or the only one
+    #[arg(long, env = "HOLDFAST_TRACE", value_name = "FILE")]
+    trace: Option<PathBuf>,
+
     /// Write the result as JSON; `-` for standard output
     #[arg(long, env = "HOLDFAST_JSON", value_name = "FILE")]
     json: Option<PathBuf>,
@@ -164,7 +168,7 @@ pub(crate) fn run(args: &ChaosArgs) -> std::io::Result<ExitCode> {
     let bar = bar(seeds);
     let began = Instant::now();
     let tally = runner::run_many(&setup, setup.seed, seeds, jobs, &RealFrontDoor, &|| {
-        bar.inc(1)
+        bar.inc(1);
     });
     let took = began.elapsed();
     bar.finish_and_clear();
@@ -178,6 +182,19 @@ pub(crate) fn run(args: &ChaosArgs) -> std::io::Result<ExitCode> {
         took,
         jobs.min(usize::try_from(seeds).unwrap_or(usize::MAX)),
     );
+    let first = tally.failures.first().map(|failed| failed.seed);
+    let shown = first.or((seeds == 1).then_some(setup.seed));
+    if let (Some(seed), Some(path)) = (shown, &args.trace) {
+        let setup = Setup {
+            seed,
+            ..setup.clone()
+        };
+        let (outcome, _) = runner::run_one(&setup, &RealFrontDoor, true);
+        say::trace(
+            path,
+            &outcome.map(|outcome| outcome.lines).unwrap_or_default(),
+        )?;
+    }
     if let Some(failed) = tally.failures.first() {
         say::failure(failed, &setup);
     }

@@ -63,7 +63,7 @@ impl Tally {
         }
         self.trace_hash = self
             .trace_hash
-            .wrapping_add(outcome.trace_hash.rotate_left((seed % 63) as u32));
+            .wrapping_add(outcome.trace_hash.wrapping_mul(seed * 2 + 1));
     }
 
     fn merge(&mut self, other: Self) {
@@ -151,7 +151,7 @@ pub(super) fn run_many(
                     let (outcome, wrong) = run_one(&setup, front_door, false);
                     if let Some(outcome) = &outcome {
                         tally.add(seed, outcome);
-                        if seed % REPEAT_EVERY == 0 {
+                        if seed.is_multiple_of(REPEAT_EVERY) {
                             repeat(&mut tally, &setup, outcome.trace_hash, front_door);
                         }
                     }

@@ -5,12 +5,12 @@
     reason = "this is what the command says to the person who ran it"
 )]
 
-use std::collections::BTreeMap;
-use std::io::Write;
+use std::fmt::Write as _;
+use std::io::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
-use holdfast_simulator::chaos::{Sabotage, Scenario, Setup, Sometimes};
+use holdfast_simulator::chaos::{Line, Sabotage, Scenario, Setup, Sometimes};
 use serde_json::{Value, json};
 
 use super::runner::{FailedSeed, Tally, Wrong};
@@ -47,6 +47,21 @@ fn write(path: &Path, value: &Value) -> std::io::Result<()> {
     }
 }
 
+/// Writes what happened, a line each.
+pub(super) fn trace(path: &Path, lines: &[Line]) -> std::io::Result<()> {
+    let mut text = String::new();
+    for line in lines {
+        let key = line.key.map(|key| format!("key-{key}")).unwrap_or_default();
+        let lane = format!("{:?}", line.lane);
+        let Line {
+            at_ms, text: what, ..
+        } = line;
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "{at_ms:>8} {lane:<8} {key:<7} {what}");
+    }
+    std::fs::write(path, text)
+}
+
 fn missed(tally: &Tally) -> Vec<Sometimes> {
     let all = Sometimes::ALL.iter().copied();
     all.filter(|moment| !tally.moments.contains_key(moment))
@@ -66,8 +81,6 @@ pub(super) fn json(path: &Path, tally: &Tally) -> std::io::Result<()> {
             Wrong::Panic(text) => json!({"seed": seed, "invariant": "panic", "detail": text}),
         })
         .collect();
-    let moments: BTreeMap<Value, u64> = BTreeMap::new();
-    let _ = moments;
     let sometimes: serde_json::Map<String, Value> = tally
         .moments
         .iter()

@@ -73,15 +73,14 @@ impl SimulatedBank {
             return ChargeOutcome::Unknown;
         };
         if let Some((after_ms, deferred)) = reaction.later.clone() {
-            match &self.later {
-                Some(later) => later.schedule(after_ms, deferred),
-                None => {
-                    let bank = self.bank.clone();
-                    tokio::spawn(async move {
-                        tokio::time::sleep(Duration::from_millis(after_ms)).await;
-                        bank.process_late(&deferred);
-                    });
-                }
+            if let Some(later) = &self.later {
+                later.schedule(after_ms, deferred);
+            } else {
+                let bank = self.bank.clone();
+                tokio::spawn(async move {
+                    tokio::time::sleep(Duration::from_millis(after_ms)).await;
+                    bank.process_late(&deferred);
+                });
             }
         }
         match hear(reaction).await {

@@ -62,8 +62,8 @@ impl Clients {
                 copies: 1,
                 copy_gap_ms: 0,
                 timeout_ms: 120_000,
-                retries: 3,
-                backoff_ms: 200,
+                retries: 40,
+                backoff_ms: 20,
             },
         };
         let effort = Effort {
@@ -293,7 +293,7 @@ impl World<'_> {
                 202 => state.happened(Sometimes::Accepted),
                 409 if is_pay => state.happened(Sometimes::StrictRefused),
                 409 if matches!(what, What::Cancel { .. }) => {
-                    state.happened(Sometimes::CancelTooLate)
+                    state.happened(Sometimes::CancelTooLate);
                 }
                 422 if in_flight => state.happened(Sometimes::MismatchInFlight),
                 422 => state.happened(Sometimes::Mismatch),

@@ -3,7 +3,7 @@
 
 /// A place in the tree of draws; going down by a name or a number gives another one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Draw(u64);
+pub(in crate::chaos) struct Draw(u64);
 
 /// The finaliser of splitmix64 (Steele, Lea, Flood, 2014).
 const fn mix(mut z: u64) -> u64 {
@@ -14,17 +14,17 @@ const fn mix(mut z: u64) -> u64 {
 
 impl Draw {
     /// The root of a seed's draws.
-    pub const fn new(seed: u64) -> Self {
+    pub(in crate::chaos) const fn new(seed: u64) -> Self {
         Self(mix(seed.wrapping_add(0x9e37_79b9_7f4a_7c15)))
     }
 
     /// The draws about the thing with this number.
-    pub const fn with(self, n: u64) -> Self {
+    pub(in crate::chaos) const fn with(self, n: u64) -> Self {
         Self(mix(self.0 ^ mix(n.wrapping_add(0x9e37_79b9_7f4a_7c15))))
     }
 
     /// The draws of the component with this name.
-    pub fn stream(self, name: &str) -> Self {
+    pub(in crate::chaos) fn stream(self, name: &str) -> Self {
         // FNV-1a.
         let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
             (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
@@ -33,18 +33,18 @@ impl Draw {
     }
 
     /// A number.
-    pub const fn value(self) -> u64 {
+    pub(in crate::chaos) const fn value(self) -> u64 {
         self.0
     }
 
     /// A share from 0 up to 1.
     #[expect(clippy::cast_precision_loss, reason = "53 bits fit exactly")]
-    pub fn share(self) -> f64 {
+    pub(in crate::chaos) fn share(self) -> f64 {
         (self.0 >> 11) as f64 / (1_u64 << 53) as f64
     }
 
     /// Whether something of this probability happens.
-    pub fn happens(self, rate: f64) -> bool {
+    pub(in crate::chaos) fn happens(self, rate: f64) -> bool {
         rate > 0.0 && self.share() < rate
     }
 
@@ -52,7 +52,7 @@ impl Draw {
     ///
     /// # Panics
     /// When `high` is below `low`.
-    pub const fn between(self, low: u64, high: u64) -> u64 {
+    pub(in crate::chaos) const fn between(self, low: u64, high: u64) -> u64 {
         assert!(low <= high, "a range begins before it ends");
         low + self.0 % (high - low + 1)
     }
@@ -61,7 +61,7 @@ impl Draw {
     ///
     /// # Panics
     /// When there is none.
-    pub fn pick<T: Copy>(self, from: &[T]) -> T {
+    pub(in crate::chaos) fn pick<T: Copy>(self, from: &[T]) -> T {
         let count = from.len() as u64;
         from[usize::try_from(self.0 % count).expect("an index of a slice")]
     }

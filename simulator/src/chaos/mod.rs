@@ -2,7 +2,7 @@
 //! against clients, a network, a bank, a disk and a clock that do everything wrong. One number makes it
 //! happen again.
 //!
-//! The ways of FoundationDB's simulation (Zhou et al., SIGMOD 2021) and TigerBeetle's VOPR are followed: swarm
+//! It follows the simulations of `FoundationDB` (Zhou et al., SIGMOD 2021) and `TigerBeetle` (the VOPR): swarm
 //! testing, an auditor with a model of its own, a phase without faults in which everything must end, and
 //! planted bugs that must be found.
 

@@ -239,7 +239,7 @@ pub struct Plan {
 
 /// How far the wall clock may be set back in all: the bank's window is given to the service shorter by
 /// this, as an operator would.
-pub const SET_BACK_MS_MAX: u64 = 5_000;
+pub(super) const SET_BACK_MS_MAX: u64 = 5_000;
 
 /// Keys of a world.
 pub const KEYS: u32 = 50;

@@ -113,9 +113,34 @@ impl Scenario {
         plan.medium.sync_ms = 2;
         plan.bank.latency_ms = Range::new(5, 40);
         plan.families = BTreeSet::new();
+        let policy = self.faults(plan, draw, impatient);
+        if plan.mode == Mode::Neither {
+            plan.bank.duplicate = FaultProfile::default().duplicate;
+        }
+        plan.settle_grace();
+        let clients = draw.stream("clients");
+        let span = plan.heal_ms * 3 / 4;
+        plan.operations = (0..KEYS)
+            .map(|key| {
+                let at_ms = clients.with(key.into()).between(0, span);
+                pay(key, key, at_ms, policy)
+            })
+            .collect();
+        if self == Self::HotKey {
+            let extra = (KEYS..KEYS + 150).map(|id| {
+                let draw = clients.with(id.into());
+                let key = draw.with(1).pick(&[0, 1, 2]);
+                pay(id, key, draw.with(2).between(0, span), policy)
+            });
+            plan.operations.extend(extra);
+        }
+    }
+
+    /// What goes wrong in this shape, and how its clients go on without an answer.
+    fn faults(self, plan: &mut Plan, draw: Draw, impatient: Policy) -> Policy {
         let mut policy = impatient;
         match self {
-            Self::Swarm => {}
+            Self::Swarm | Self::HotKey => {}
             Self::DoubleClick => {
                 policy.copies = 2;
                 policy.copy_gap_ms = draw.stream("gap").between(0, 30);
@@ -187,35 +212,8 @@ impl Scenario {
                     full: Some((from, from + 1_000)),
                 };
             }
-            Self::HotKey => {}
         }
-        if plan.mode == Mode::Neither {
-            plan.bank.duplicate = FaultProfile::default().duplicate;
-        }
-        plan.settle_grace();
-        let clients = draw.stream("clients");
-        plan.operations = (0..KEYS)
-            .map(|key| {
-                pay(
-                    key,
-                    key,
-                    clients.with(key.into()).between(0, plan.heal_ms * 3 / 4),
-                    policy,
-                )
-            })
-            .collect();
-        if self == Self::HotKey {
-            let extra = (KEYS..KEYS + 150).map(|id| {
-                let draw = clients.with(id.into());
-                pay(
-                    id,
-                    u32::try_from(draw.with(1).between(0, 2)).unwrap_or(0),
-                    draw.with(2).between(0, plan.heal_ms * 3 / 4),
-                    policy,
-                )
-            });
-            plan.operations.extend(extra);
-        }
+        policy
     }
 }
 

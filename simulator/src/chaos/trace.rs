@@ -37,7 +37,7 @@ pub struct Line {
 
 /// Follows a world.
 #[derive(Debug)]
-pub struct Trace {
+pub(super) struct Trace {
     digest: DefaultHasher,
     /// `None` when nobody reads the words.
     lines: Option<Vec<Line>>,
@@ -45,7 +45,7 @@ pub struct Trace {
 
 impl Trace {
     /// A trace that keeps the words when `in_words`.
-    pub fn new(in_words: bool) -> Self {
+    pub(super) fn new(in_words: bool) -> Self {
         Self {
             digest: DefaultHasher::new(),
             lines: in_words.then(Vec::new),
@@ -53,7 +53,7 @@ impl Trace {
     }
 
     /// Notes something. `facts` go into the digest; `text` is only asked for when it is kept.
-    pub fn note(
+    pub(super) fn note(
         &mut self,
         at_ms: u64,
         lane: Lane,
@@ -74,12 +74,12 @@ impl Trace {
     }
 
     /// The digest of all that was noted.
-    pub fn digest(&self) -> u64 {
+    pub(super) fn digest(&self) -> u64 {
         self.digest.finish()
     }
 
     /// The words.
-    pub fn into_lines(self) -> Vec<Line> {
+    pub(super) fn into_lines(self) -> Vec<Line> {
         self.lines.unwrap_or_default()
     }
 }

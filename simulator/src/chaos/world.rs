@@ -1,10 +1,12 @@
 //! A world: events in the order of their virtual time, one life of the service after the other.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::sync::Arc;
 
-use super::auditor::Invariant;
+use holdfast_engine::payment::{BankReference, Phase};
+
+use super::auditor::{Invariant, Known, Standing, Wanted};
 use super::bank::WatchedBank;
 use super::clients::Clients;
 use super::ground::{Answer, Ground, Message};
@@ -330,11 +332,9 @@ impl<'a> World<'a> {
         let key = state.auditor.key_of_reference(deferred.reference());
         let standing = key
             .and_then(|key| state.auditor.of_key(key))
-            .map(super::auditor::Known::standing);
+            .map(Known::standing);
         if standing.is_some_and(|standing| {
-            standing.is_final()
-                || standing
-                    == super::auditor::Standing::Called(holdfast_engine::payment::Phase::Review)
+            standing.is_final() || standing == Standing::Called(Phase::Review)
         }) {
             state.happened(Sometimes::LateAfterReview);
         }
@@ -392,7 +392,7 @@ impl<'a> World<'a> {
             .payments
             .iter()
             .filter(|(_, known)| !known.standing().is_final())
-            .map(|(id, _)| holdfast_engine::payment::BankReference::of(*id).to_string())
+            .map(|(id, _)| BankReference::of(*id).to_string())
             .collect();
         drop(state);
         if open
@@ -499,10 +499,6 @@ impl<'a> World<'a> {
             .note(Lane::World, None, 0, || "all faults end".to_owned());
     }
 
-    pub(super) const fn is_healed(&self) -> bool {
-        self.healed
-    }
-
     /// Whether the network misbehaves.
     pub(super) fn network_is_faulty(&self) -> bool {
         !self.healed && self.ground.plan.families.contains(&Family::Network)
@@ -572,16 +568,23 @@ impl<'a> World<'a> {
         }
     }
 
-    /// Asks something of every payment, and waits for the answers.
+    /// Asks something of every key that was not left out, and waits for the answers.
     fn ask_all(&mut self, what: impl Fn(u32, u32) -> Option<What>, only_open: bool) {
+        let keys: BTreeSet<u32> = self
+            .ground
+            .plan
+            .operations
+            .iter()
+            .map(|operation| operation.what.key())
+            .collect();
         let known: Vec<(u32, u32)> = {
             let state = self.ground.lock();
-            let all = state.auditor.payments.values();
-            all.filter(|known| !(only_open && known.standing().is_final()))
-                .map(|known| {
-                    let variant =
-                        u32::from(known.wanted != super::auditor::Wanted::of(known.key, 0));
-                    (known.key, variant)
+            keys.into_iter()
+                .filter_map(|key| match state.auditor.of_key(key) {
+                    Some(known) if only_open && known.standing().is_final() => None,
+                    Some(known) => Some((key, u32::from(known.wanted != Wanted::of(key, 0)))),
+                    // Faults kept it out so far.
+                    None => (!only_open).then_some((key, 0)),
                 })
                 .collect()
         };

@@ -9,18 +9,16 @@ use super::{Auditor, Invariant, Known, Standing, Wanted};
 
 /// A request that was answered.
 #[derive(Debug, Clone, Copy)]
-pub struct Asked {
+pub(in crate::chaos) struct Asked {
     /// What was wanted.
-    pub what: What,
+    pub(in crate::chaos) what: What,
     /// The highest version of the payment that anyone had been shown when this was asked.
-    pub floor: u64,
+    pub(in crate::chaos) floor: u64,
 }
 
 /// A payment in an answer.
 #[derive(Debug, Clone, Deserialize)]
-pub struct Shown {
-    /// Its id.
-    pub id: String,
+pub(in crate::chaos) struct Shown {
     idempotency_key: String,
     state: String,
     phase: Option<String>,
@@ -30,7 +28,7 @@ pub struct Shown {
     creditor: String,
     attempts: u32,
     /// Its version.
-    pub version: u64,
+    pub(in crate::chaos) version: u64,
 }
 
 #[derive(Deserialize)]
@@ -42,7 +40,7 @@ struct Problem {
 
 /// What an answer has in it.
 #[derive(Debug)]
-pub enum Told {
+pub(in crate::chaos) enum Told {
     /// A payment.
     Payment(Shown),
     /// A problem, by its name.
@@ -53,58 +51,44 @@ pub enum Told {
 
 impl Auditor {
     /// The highest version of a key's payment that anyone was shown.
-    pub fn floor(&self, key: u32) -> u64 {
+    pub(in crate::chaos) fn floor(&self, key: u32) -> u64 {
         self.of_key(key).map_or(0, |known| known.shown)
     }
 
     /// Looks at an answer as it leaves the service.
-    pub fn answered(&mut self, asked: Asked, status: u16, body: &Bytes) -> Told {
+    pub(in crate::chaos) fn answered(&mut self, asked: Asked, status: u16, body: &Bytes) -> Told {
         let key = asked.what.key();
-        let told = self.read(status, body);
+        let told = read(status, body);
         if let Told::Payment(shown) = &told {
             self.shown(asked, shown);
         }
         let known = self.of_key(key);
         let right = match (asked.what, status, &told) {
-            (_, 503, _) => true,
-            (What::Pay { .. }, 201 | 202 | 402, Told::Payment(_)) => true,
-            (What::Pay { strict: true, .. }, 409, _) => true,
             (What::Pay { variant, .. }, 422, Told::Problem(kind)) => {
                 let stands_for_it =
                     known.is_some_and(|known| known.wanted == Wanted::of(key, variant));
                 kind.ends_with("/idempotency-key-reused") && !stands_for_it
             }
-            (What::Look { .. } | What::Cancel { .. }, 200, Told::Payment(_)) => true,
-            (What::Events { .. } | What::Find { .. }, 200, _) => true,
-            (What::Cancel { .. }, 409, _) => true,
-            (What::Resolve { .. }, 200, Told::Payment(_)) => true,
-            (What::Resolve { .. }, 409 | 412, _) => true,
+            (_, 503, _)
+            | (What::Pay { .. }, 201 | 202 | 402, Told::Payment(_))
+            | (What::Pay { strict: true, .. } | What::Cancel { .. }, 409, _)
+            | (
+                What::Look { .. } | What::Cancel { .. } | What::Resolve { .. },
+                200,
+                Told::Payment(_),
+            )
+            | (What::Events { .. } | What::Find { .. }, 200, _)
+            | (What::Resolve { .. }, 409 | 412, _) => true,
             _ => false,
         };
         self.check(right, Invariant::KnownAnswer, Some(key), || {
             let text = String::from_utf8_lossy(body);
             format!("{:?} is answered with {status}: {text}", asked.what)
         });
-        if let What::Pay { variant, .. } = asked.what
-            && matches!(status, 201 | 402)
-        {
-            self.frozen(key, variant, status, body);
+        if matches!(asked.what, What::Pay { .. }) && matches!(status, 201 | 402) {
+            self.frozen(key, status, body);
         }
         told
-    }
-
-    fn read(&mut self, status: u16, body: &Bytes) -> Told {
-        if matches!(status, 200..=202) {
-            return serde_json::from_slice(body).map_or(Told::Other, Told::Payment);
-        }
-        match serde_json::from_slice(body) {
-            Ok(Problem {
-                payment: Some(shown),
-                ..
-            }) if status == 402 => Told::Payment(shown),
-            Ok(Problem { kind, .. }) => Told::Problem(kind),
-            Err(_) => Told::Other,
-        }
     }
 
     fn shown(&mut self, asked: Asked, shown: &Shown) {
@@ -165,7 +149,7 @@ impl Auditor {
         }
     }
 
-    fn frozen(&mut self, key: u32, _variant: u32, status: u16, body: &Bytes) {
+    fn frozen(&mut self, key: u32, status: u16, body: &Bytes) {
         let Some(id) = self.by_key.get(&key) else {
             return;
         };
@@ -189,6 +173,20 @@ impl Auditor {
                 });
             }
         }
+    }
+}
+
+fn read(status: u16, body: &Bytes) -> Told {
+    if matches!(status, 200..=202) {
+        return serde_json::from_slice(body).map_or(Told::Other, Told::Payment);
+    }
+    match serde_json::from_slice(body) {
+        Ok(Problem {
+            payment: Some(shown),
+            ..
+        }) if status == 402 => Told::Payment(shown),
+        Ok(Problem { kind, .. }) => Told::Problem(kind),
+        Err(_) => Told::Other,
     }
 }
 

@@ -10,7 +10,7 @@ use super::{Auditor, Failed, Invariant, Known, Standing, Wanted};
 
 impl Auditor {
     /// Takes an entry that has just become durable.
-    pub fn entry(&mut self, sequence: u64, entry: &JournalEntry) {
+    pub(in crate::chaos) fn entry(&mut self, sequence: u64, entry: &JournalEntry) {
         let expected = self.sequence + 1;
         self.check(sequence == expected, Invariant::Journal, None, || {
             format!("entry {sequence} follows on {}", expected - 1)
@@ -211,7 +211,7 @@ impl Auditor {
 
     /// A new life begins: what is on the medium must be all that ever was durable. What it has beyond
     /// that was never told to anyone, and counts from now on.
-    pub fn reopened(&mut self, journal: &[JournalEntry], frames: &[Vec<u8>]) {
+    pub(in crate::chaos) fn reopened(&mut self, journal: &[JournalEntry], frames: &[Vec<u8>]) {
         let there = journal.len() as u64;
         let known = self.sequence;
         self.check(there >= known, Invariant::AcknowledgedStays, None, || {
@@ -228,7 +228,7 @@ impl Auditor {
     }
 
     /// Reads the durable bytes as a stranger would, and follows the chain.
-    pub fn frames(&mut self, frames: &[Vec<u8>]) {
+    pub(in crate::chaos) fn frames(&mut self, frames: &[Vec<u8>]) {
         let (mut sequence, mut digest) = (0, Digest::GENESIS);
         for frame in frames {
             let chunk = Chunk::decode(&sequence_key(sequence + 1), frame);

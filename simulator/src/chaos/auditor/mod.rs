@@ -13,7 +13,7 @@ use holdfast_engine::chain::Digest;
 use holdfast_engine::payment::{PaymentId, Phase};
 use serde::Serialize;
 
-pub use answers::{Asked, Shown};
+pub(super) use answers::Asked;
 
 use super::plan::Plan;
 
@@ -108,7 +108,7 @@ pub struct Violation {
 
 /// Where a payment stands, as the auditor sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
+pub(in crate::chaos) enum Standing {
     /// Admitted, not sent.
     Persisted,
     /// The bank may have it.
@@ -121,7 +121,7 @@ pub enum Standing {
 
 /// Why a payment failed, as far as it matters here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Failed {
+pub(in crate::chaos) enum Failed {
     /// The bank declined, or it was never sent.
     Uncharged,
     /// An operator said so.
@@ -130,22 +130,22 @@ pub enum Failed {
 
 impl Standing {
     /// Whether nothing may follow.
-    pub const fn is_final(self) -> bool {
+    pub(in crate::chaos) const fn is_final(self) -> bool {
         matches!(self, Self::Settled | Self::Failed(_))
     }
 }
 
 /// What was asked for under a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wanted {
+pub(in crate::chaos) struct Wanted {
     /// Minor units; unique to key and variant.
-    pub amount: u64,
+    pub(in crate::chaos) amount: u64,
     /// ISO 4217 code.
-    pub currency: &'static str,
+    pub(in crate::chaos) currency: &'static str,
     /// Who pays.
-    pub debtor: String,
+    pub(in crate::chaos) debtor: String,
     /// Who is paid.
-    pub creditor: String,
+    pub(in crate::chaos) creditor: String,
 }
 
 const VARIANT_APART: u64 = 1_000_000;
@@ -153,7 +153,7 @@ const AMOUNT_LEAST: u64 = 1_000;
 
 impl Wanted {
     /// What a client asks for.
-    pub fn of(key: u32, variant: u32) -> Self {
+    pub(in crate::chaos) fn of(key: u32, variant: u32) -> Self {
         Self {
             amount: AMOUNT_LEAST + u64::from(key) + u64::from(variant) * VARIANT_APART,
             currency: ["EUR", "USD", "JPY"][(key % 7 % 3) as usize],
@@ -167,12 +167,12 @@ impl Wanted {
     }
 
     /// The key that an amount belongs to.
-    pub fn key_of(amount: u64) -> Option<u32> {
+    pub(in crate::chaos) fn key_of(amount: u64) -> Option<u32> {
         u32::try_from((amount % VARIANT_APART).checked_sub(AMOUNT_LEAST)?).ok()
     }
 
     /// As the body of a request.
-    pub fn body(&self) -> Bytes {
+    pub(in crate::chaos) fn body(&self) -> Bytes {
         let Self {
             amount,
             currency,
@@ -187,63 +187,63 @@ impl Wanted {
 
 /// A payment as the auditor knows it.
 #[derive(Debug, Clone)]
-pub struct Known {
+pub(in crate::chaos) struct Known {
     /// Under which key.
-    pub key: u32,
+    pub(in crate::chaos) key: u32,
     /// What was asked for.
-    pub wanted: Wanted,
+    pub(in crate::chaos) wanted: Wanted,
     /// Where it stood after each version, from 1.
-    pub standings: Vec<Standing>,
+    pub(in crate::chaos) standings: Vec<Standing>,
     /// Attempts that were made durable.
-    pub attempts: u32,
+    pub(in crate::chaos) attempts: u32,
     /// Whether an operator decided it.
-    pub resolved: bool,
+    pub(in crate::chaos) resolved: bool,
     /// How many movements of each kind there were: hold, post, void.
-    pub moved: [u32; 3],
+    pub(in crate::chaos) moved: [u32; 3],
     /// The first final answer to a create: status and body.
     frozen: Option<(u16, Bytes)>,
     /// The highest version that anyone was shown.
-    pub shown: u64,
+    pub(in crate::chaos) shown: u64,
     /// In which life it finished.
-    pub finished_in: Option<u32>,
+    pub(in crate::chaos) finished_in: Option<u32>,
 }
 
 impl Known {
     /// Where it stands.
-    pub fn standing(&self) -> Standing {
+    pub(in crate::chaos) fn standing(&self) -> Standing {
         self.standings[self.standings.len() - 1]
     }
 
     /// Its version.
-    pub fn version(&self) -> u64 {
+    pub(in crate::chaos) fn version(&self) -> u64 {
         self.standings.len() as u64
     }
 }
 
 /// Sums of an account: debits pending and posted, credits pending and posted.
-pub type Balances = BTreeMap<(String, String), [u64; 4]>;
+pub(in crate::chaos) type Balances = BTreeMap<(String, String), [u64; 4]>;
 
 /// Watches a world.
 #[derive(Debug)]
-pub struct Auditor {
+pub(in crate::chaos) struct Auditor {
     bounds: Bounds,
     /// By id, what is known.
-    pub payments: BTreeMap<PaymentId, Known>,
+    pub(in crate::chaos) payments: BTreeMap<PaymentId, Known>,
     /// The payment of each key.
-    pub by_key: BTreeMap<u32, PaymentId>,
+    pub(in crate::chaos) by_key: BTreeMap<u32, PaymentId>,
     by_reference: BTreeMap<String, PaymentId>,
     sequence: u64,
     digest: Digest,
     balances: Balances,
     unfinished: usize,
     /// The first violation.
-    pub violation: Option<Violation>,
+    pub(in crate::chaos) violation: Option<Violation>,
     /// How many checks were made.
-    pub checks: u64,
+    pub(in crate::chaos) checks: u64,
     /// The virtual time, as the world sets it.
-    pub now_ms: u64,
+    pub(in crate::chaos) now_ms: u64,
     /// Which life of the service it is.
-    pub life: u32,
+    pub(in crate::chaos) life: u32,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -255,7 +255,7 @@ struct Bounds {
 
 impl Auditor {
     /// An auditor of a world.
-    pub fn new(plan: &Plan) -> Self {
+    pub(in crate::chaos) fn new(plan: &Plan) -> Self {
         let options = &plan.options;
         let bounds = Bounds {
             attempts: options.budgets.attempts_max,
@@ -280,7 +280,12 @@ impl Auditor {
     }
 
     /// Notes that something did not hold; the first counts.
-    pub fn violated(&mut self, invariant: Invariant, key: Option<u32>, detail: impl Into<String>) {
+    pub(in crate::chaos) fn violated(
+        &mut self,
+        invariant: Invariant,
+        key: Option<u32>,
+        detail: impl Into<String>,
+    ) {
         if self.violation.is_none() {
             self.violation = Some(Violation {
                 invariant,
@@ -305,17 +310,17 @@ impl Auditor {
     }
 
     /// How many payments are not final.
-    pub const fn unfinished(&self) -> usize {
+    pub(in crate::chaos) const fn unfinished(&self) -> usize {
         self.unfinished
     }
 
     /// What is known of a key.
-    pub fn of_key(&self, key: u32) -> Option<&Known> {
+    pub(in crate::chaos) fn of_key(&self, key: u32) -> Option<&Known> {
         self.payments.get(self.by_key.get(&key)?)
     }
 
     /// The key of a bank reference.
-    pub fn key_of_reference(&self, reference: &str) -> Option<u32> {
+    pub(in crate::chaos) fn key_of_reference(&self, reference: &str) -> Option<u32> {
         let id = self.by_reference.get(reference)?;
         Some(self.payments[id].key)
     }

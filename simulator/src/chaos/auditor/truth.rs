@@ -10,7 +10,7 @@ use crate::bank::{AuditLine, Mode};
 
 impl Auditor {
     /// The bank hears of an attempt.
-    pub fn heard(&mut self, reference: &str, attempt: u32) {
+    pub(in crate::chaos) fn heard(&mut self, reference: &str, attempt: u32) {
         let known = self
             .by_reference
             .get(reference)
@@ -29,7 +29,7 @@ impl Auditor {
     }
 
     /// The bank's books after it processed something.
-    pub fn processed(&mut self, amount: u64, debits: u32) {
+    pub(in crate::chaos) fn processed(&mut self, amount: u64, debits: u32) {
         let key = Wanted::key_of(amount);
         self.check(debits <= 1, Invariant::OneDebit, key, || {
             format!("debited {debits} times")
@@ -38,7 +38,7 @@ impl Auditor {
 
     /// The faults have ended some time ago: every payment must have ended, or stand in review where
     /// nothing else is left.
-    pub fn all_ended(&mut self, plan: &Plan) {
+    pub(in crate::chaos) fn all_ended(&mut self, plan: &Plan) {
         let waiting: Vec<(u32, Standing)> = self
             .payments
             .values()
@@ -69,7 +69,7 @@ impl Auditor {
     }
 
     /// Holds every outcome against the bank's books.
-    pub fn books(&mut self, lines: &[AuditLine]) {
+    pub(in crate::chaos) fn books(&mut self, lines: &[AuditLine]) {
         let mut debits: BTreeMap<u32, u32> = BTreeMap::new();
         for line in lines {
             match Wanted::key_of(line.terms.amount) {
@@ -115,12 +115,12 @@ impl Auditor {
     }
 
     /// The accounts that must exist, and what they must hold.
-    pub const fn balances(&self) -> &Balances {
+    pub(in crate::chaos) const fn balances(&self) -> &Balances {
         &self.balances
     }
 
     /// Holds an account, as the service shows it, against the sums of all movements.
-    pub fn account(&mut self, account: &str, shown: &BTreeMap<String, [u64; 4]>) {
+    pub(in crate::chaos) fn account(&mut self, account: &str, shown: &BTreeMap<String, [u64; 4]>) {
         let expected: BTreeMap<String, [u64; 4]> = self
             .balances
             .iter()
@@ -133,7 +133,7 @@ impl Auditor {
     }
 
     /// Debits and credits over all accounts.
-    pub fn sums(&mut self) {
+    pub(in crate::chaos) fn sums(&mut self) {
         let mut sums: BTreeMap<&str, [u64; 4]> = BTreeMap::new();
         for ((_, currency), balance) in &self.balances {
             let sum = sums.entry(currency).or_default();
@@ -152,7 +152,7 @@ impl Auditor {
     }
 
     /// Holds the feed against the journal.
-    pub fn feed(&mut self, sequences: &[u64]) {
+    pub(in crate::chaos) fn feed(&mut self, sequences: &[u64]) {
         let expected = self.sequence;
         let dense = sequences.iter().copied().eq(1..=expected);
         self.check(dense, Invariant::Journal, None, || {
