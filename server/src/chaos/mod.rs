@@ -70,6 +70,10 @@ pub(crate) struct ChaosArgs {
     #[arg(long, env = "HOLDFAST_JSON", value_name = "FILE")]
     json: Option<PathBuf>,
 
+    /// Run one world in so many a second time, and compare what happened
+    #[arg(long, env = "HOLDFAST_REPEAT_EVERY", value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u64).range(1..))]
+    repeat_every: u64,
+
     /// Name the scenarios and the sabotages
     #[arg(long)]
     list: bool,
@@ -167,9 +171,17 @@ pub(crate) fn run(args: &ChaosArgs) -> std::io::Result<ExitCode> {
     let jobs = args.jobs.unwrap_or(cores);
     let bar = bar(seeds);
     let began = Instant::now();
-    let tally = runner::run_many(&setup, setup.seed, seeds, jobs, &RealFrontDoor, &|| {
-        bar.inc(1);
-    });
+    let range = setup.seed..setup.seed.saturating_add(seeds);
+    let tally = runner::run_many(
+        &setup,
+        range,
+        args.repeat_every,
+        jobs,
+        &RealFrontDoor,
+        &|| {
+            bar.inc(1);
+        },
+    );
     let took = began.elapsed();
     bar.finish_and_clear();
     let scenario = args.scenario;

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -88,9 +89,6 @@ impl Tally {
     }
 }
 
-/// One world in so many is run a second time.
-const REPEAT_EVERY: u64 = 50;
-
 /// After so many failed seeds the run ends: more say nothing new.
 const FAILURES_MAX: usize = 10;
 
@@ -123,16 +121,17 @@ pub(super) fn run_one(
     }
 }
 
-/// Runs the worlds of `seeds` seeds from `first` on. `progress` hears of each that has ended.
+/// Runs the worlds of these seeds, one in `repeat_every` a second time. `progress` hears of each that has
+/// ended.
 pub(super) fn run_many(
     setup: &Setup,
-    first: u64,
-    seeds: u64,
+    seeds: Range<u64>,
+    repeat_every: u64,
     jobs: usize,
     front_door: &dyn FrontDoor,
     progress: &(dyn Fn() + Sync),
 ) -> Tally {
-    let next = AtomicU64::new(first);
+    let next = AtomicU64::new(seeds.start);
     let enough = AtomicBool::new(false);
     let total = Mutex::new(Tally::default());
     std::thread::scope(|scope| {
@@ -141,7 +140,7 @@ pub(super) fn run_many(
                 let mut tally = Tally::default();
                 while !enough.load(Ordering::Relaxed) {
                     let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= first + seeds {
+                    if seed >= seeds.end {
                         break;
                     }
                     let setup = Setup {
@@ -151,7 +150,7 @@ pub(super) fn run_many(
                     let (outcome, wrong) = run_one(&setup, front_door, false);
                     if let Some(outcome) = &outcome {
                         tally.add(seed, outcome);
-                        if seed.is_multiple_of(REPEAT_EVERY) {
+                        if seed.is_multiple_of(repeat_every) {
                             repeat(&mut tally, &setup, outcome.trace_hash, front_door);
                         }
                     }

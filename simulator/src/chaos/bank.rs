@@ -16,6 +16,9 @@ use super::sometimes::Sometimes;
 use super::trace::Lane;
 use crate::SimulatedBank;
 
+/// Failures in a row after which a sabotaged breaker is open for ever.
+const STUCK_AFTER: u32 = 3;
+
 /// The bank, in one life of the service.
 #[derive(Debug)]
 pub(super) struct WatchedBank {
@@ -52,14 +55,18 @@ impl WatchedBank {
 
     /// A breaker that never closes: some failures in a row, and never a call again.
     fn is_stuck(&self) -> bool {
-        const FAILURES: u32 = 3;
         self.ground.is_sabotaged_by(Sabotage::BreakerStuck)
-            && self.failures.load(Ordering::Relaxed) >= FAILURES
+            && self.failures.load(Ordering::Relaxed) >= STUCK_AFTER
     }
 
     fn went(&self, well: bool) {
         if well {
-            self.failures.store(0, Ordering::Relaxed);
+            // What was stuck stays stuck.
+            let _ = self
+                .failures
+                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |failures| {
+                    (failures < STUCK_AFTER).then_some(0)
+                });
         } else {
             self.failures.fetch_add(1, Ordering::Relaxed);
         }
@@ -112,7 +119,7 @@ impl Bank for WatchedBank {
                     // As if a clock that is set back set the bank's memory back too.
                     Capability::Keyed {
                         window_ms: window_ms + set_back_ms * 20,
-                        grace_ms: 0,
+                        grace_ms,
                     }
                 } else {
                     Capability::Keyed {

@@ -7,7 +7,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use holdfast_engine::clock::Clock;
-use holdfast_engine::payment::{Cause, JournalEntry, Phase, State, StateName, Timestamp};
+use holdfast_engine::payment::{
+    Cause, JournalEntry, PaymentId, Phase, State, StateName, Timestamp,
+};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -330,7 +332,12 @@ impl MediumPlan for Ground {
         flips
     }
 
-    fn durable(&self, first_sequence: u64, entries: &[JournalEntry]) {
+    fn durable(
+        &self,
+        first_sequence: u64,
+        entries: &[JournalEntry],
+        versions: &[(PaymentId, u64)],
+    ) {
         let now_ms = self.touch();
         let mut state = self.lock();
         for (n, (sequence, entry)) in (first_sequence..).zip(entries).enumerate() {
@@ -352,6 +359,9 @@ impl MediumPlan for Ground {
                     entry.cause
                 )
             });
+        }
+        for (id, version) in versions {
+            state.auditor.recorded(*id, *version);
         }
         if state.healed && state.all_ended() {
             self.wake.notify_one();

@@ -68,7 +68,7 @@ sabotages! {
     DirtyRead = "dirty-read",
         "a read shows what is not durable yet", [DurableBeforeShown];
     UnfinishedCached = "unfinished-cached",
-        "an unfinished payment is cached as if it were finished", [Linearizable, EveryPaymentEnds];
+        "an unfinished payment is cached as if it were finished", [Linearizable, OtherRequestRefused];
     FingerprintIgnored = "fingerprint-ignored",
         "a key answers whatever request comes with it", [OtherRequestRefused];
     LostWakeUp = "lost-wake-up",

@@ -45,6 +45,12 @@ pub(super) struct Change {
 }
 
 impl Change {
+    pub(super) fn versions(&self) -> impl Iterator<Item = (PaymentId, u64)> {
+        self.payments
+            .values()
+            .map(|payment| (payment.id, payment.version))
+    }
+
     pub(super) fn payment(&self, wanted: impl Fn(&Payment) -> bool) -> Option<&Payment> {
         self.payments.values().find(|payment| wanted(payment))
     }

@@ -55,8 +55,9 @@ pub trait MediumPlan: Send + Sync + std::fmt::Debug {
     /// Whether a bit is flipped in what is read next.
     fn flips(&self) -> bool;
 
-    /// Hears which entries have just become durable, before anyone else does.
-    fn durable(&self, first_sequence: u64, entries: &[JournalEntry]);
+    /// Hears which entries have just become durable, before anyone else does, and which versions the
+    /// records have that became durable with them.
+    fn durable(&self, first_sequence: u64, entries: &[JournalEntry], versions: &[(PaymentId, u64)]);
 }
 
 /// Payments and journal on a simulated medium. A commit takes `sync_ms` of (virtual) time and can be
@@ -182,6 +183,7 @@ impl Store for SimulatedStore {
         let (verdicts, change) = self
             .medium
             .read(|content| content.judge(&batch, self.tamper));
+        let versions: Vec<_> = change.versions().collect();
         let written = self.medium.write(change)?;
         self.may_end(CrashPoint::BeforeSync).await;
         if sync_ms > 0 {
@@ -197,7 +199,7 @@ impl Store for SimulatedStore {
             self.medium.read(|content| {
                 let first = sequence - written as u64;
                 let entries = &content.journal()[content.journal().len() - written..];
-                plan.durable(first + 1, entries);
+                plan.durable(first + 1, entries, &versions);
             });
         }
         self.may_end(CrashPoint::AfterSync).await;

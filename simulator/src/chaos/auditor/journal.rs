@@ -2,7 +2,7 @@
 
 use holdfast_engine::chain::Digest;
 use holdfast_engine::payment::{
-    BankReference, Cause, FailureReason, JournalEntry, MovementKind, Phase, State,
+    BankReference, Cause, FailureReason, JournalEntry, MovementKind, PaymentId, Phase, State,
 };
 use holdfast_engine::store::format::{Chunk, sequence_key};
 
@@ -126,6 +126,15 @@ impl Auditor {
         );
         self.unfinished += 1;
         self.moved(entry, after);
+    }
+
+    /// A record became durable: the journal must lead to its version.
+    pub(in crate::chaos) fn recorded(&mut self, id: PaymentId, version: u64) {
+        let known = self.payments.get(&id);
+        let (key, led_to) = known.map_or((None, 0), |known| (Some(known.key), known.version()));
+        self.check(led_to == version, Invariant::Journal, key, || {
+            format!("the record has version {version}, and the journal leads to {led_to}")
+        });
     }
 
     fn bounds(&mut self, entry: &JournalEntry, key: Option<u32>, attempts: u32) {
