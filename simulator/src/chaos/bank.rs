@@ -36,7 +36,8 @@ struct Waiting<'a> {
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        if !self.answered && self.ground.lock().crash.is_none() {
+        // What a life's end cuts off is not waited for any more.
+        if !self.answered && self.ground.lock().is_alive() {
             self.ground.lock().happened(Sometimes::BankTimeout);
             self.ground
                 .note(Lane::Bank, self.key, 0, || "no answer in time".to_owned());

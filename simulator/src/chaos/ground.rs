@@ -195,6 +195,11 @@ impl Ground {
 }
 
 impl Standpoint {
+    /// Whether a life of the service is under way.
+    pub(super) const fn is_alive(&self) -> bool {
+        self.began.is_some()
+    }
+
     pub(super) fn happened(&mut self, moment: Sometimes) {
         *self.moments.entry(moment).or_default() += 1;
     }
