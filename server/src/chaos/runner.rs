@@ -89,8 +89,10 @@ impl Tally {
     }
 }
 
-/// After so many failed seeds the run ends: more say nothing new.
-const FAILURES_MAX: usize = 10;
+/// After so many failed seeds the run ends: more say nothing new. A planted bug is found once.
+const fn failures_max(setup: &Setup) -> usize {
+    if setup.sabotage.is_some() { 1 } else { 10 }
+}
 
 /// Keeps panics for the worlds to find, instead of printing them.
 pub(super) fn keep_panics() {
@@ -156,7 +158,7 @@ pub(super) fn run_many(
                     }
                     if let Some(wrong) = wrong {
                         tally.failures.push(FailedSeed { seed, wrong });
-                        if tally.failures.len() >= FAILURES_MAX {
+                        if tally.failures.len() >= failures_max(&setup) {
                             enough.store(true, Ordering::Relaxed);
                         }
                     }

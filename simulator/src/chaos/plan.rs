@@ -454,7 +454,7 @@ fn bank_faults(draw: Draw, mode: Mode) -> FaultProfile {
         key_window_ms: draw
             .with(15)
             .happens(0.5)
-            .then(|| draw.with(16).between(4_000, 40_000)),
+            .then(|| draw.with(16).pick(&[1_500, 3_000, 6_000, 20_000, 40_000])),
     }
 }
 

@@ -1,0 +1,124 @@
+//! The simulated world, run by the binary: it holds, it repeats itself, and whatever is planted in it is
+//! found.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "what a test cannot go on without fails it"
+)]
+
+use std::process::{Command, Output};
+
+use holdfast_simulator::chaos::{Invariant, Sabotage, Scenario};
+use holdfast_tests::holdfast;
+use serde_json::Value;
+
+fn chaos(arguments: &[&str]) -> (Option<i32>, Value, String) {
+    let output: Output = Command::new(holdfast())
+        .args(["chaos", "--json", "-"])
+        .args(arguments)
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    // The object comes first, then the table for people.
+    let value = serde_json::Deserializer::from_str(&text)
+        .into_iter()
+        .next()
+        .unwrap_or_else(|| panic!("no JSON: {text}"));
+    (output.status.code(), value.unwrap(), text)
+}
+
+/// How many worlds to run; `HOLDFAST_TEST_CHAOS_SEEDS` sets it.
+fn seeds() -> u64 {
+    let set = std::env::var("HOLDFAST_TEST_CHAOS_SEEDS");
+    set.map_or(400, |text| text.parse().unwrap())
+}
+
+#[test]
+fn whatever_goes_wrong_everything_holds() {
+    let seeds = seeds();
+    let (code, result, text) = chaos(&["--seeds", &seeds.to_string()]);
+    assert_eq!(code, Some(0), "{text}");
+    assert_eq!(result["seeds"], seeds);
+    assert_eq!(result["failures"], Value::Array(Vec::new()));
+    assert!(result["payments"].as_u64().unwrap() >= 50 * seeds, "{text}");
+    if seeds >= 2_000 {
+        let missed = result["sometimes_missed"].as_array().unwrap();
+        assert!(missed.is_empty(), "never happened: {missed:?}");
+    }
+}
+
+#[test]
+fn a_world_that_is_run_again_goes_the_same_way() {
+    let arguments = ["--seeds", "200", "--repeat-every", "1"];
+    let (code, result, text) = chaos(&arguments);
+    assert_eq!(code, Some(0), "{text}");
+    assert_eq!(result["determinism"]["repeated"], 200);
+    assert_eq!(result["determinism"]["diverged"], Value::Array(Vec::new()));
+    // In another process too.
+    let trace_hash = |seed: &str| chaos(&["--seed", seed]).1["trace_hash"].clone();
+    assert_eq!(trace_hash("7"), trace_hash("7"));
+    assert_ne!(trace_hash("7"), trace_hash("8"));
+}
+
+#[test]
+fn every_shape_of_world_holds() {
+    for scenario in Scenario::ALL {
+        let (code, result, text) = chaos(&["--seeds", "15", "--scenario", scenario.name()]);
+        assert_eq!(code, Some(0), "{}: {text}", scenario.name());
+        assert_eq!(result["seeds"], 15);
+    }
+}
+
+/// The invariant's name, as the report has it.
+fn named(invariant: Invariant) -> Value {
+    serde_json::to_value(invariant).unwrap()
+}
+
+#[test]
+fn every_planted_bug_is_found_by_the_invariant_one_would_expect() {
+    for sabotage in Sabotage::ALL {
+        let name = sabotage.name();
+        let (code, result, text) = chaos(&["--seeds", "500", "--sabotage", name]);
+        let found = &result["failures"][0];
+        let expected = sabotage.expected();
+        assert!(
+            expected
+                .iter()
+                .any(|invariant| named(*invariant) == found["invariant"]),
+            "{name}: {text}"
+        );
+        let safety = expected.iter().all(|invariant| invariant.is_safety());
+        assert_eq!(code, Some(if safety { 129 } else { 128 }), "{name}: {text}");
+        // The command that it names finds it again.
+        let seed = found["seed"].as_u64().unwrap().to_string();
+        let (again, replayed, text) = chaos(&["--seed", &seed, "--sabotage", name]);
+        assert_eq!(again, code, "{name}: {text}");
+        assert_eq!(replayed["failures"][0], *found, "{name}");
+        let command = format!("holdfast chaos --seed {seed} --sabotage {name}");
+        assert!(text.contains(&command), "{text}");
+    }
+}
+
+#[test]
+fn what_can_be_asked_for_is_listed() {
+    let (code, listed, _) = chaos(&["--list"]);
+    assert_eq!(code, Some(0));
+    for scenario in Scenario::ALL {
+        let names = listed["scenarios"].as_array().unwrap();
+        assert!(names.contains(&scenario.name().into()), "{listed}");
+    }
+    assert_eq!(
+        listed["sabotages"].as_array().unwrap().len(),
+        Sabotage::ALL.len()
+    );
+    let unknown = Command::new(holdfast())
+        .args(["chaos", "--scenario", "nonsense"])
+        .output()
+        .unwrap();
+    assert_eq!(unknown.status.code(), Some(2));
+    let said = String::from_utf8_lossy(&unknown.stderr).into_owned();
+    assert!(
+        said.contains("double-click"),
+        "it names those that exist: {said}"
+    );
+}
