@@ -5,7 +5,10 @@
 //! - [`bank`]: a bank with books of its own that carries the plans out.
 //! - [`SimulatedStore`]: a store in memory.
 //!
-//! Architecture invariant: nothing here knows HTTP or the server. The engine does not know this
+//! - [`chaos`]: a whole world around the real service, from one number.
+//!
+//! Architecture invariant: nothing here knows the server; its front door is injected into the world as
+//! a function from HTTP requests to answers. The engine does not know this
 //! crate either: simulated parts come in through the same traits as the real ones.
 
 pub mod bank;

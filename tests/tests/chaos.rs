@@ -100,6 +100,20 @@ fn every_planted_bug_is_found_by_the_invariant_one_would_expect() {
 }
 
 #[test]
+fn a_failed_world_is_shrunk_to_what_it_needs() {
+    let bug = ["--sabotage", "timeout-is-failure"];
+    let (_, failed, text) = chaos(&[&["--seeds", "500"], &bug[..]].concat());
+    let line = text.lines().find(|line| line.contains("smallest")).unwrap();
+    let (_, command) = line.split_once("holdfast chaos ").unwrap();
+    let arguments: Vec<&str> = command.split(' ').collect();
+    let (code, small, text) = chaos(&arguments);
+    assert_eq!(code, Some(129), "{text}");
+    let invariant = |result: &Value| result["failures"][0]["invariant"].clone();
+    assert_eq!(invariant(&small), invariant(&failed));
+    assert!(small["payments"].as_u64().unwrap() < 10, "{text}");
+}
+
+#[test]
 fn what_can_be_asked_for_is_listed() {
     let (code, listed, _) = chaos(&["--list"]);
     assert_eq!(code, Some(0));

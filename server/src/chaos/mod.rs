@@ -54,7 +54,7 @@ pub(crate) struct ChaosArgs {
     #[arg(long, env = "HOLDFAST_SABOTAGE", value_name = "NAME", value_parser = sabotage)]
     sabotage: Option<Sabotage>,
 
-    /// Leave these out of the world: families of faults, `key:N`, `operation:N`
+    /// Leave these out of the world: families of faults, `key:N`, `key:N-M`, `operation:N`
     #[arg(long, env = "HOLDFAST_WITHOUT", value_name = "LIST", value_delimiter = ',', value_parser = left_out)]
     without: Vec<LeftOut>,
 
@@ -87,8 +87,8 @@ pub(crate) struct ChaosArgs {
 #[derive(Debug, Clone, Copy)]
 enum LeftOut {
     Family(Family),
-    Key(u32),
-    Operation(u32),
+    Keys(u32, u32),
+    Operations(u32, u32),
 }
 
 fn names(all: impl Iterator<Item = &'static str>) -> String {
@@ -112,16 +112,18 @@ fn sabotage(name: &str) -> Result<Sabotage, String> {
 fn left_out(text: &str) -> Result<LeftOut, String> {
     let wrong = || {
         let families = names(Family::ALL.into_iter().map(Family::name));
-        format!("is none of {families}, `key:N`, `operation:N`")
+        format!("is none of {families}, `key:N`, `key:N-M`, `operation:N`, `operation:N-M`")
     };
     if let Some(family) = Family::ALL.into_iter().find(|family| family.name() == text) {
         return Ok(LeftOut::Family(family));
     }
     let (kind, number) = text.split_once(':').ok_or_else(wrong)?;
-    let number = number.parse().map_err(|_| wrong())?;
+    let (from, to) = number.split_once('-').unwrap_or((number, number));
+    let from = from.parse().map_err(|_| wrong())?;
+    let to = to.parse().map_err(|_| wrong())?;
     match kind {
-        "key" => Ok(LeftOut::Key(number)),
-        "operation" => Ok(LeftOut::Operation(number)),
+        "key" => Ok(LeftOut::Keys(from, to)),
+        "operation" => Ok(LeftOut::Operations(from, to)),
         _ => Err(wrong()),
     }
 }
@@ -134,12 +136,8 @@ impl ChaosArgs {
                 LeftOut::Family(family) => {
                     mask.families.insert(*family);
                 }
-                LeftOut::Key(key) => {
-                    mask.keys.insert(*key);
-                }
-                LeftOut::Operation(operation) => {
-                    mask.operations.insert(*operation);
-                }
+                LeftOut::Keys(from, to) => mask.keys.extend(*from..=*to),
+                LeftOut::Operations(from, to) => mask.operations.extend(*from..=*to),
             }
         }
         Setup {
@@ -209,6 +207,7 @@ pub(crate) fn run(args: &ChaosArgs) -> std::io::Result<ExitCode> {
     }
     if let Some(failed) = tally.failures.first() {
         say::failure(failed, &setup);
+        say::smallest(&runner::smallest(failed, &setup, &RealFrontDoor));
     }
     Ok(exit_code(&tally))
 }

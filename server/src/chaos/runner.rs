@@ -174,6 +174,24 @@ pub(super) fn run_many(
     total
 }
 
+/// The smallest world that fails in the same way.
+pub(super) fn smallest(failed: &FailedSeed, setup: &Setup, front_door: &dyn FrontDoor) -> Setup {
+    let setup = Setup {
+        seed: failed.seed,
+        ..setup.clone()
+    };
+    let same = |wrong: Option<Wrong>| match (wrong, &failed.wrong) {
+        (Some(Wrong::Violation(seen)), Wrong::Violation(first)) => {
+            seen.invariant == first.invariant
+        }
+        (Some(Wrong::Panic(_)), Wrong::Panic(_)) => true,
+        _ => false,
+    };
+    chaos::shrink(&setup, &|smaller| {
+        same(run_one(smaller, front_door, false).1)
+    })
+}
+
 fn repeat(tally: &mut Tally, setup: &Setup, trace_hash: u64, front_door: &dyn FrontDoor) {
     let (again, _) = run_one(setup, front_door, false);
     tally.repeated += 1;

@@ -5,6 +5,7 @@
     reason = "this is what the command says to the person who ran it"
 )]
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::Path;
@@ -161,6 +162,11 @@ pub(super) fn failure(failed: &FailedSeed, setup: &Setup) {
     println!("  again             {}", command(failed.seed, setup));
 }
 
+/// Says which world is the smallest that fails in the same way.
+pub(super) fn smallest(setup: &Setup) {
+    println!("  smallest          {}", command(setup.seed, setup));
+}
+
 /// The command that runs a world again.
 pub(super) fn command(seed: u64, setup: &Setup) -> String {
     let mut command = format!("holdfast chaos --seed {seed}");
@@ -173,16 +179,35 @@ pub(super) fn command(seed: u64, setup: &Setup) -> String {
         command.push_str(sabotage.name());
     }
     let mask = &setup.mask;
-    let left_out: Vec<String> = mask
+    let mut left_out: Vec<String> = mask
         .families
         .iter()
         .map(|family| family.name().to_owned())
-        .chain(mask.keys.iter().map(|key| format!("key:{key}")))
-        .chain(mask.operations.iter().map(|id| format!("operation:{id}")))
         .collect();
+    left_out.extend(ranges("key", &mask.keys));
+    left_out.extend(ranges("operation", &mask.operations));
     if !left_out.is_empty() {
         command.push_str(" --without ");
         command.push_str(&left_out.join(","));
     }
     command
+}
+
+/// Numbers in as few words as possible.
+fn ranges(kind: &str, numbers: &BTreeSet<u32>) -> Vec<String> {
+    let mut ranges: Vec<(u32, u32)> = Vec::new();
+    for number in numbers {
+        match ranges.last_mut() {
+            Some((_, to)) if *to + 1 == *number => *to = *number,
+            _ => ranges.push((*number, *number)),
+        }
+    }
+    let text = |(from, to)| {
+        if from == to {
+            format!("{kind}:{from}")
+        } else {
+            format!("{kind}:{from}-{to}")
+        }
+    };
+    ranges.into_iter().map(text).collect()
 }
