@@ -48,7 +48,7 @@ fn index() -> String {
 }
 
 /// A plain page in the house's look, in light and dark. `body` is HTML; `title` is text.
-pub(super) fn page(title: &str, body: &str) -> String {
+pub(crate) fn page(title: &str, body: &str) -> String {
     let title = escape(title);
     format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta \
@@ -59,7 +59,8 @@ pub(super) fn page(title: &str, body: &str) -> String {
     )
 }
 
-fn escape(text: &str) -> String {
+/// Text as it stands in HTML.
+pub(crate) fn escape(text: &str) -> String {
     text.replace('&', "&amp;")
         .replace('<', "&lt;")
         .replace('>', "&gt;")

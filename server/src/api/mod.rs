@@ -37,6 +37,7 @@ use prometheus_client::registry::Registry;
 
 pub(crate) use crate::api_keys::ApiKeys;
 use books::BooksApi;
+pub(crate) use docs::{escape, page};
 use edge::Edge;
 pub(crate) use json_body::is_json;
 use listener::Listeners;

@@ -1,6 +1,7 @@
 //! `holdfast chaos`: the real service in a simulated world that does everything wrong.
 
 mod door;
+mod report;
 mod runner;
 mod say;
 
@@ -207,9 +208,25 @@ pub(crate) fn run(args: &ChaosArgs) -> std::io::Result<ExitCode> {
     }
     if let Some(failed) = tally.failures.first() {
         say::failure(failed, &setup);
-        say::smallest(&runner::smallest(failed, &setup, &RealFrontDoor));
+        let smallest = runner::smallest(failed, &setup, &RealFrontDoor);
+        say::smallest(&smallest);
+        write_report(args, &smallest)?;
+    } else if seeds == 1 {
+        write_report(args, &setup)?;
+    } else if args.report.is_some() {
+        say::no_report();
     }
     Ok(exit_code(&tally))
+}
+
+/// Runs a world once more, in words, and writes the page.
+fn write_report(args: &ChaosArgs, setup: &Setup) -> std::io::Result<()> {
+    let Some(path) = &args.report else {
+        return Ok(());
+    };
+    let (outcome, wrong) = runner::run_one(setup, &RealFrontDoor, true);
+    let lines = outcome.map(|outcome| outcome.lines).unwrap_or_default();
+    std::fs::write(path, report::render(setup, wrong.as_ref(), &lines))
 }
 
 fn exit_code(tally: &Tally) -> ExitCode {

@@ -167,6 +167,13 @@ pub(super) fn smallest(setup: &Setup) {
     println!("  smallest          {}", command(setup.seed, setup));
 }
 
+/// Says why there is no page.
+pub(super) fn no_report() {
+    println!(
+        "No report was written: everything held. Name a world with --seed to see what happened in it."
+    );
+}
+
 /// The command that runs a world again.
 pub(super) fn command(seed: u64, setup: &Setup) -> String {
     let mut command = format!("holdfast chaos --seed {seed}");
