@@ -105,12 +105,22 @@ fn a_failed_world_is_shrunk_to_what_it_needs() {
     let (_, failed, text) = chaos(&[&["--seeds", "500"], &bug[..]].concat());
     let line = text.lines().find(|line| line.contains("smallest")).unwrap();
     let (_, command) = line.split_once("holdfast chaos ").unwrap();
-    let arguments: Vec<&str> = command.split(' ').collect();
+    let directory = tempfile::tempdir().unwrap();
+    let report = directory.path().join("report.html");
+    let mut arguments: Vec<&str> = command.split(' ').collect();
+    arguments.extend(["--report", report.to_str().unwrap()]);
     let (code, small, text) = chaos(&arguments);
     assert_eq!(code, Some(129), "{text}");
     let invariant = |result: &Value| result["failures"][0]["invariant"].clone();
     assert_eq!(invariant(&small), invariant(&failed));
     assert!(small["payments"].as_u64().unwrap() < 10, "{text}");
+    // The page shows it, by itself.
+    let page = std::fs::read_to_string(&report).unwrap();
+    let key = small["failures"][0]["key"].to_string();
+    for part in ["<svg", "VIOLATED", &format!("key-{key}"), "The plan"] {
+        assert!(page.contains(part), "{part} is missing");
+    }
+    assert!(!page.contains("http://") && !page.contains("https://") && !page.contains("<script"));
 }
 
 #[test]

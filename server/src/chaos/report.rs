@@ -23,7 +23,7 @@ const LANE_PX: usize = 150;
 const ROW_PX: usize = 26;
 const LEFT_PX: usize = 110;
 const TOP_PX: usize = 50;
-const WIDTH_PX: usize = LEFT_PX + LANES.len() * LANE_PX + 420;
+const WIDTH_PX: usize = LEFT_PX + LANES.len() * LANE_PX + 760;
 
 /// More rows than this nobody reads; the last ones tell how it ended.
 const ROWS_MAX: usize = 400;
@@ -250,7 +250,7 @@ fn plan(setup: &Setup) -> String {
             "<tr><td>{}</td><td>{} ms</td><td>{}</td><td>{}</td></tr>",
             operation.id,
             operation.at_ms,
-            escape(&format!("{:?}", operation.what)),
+            escape(&format!("key-{}: {}", operation.what.key(), operation.what)),
             escape(&format!("{:?}", operation.policy))
         );
     }

@@ -9,6 +9,7 @@ use holdfast_engine::bank::{Bank, ChargeOutcome, InquiryOutcome};
 use holdfast_engine::payment::{BankReference, Capability, Decision, DeclineCode, DeclineMessage};
 use holdfast_engine::pipeline::SendPermit;
 
+use super::auditor::Wanted;
 use super::ground::Ground;
 use super::plan::SET_BACK_MS_MAX;
 use super::sabotage::Sabotage;
@@ -30,8 +31,16 @@ pub(super) struct WatchedBank {
 /// Notes a call that was given up on.
 struct Waiting<'a> {
     ground: &'a Ground,
+    bank: &'a SimulatedBank,
+    reference: &'a str,
     key: Option<u32>,
     answered: bool,
+}
+
+impl Waiting<'_> {
+    fn debits(&self) -> u32 {
+        self.bank.bank().debits_of(self.reference)
+    }
 }
 
 impl Drop for Waiting<'_> {
@@ -39,8 +48,9 @@ impl Drop for Waiting<'_> {
         // What a life's end cuts off is not waited for any more.
         if !self.answered && self.ground.lock().is_alive() {
             self.ground.lock().happened(Sometimes::BankTimeout);
-            self.ground
-                .note(Lane::Bank, self.key, 0, || "no answer in time".to_owned());
+            self.ground.note(Lane::Bank, self.key, self.debits(), || {
+                format!("no answer in time; debits so far: {}", self.debits())
+            });
         }
     }
 }
@@ -140,8 +150,8 @@ impl Bank for WatchedBank {
         let amount = permit.request().amount().minor_units();
         let key = {
             let mut state = self.ground.lock();
-            state.auditor.heard(&reference, attempt);
-            state.auditor.key_of_reference(&reference)
+            state.auditor.heard(&reference, amount, attempt);
+            Wanted::key_of(amount)
         };
         self.ground.note(Lane::Bank, key, attempt, || {
             format!("hears of attempt {attempt}")
@@ -151,6 +161,8 @@ impl Bank for WatchedBank {
         }
         let mut waiting = Waiting {
             ground: &self.ground,
+            bank: &self.inner,
+            reference: &reference,
             key,
             answered: false,
         };
@@ -162,7 +174,7 @@ impl Bank for WatchedBank {
         let well = matches!(outcome, ChargeOutcome::Decided(_));
         self.went(well);
         self.ground.note(Lane::Bank, key, (debits, well), || {
-            format!("answers {outcome:?}; debits so far: {debits}")
+            format!("debits so far: {debits}; answers {outcome:?}")
         });
         outcome
     }

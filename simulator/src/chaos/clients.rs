@@ -123,8 +123,9 @@ impl World<'_> {
         self.ground
             .note(Lane::Client, Some(what.key()), message, || {
                 format!(
-                    "sends {what:?}, attempt {}, copy {}",
-                    message.attempt, message.copy
+                    "sends: {what} (attempt {}, copy {})",
+                    message.attempt + 1,
+                    message.copy + 1
                 )
             });
         if message.copy == 0 {
@@ -185,7 +186,7 @@ impl World<'_> {
         };
         self.floors.insert(message, floor);
         self.ground.note(Lane::Network, Some(key), message, || {
-            format!("{what:?} arrives")
+            format!("arrives: {what}")
         });
         if let Some(life) = &mut self.life {
             life.serve(message, request);

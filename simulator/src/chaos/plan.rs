@@ -4,6 +4,7 @@
 //! is drawn, so that some worlds are nothing but crashes and others know none.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use holdfast_engine::breaker::BreakerOptions;
 use holdfast_engine::payment::Budgets;
@@ -164,6 +165,35 @@ pub enum What {
         /// Whatever the bank's books say.
         carelessly: bool,
     },
+}
+
+impl fmt::Display for What {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Pay {
+                variant,
+                strict,
+                wait_s,
+                ..
+            } => {
+                let other = if *variant == 0 { "" } else { " something else" };
+                let strictly = if *strict { ", strictly" } else { "" };
+                write!(f, "pay{other}{strictly}, wait {wait_s} s")
+            }
+            Self::Look { .. } => f.write_str("get"),
+            Self::Events { .. } => f.write_str("get events"),
+            Self::Find { .. } => f.write_str("find by key"),
+            Self::Cancel { .. } => f.write_str("cancel"),
+            Self::Resolve { carelessly, .. } => {
+                let how = if *carelessly {
+                    "without looking"
+                } else {
+                    "by the bank's books"
+                };
+                write!(f, "resolve {how}")
+            }
+        }
+    }
 }
 
 impl What {

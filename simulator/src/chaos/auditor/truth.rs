@@ -10,14 +10,15 @@ use crate::bank::{AuditLine, Mode};
 
 impl Auditor {
     /// The bank hears of an attempt.
-    pub(in crate::chaos) fn heard(&mut self, reference: &str, attempt: u32) {
+    pub(in crate::chaos) fn heard(&mut self, reference: &str, amount: u64, attempt: u32) {
         let known = self
             .by_reference
             .get(reference)
             .map(|id| &self.payments[id]);
         let Some(known) = known else {
             let detail = format!("the bank hears of {reference}, of which nothing is durable");
-            return self.violated(Invariant::IntentBeforeBank, None, detail);
+            let key = Wanted::key_of(amount);
+            return self.violated(Invariant::IntentBeforeBank, key, detail);
         };
         let (key, standing, attempts) = (known.key, known.standing(), known.attempts);
         self.check(
