@@ -3,7 +3,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use holdfast_engine::chain::{Digest, Head};
-use holdfast_engine::payment::Payment;
+use holdfast_engine::payment::{JournalEntry, Payment};
 use holdfast_engine::store::StoreError;
 use holdfast_engine::store::format::{Chunk, LinkedEntry, Record, payment_key, sequence_key};
 
@@ -134,8 +134,8 @@ impl Medium {
             return Leftover::Whole;
         }
         let first = state.head.sequence + 1;
-        let found = Chunk::decode(&sequence_key(first), &left);
-        assert!(found.is_err(), "a torn frame passed for a whole one");
+        let found = read_frame(first, &left);
+        assert!(found.is_none(), "a torn frame passed for a whole one");
         state.written = None;
         if left.is_empty() {
             Leftover::Lost
@@ -152,10 +152,7 @@ impl State {
         };
         if !change.entries.is_empty() {
             for entry in &change.entries {
-                let sequence = self.head.sequence + 1;
-                let digest = self.head.digest.after(sequence, entry);
-                let digest = digest.unwrap_or(Digest::GENESIS);
-                self.head = Head { sequence, digest };
+                self.head = after(self.head, entry);
             }
             self.frames.push(bytes);
         }
@@ -163,17 +160,74 @@ impl State {
     }
 }
 
-/// A batch as bytes: its entries as the real store writes them, with their checksum.
+/// Entries per chunk of a frame: the real store bounds its chunks too.
+const CHUNK_ENTRIES: usize = 64;
+
+/// Bytes of a length in a frame.
+const LENGTH: usize = 4;
+
+/// A batch as bytes: how many follow, then its entries in chunks as the real store writes them, each with
+/// its length and its own checksum.
 fn frame(head: Head, change: &Change) -> Result<Vec<u8>, StoreError> {
-    let linked = change.entries.iter().map(|entry| LinkedEntry {
-        previous: None,
-        entry: entry.clone(),
-    });
-    let chunk = Chunk {
-        previous: Some(head.digest),
-        entries: linked.collect(),
-    };
-    Ok(chunk.encode(head.sequence + 1)?)
+    let mut bytes = vec![0; LENGTH];
+    let mut head = head;
+    for entries in change.entries.chunks(CHUNK_ENTRIES) {
+        let chunk = Chunk {
+            previous: Some(head.digest),
+            entries: entries
+                .iter()
+                .map(|entry| LinkedEntry {
+                    previous: None,
+                    entry: entry.clone(),
+                })
+                .collect(),
+        };
+        let encoded = chunk.encode(head.sequence + 1)?;
+        bytes.extend(length_of(&encoded));
+        bytes.extend(encoded);
+        // The next chunk goes on from the end of this one.
+        if entries.len() == CHUNK_ENTRIES {
+            head = entries.iter().fold(head, after);
+        }
+    }
+    let length = length_of(&bytes[LENGTH..]);
+    bytes[..LENGTH].copy_from_slice(&length);
+    Ok(bytes)
+}
+
+fn length_of(bytes: &[u8]) -> [u8; LENGTH] {
+    u32::try_from(bytes.len())
+        .expect("a batch is far below 4 GiB")
+        .to_be_bytes()
+}
+
+/// The end of the journal after one more entry.
+fn after(head: Head, entry: &JournalEntry) -> Head {
+    let sequence = head.sequence + 1;
+    let digest = head.digest.after(sequence, entry);
+    Head {
+        sequence,
+        digest: digest.unwrap_or(Digest::GENESIS),
+    }
+}
+
+/// Reads a frame whose first entry has this sequence; `None` when a byte of it is not what was written.
+pub fn read_frame(first_sequence: u64, bytes: &[u8]) -> Option<Vec<Chunk>> {
+    let (length, mut rest) = bytes.split_first_chunk::<LENGTH>()?;
+    if *length != length_of(rest) {
+        return None;
+    }
+    let (mut first, mut chunks) = (first_sequence, Vec::new());
+    while !rest.is_empty() {
+        let (length, from) = rest.split_first_chunk::<LENGTH>()?;
+        let length = usize::try_from(u32::from_be_bytes(*length)).ok()?;
+        let (encoded, left) = from.split_at_checked(length)?;
+        let chunk = Chunk::decode(&sequence_key(first), encoded).ok()?;
+        first += chunk.entries.len() as u64;
+        chunks.push(chunk);
+        rest = left;
+    }
+    Some(chunks)
 }
 
 fn tear(whole: &[u8], kept: Kept) -> Vec<u8> {

@@ -20,7 +20,7 @@ use holdfast_engine::store::{Page, Query, Store, StoreError, Verdict, Write};
 use tokio::sync::watch;
 
 pub use content::{Content, Tamper};
-pub use medium::{Kept, Leftover, Medium};
+pub use medium::{Kept, Leftover, Medium, read_frame};
 
 /// What becomes of a commit at the medium.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,9 +4,9 @@ use holdfast_engine::chain::Digest;
 use holdfast_engine::payment::{
     BankReference, Cause, FailureReason, JournalEntry, MovementKind, PaymentId, Phase, State,
 };
-use holdfast_engine::store::format::{Chunk, sequence_key};
 
 use super::{Auditor, Failed, Invariant, Known, Standing, Wanted};
+use crate::store::read_frame;
 
 impl Auditor {
     /// Takes an entry that has just become durable.
@@ -240,22 +240,20 @@ impl Auditor {
     pub(in crate::chaos) fn frames(&mut self, frames: &[Vec<u8>]) {
         let (mut sequence, mut digest) = (0, Digest::GENESIS);
         for frame in frames {
-            let chunk = Chunk::decode(&sequence_key(sequence + 1), frame);
-            let Ok(chunk) = chunk else {
+            let Some(chunks) = read_frame(sequence + 1, frame) else {
                 let detail = format!("the bytes after entry {sequence} cannot be read");
                 return self.violated(Invariant::AcknowledgedStays, None, detail);
             };
-            self.check(
-                chunk.previous == Some(digest),
-                Invariant::Journal,
-                None,
-                || format!("the chain is broken after entry {sequence}"),
-            );
-            for linked in &chunk.entries {
-                sequence += 1;
-                digest = digest
-                    .after(sequence, &linked.entry)
-                    .unwrap_or(Digest::GENESIS);
+            for chunk in chunks {
+                let linked = chunk.previous == Some(digest);
+                self.check(linked, Invariant::Journal, None, || {
+                    format!("the chain is broken after entry {sequence}")
+                });
+                for linked in &chunk.entries {
+                    sequence += 1;
+                    let next = digest.after(sequence, &linked.entry);
+                    digest = next.unwrap_or(Digest::GENESIS);
+                }
             }
         }
         let (expected, last) = (self.digest, self.sequence);
