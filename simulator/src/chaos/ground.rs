@@ -259,13 +259,13 @@ impl Later for Ground {
 impl MediumPlan for Ground {
     fn commit(&self, writes: usize) -> (u64, CommitFate) {
         let now_ms = self.touch();
-        let (n, healed) = {
+        let n = {
             let mut state = self.lock();
             state.commits += 1;
             if writes >= 8 {
                 state.happened(Sometimes::BatchOfMany);
             }
-            (state.commits, state.healed)
+            state.commits
         };
         let draw = self.draw("medium").with(n);
         let sync_ms = draw.stream("sync").between(0, self.plan.medium.sync_ms);
@@ -296,7 +296,6 @@ impl MediumPlan for Ground {
             }
             None => (sync_ms, CommitFate::Synced),
         };
-        let _ = healed;
         self.note(Lane::Store, None, (n, writes, sync_ms, fate as u8), || {
             format!("commit {n}: {writes} writes, sync {sync_ms} ms, {fate:?}")
         });

@@ -8,10 +8,14 @@
 
 mod auditor;
 mod bank;
+mod books;
 mod clients;
 mod draw;
+mod drawing;
 mod ground;
+mod judge;
 mod life;
+mod lives;
 mod plan;
 mod sabotage;
 mod saboteur;

@@ -6,16 +6,14 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use holdfast_engine::breaker::BreakerOptions;
-use holdfast_engine::payment::Budgets;
-use holdfast_engine::retry::Backoff;
 use holdfast_engine::service::ServiceOptions;
 use serde::Serialize;
 
 use super::draw::Draw;
+use super::drawing::{families, options};
 use super::scenario::Scenario;
 use crate::bank::Mode;
-use crate::faults::{FaultProfile, Range, Rate, Timed};
+use crate::faults::FaultProfile;
 
 /// Faults that come and go together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -342,179 +340,5 @@ impl Plan {
             }),
             Family::Stop => self.stops.clear(),
         }
-    }
-
-    /// Draws the faults of the families that are in.
-    pub(super) fn draw_faults(&mut self, draw: Draw) {
-        self.medium.sync_ms = draw.stream("sync").pick(&[0, 1, 2, 5]);
-        for family in self.families.clone() {
-            let draw = draw.stream("intensity").with(family as u64);
-            self.draw_family(family, draw);
-        }
-        self.settle_grace();
-    }
-
-    fn draw_family(&mut self, family: Family, draw: Draw) {
-        let rate = |n: u64, max: f64| {
-            let draw = draw.with(n);
-            // Each fault of a family is in or out as well.
-            if draw.with(1).happens(0.6) {
-                draw.with(2).share() * max
-            } else {
-                0.0
-            }
-        };
-        let end = self.heal_ms;
-        let times = |n: u64, most: u64| -> Vec<u64> {
-            let count = draw.with(n).between(1, most);
-            (0..count)
-                .map(|i| draw.with(n).with(i).between(50, end))
-                .collect()
-        };
-        match family {
-            Family::Network => {
-                self.network = NetworkRates {
-                    lost: rate(1, 0.2),
-                    answer_lost: rate(2, 0.3),
-                    repeated: rate(3, 0.3),
-                    reset: rate(4, 0.2),
-                    slow: rate(5, 0.3),
-                    slow_ms: draw.with(6).between(10, 3_000),
-                };
-            }
-            Family::Bank => self.bank = bank_faults(draw, self.mode),
-            Family::Medium => {
-                let full_from = draw.with(14).between(100, end);
-                self.medium = MediumRates {
-                    sync_ms: self.medium.sync_ms,
-                    slow: rate(10, 0.3),
-                    slow_ms: draw.with(11).between(5, 500),
-                    fails: rate(12, 0.02),
-                    flips: rate(13, 0.01),
-                    full: draw
-                        .with(15)
-                        .happens(0.3)
-                        .then(|| (full_from, full_from + draw.with(16).between(100, 1_500))),
-                };
-            }
-            Family::Crash => {
-                self.crashes = Crashes {
-                    at_ms: times(20, 3),
-                    in_commit: rate(21, 0.03),
-                    down_ms: draw.with(22).between(1, 800),
-                };
-            }
-            Family::Clock => {
-                let mut back_left = SET_BACK_MS_MAX;
-                for (n, at_ms) in (0..).zip(times(30, 3)) {
-                    let draw = draw.with(31).with(n);
-                    let by = if draw.with(1).happens(0.5) {
-                        let back = draw.with(2).between(0, back_left);
-                        back_left -= back;
-                        -i64::try_from(back).expect("some seconds")
-                    } else {
-                        i64::try_from(draw.with(3).between(1, 60_000)).expect("a minute")
-                    };
-                    self.jumps.push((at_ms, by));
-                }
-            }
-            Family::People => {}
-            Family::Stop => self.stops = times(40, 2),
-        }
-    }
-
-    /// "Not found" proves nothing for as long as a request can be on its way or hidden.
-    pub(super) fn settle_grace(&mut self) {
-        let FaultProfile {
-            latency_ms,
-            late,
-            inquiry_not_found,
-            slow,
-            ..
-        } = &self.bank;
-        self.grace_ms = latency_ms.max()
-            + late.ms.max()
-            + inquiry_not_found.ms.max()
-            + slow.ms.max()
-            + SET_BACK_MS_MAX;
-    }
-}
-
-fn families(draw: Draw) -> BTreeSet<Family> {
-    Family::ALL
-        .into_iter()
-        .filter(|family| draw.with(*family as u64).happens(0.6))
-        .collect()
-}
-
-fn bank_faults(draw: Draw, mode: Mode) -> FaultProfile {
-    let rate = |n: u64, max: f64| {
-        let draw = draw.with(n);
-        let rate = if draw.with(1).happens(0.5) {
-            draw.with(2).share() * max
-        } else {
-            0.0
-        };
-        Rate::new(rate)
-    };
-    let timed = |n: u64, max: f64, low: u64, high: u64| Timed {
-        rate: rate(n, max),
-        ms: Range::new(low, draw.with(n).with(3).between(low, high)),
-    };
-    FaultProfile {
-        latency_ms: Range::new(0, draw.with(1).between(0, 60)),
-        lost_before: rate(2, 0.2),
-        lost_after: rate(3, 0.2),
-        reset_mid_answer: rate(4, 0.15),
-        unreadable: rate(5, 0.1),
-        error_before: rate(6, 0.2),
-        error_after: rate(7, 0.2),
-        throttled: timed(8, 0.2, 0, 1_000),
-        slow: timed(9, 0.1, 100, 2_000),
-        late: timed(10, 0.2, 100, 2_500),
-        declined: rate(11, 0.3),
-        outage: timed(12, 0.02, 100, 2_000),
-        // A bank that neither deduplicates nor answers would debit twice by itself.
-        duplicate: if mode == Mode::Neither {
-            Rate::new(0.0)
-        } else {
-            rate(13, 0.2)
-        },
-        inquiry_not_found: timed(14, 0.5, 100, 1_500),
-        key_window_ms: draw
-            .with(15)
-            .happens(0.5)
-            .then(|| draw.with(16).pick(&[1_500, 3_000, 6_000, 20_000, 40_000])),
-    }
-}
-
-fn options(draw: Draw) -> ServiceOptions {
-    let timeout = draw.stream("timeout").pick(&[50, 200, 500, 1_000]);
-    ServiceOptions {
-        cache_bytes: draw.stream("cache").pick(&[0, 4_000, 40_000, 64 << 20]),
-        flights_max: usize::try_from(draw.stream("flights").pick(&[4, 16, 20_000, 20_000]))
-            .expect("a small number"),
-        bank_calls_max: usize::try_from(draw.stream("bulkhead").pick(&[1, 2, 8, 64, 256]))
-            .expect("a small number"),
-        bank_timeout_ms: timeout,
-        backoff: Backoff {
-            base_ms: draw.stream("backoff").pick(&[10, 50, 200]),
-            cap_ms: draw.stream("cap").pick(&[500, 2_000, 5_000]),
-        },
-        budgets: Budgets {
-            attempts_max: u32::try_from(draw.stream("attempts").pick(&[2, 5, 20]))
-                .expect("a small number"),
-            inquiries_max: u32::try_from(draw.stream("inquiries").pick(&[3, 10, 50]))
-                .expect("a small number"),
-        },
-        breaker: BreakerOptions {
-            failures_max: u32::try_from(draw.stream("breaker").pick(&[2, 5, 10, 1_000]))
-                .expect("a small number"),
-            open_ms: draw.stream("open").pick(&[50, 200, 1_000]),
-            open_ms_max: draw.stream("open-max").pick(&[1_000, 3_000]),
-        },
-        batch_max: usize::try_from(draw.stream("batch").pick(&[1, 4, 64, 256]))
-            .expect("a small number"),
-        expire_after_ms: draw.stream("expire").pick(&[2_000, 20_000, 3_600_000]),
     }
 }

@@ -188,14 +188,6 @@ impl Door for SabotagedDoor {
         let Some(key) = header.map(|value| value.as_bytes().to_vec()) else {
             return self.door.call(request);
         };
-        let memory = self.memory.clone();
-        let lock = move || {
-            memory
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .replays
-        };
-        let _ = lock;
         match self.sabotage {
             Sabotage::FingerprintIgnored => {
                 let mut request = request;
@@ -210,7 +202,7 @@ impl Door for SabotagedDoor {
             }
             Sabotage::LostWakeUp => self.join_for_ever(key, request),
             Sabotage::UnfinishedCached => self.cache_whatever(key, request),
-            _ => self.differ(key, request),
+            _ => self.differ(request),
         }
     }
 }
@@ -257,7 +249,7 @@ impl SabotagedDoor {
         })
     }
 
-    fn differ(&self, _key: Vec<u8>, request: Request<Bytes>) -> Reply {
+    fn differ(&self, request: Request<Bytes>) -> Reply {
         let memory = self.memory.clone();
         let reply = self.door.call(request);
         Box::pin(async move {

@@ -1,23 +1,22 @@
 //! A world: events in the order of their virtual time, one life of the service after the other.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+use std::collections::{BTreeMap, BinaryHeap};
 use std::sync::Arc;
 
-use holdfast_engine::payment::{BankReference, Phase};
+use holdfast_engine::payment::Phase;
 
-use super::auditor::{Invariant, Known, Standing, Wanted};
-use super::bank::WatchedBank;
+use super::auditor::{Invariant, Known, Standing};
 use super::clients::Clients;
 use super::ground::{Answer, Ground, Message};
 use super::life::{FrontDoor, Life};
-use super::plan::{Family, Plan, What};
+use super::plan::{Family, Plan};
 use super::sabotage::Sabotage;
 use super::sometimes::Sometimes;
 use super::trace::Lane;
 use crate::bank::{Deferred, SimulatedBank, SimulatedBankOptions};
 use crate::faults::FaultProfile;
-use crate::store::{CrashPoint, Kept, Leftover, Medium, SimulatedStore, Tamper};
+use crate::store::Medium;
 
 /// Something that is going to happen.
 #[derive(Debug)]
@@ -49,7 +48,7 @@ pub(super) enum Event {
 }
 
 /// In which order things happen: by time, then as they were planned.
-struct Planned(Reverse<(u64, u64)>, Event);
+pub(super) struct Planned(Reverse<(u64, u64)>, Event);
 
 impl PartialEq for Planned {
     fn eq(&self, other: &Self) -> bool {
@@ -71,27 +70,21 @@ impl Ord for Planned {
 /// A process that failed answers for so long before it ends, in milliseconds.
 const LAST_WORDS_MS: u64 = 100;
 
-/// An orderly stop may take so long, in milliseconds.
-const STOP_MS_MAX: u64 = 4_000;
-
-/// Payments must have ended so long after the faults did, in milliseconds.
-const LIVENESS_MS: u64 = 600_000;
-
 /// The world.
 pub(super) struct World<'a> {
     pub(super) ground: Arc<Ground>,
-    front_door: &'a dyn FrontDoor,
-    medium: Arc<Medium>,
+    pub(super) front_door: &'a dyn FrontDoor,
+    pub(super) medium: Arc<Medium>,
     pub(super) bank: SimulatedBank,
     pub(super) life: Option<Life>,
-    lives: u32,
-    queue: BinaryHeap<Planned>,
+    pub(super) lives: u32,
+    pub(super) queue: BinaryHeap<Planned>,
     planned: u64,
     pub(super) clients: Clients,
     /// What was known when each request came in.
     pub(super) floors: BTreeMap<Message, u64>,
-    restarting: bool,
-    dying: bool,
+    pub(super) restarting: bool,
+    pub(super) dying: bool,
     healed: bool,
 }
 
@@ -172,41 +165,13 @@ impl<'a> World<'a> {
         self.plan(self.ground.now_ms() + in_ms, event);
     }
 
-    fn begin_life(&mut self) {
-        let tamper = match self.ground.sabotage {
-            Some(Sabotage::LostCompareAndSwap) => Some(Tamper::BlindWrites),
-            Some(Sabotage::HoldNotVoided) => Some(Tamper::NoVoids),
-            Some(Sabotage::PostedTwice) => Some(Tamper::PostTwice),
-            Some(Sabotage::JournalGap) => Some(Tamper::DropEntries),
-            Some(Sabotage::DirtyRead) => Some(Tamper::DirtyReads),
-            _ => None,
-        };
-        let store = SimulatedStore::open(self.medium.clone(), Some(self.ground.clone()));
-        let bank = WatchedBank::new(self.bank.clone(), self.ground.clone());
-        let life = Life::begin(
-            &self.ground,
-            Arc::new(store.tampered(tamper)),
-            Arc::new(bank),
-            self.front_door,
-            self.lives,
-        );
-        let lives = self.lives;
-        self.lives += 1;
-        self.life = Some(life);
-        self.restarting = false;
-        self.dying = false;
-        self.ground.note(Lane::Service, None, lives, || {
-            format!("life {lives} begins")
-        });
-    }
-
     /// Runs until nothing is left to happen, or something did not hold.
     pub(super) fn run(&mut self) {
         while self.step() {}
     }
 
     /// Runs until `done`, or until nothing can happen for a long time.
-    fn run_until(&mut self, limit_ms: u64, done: impl Fn(&Self) -> bool) {
+    pub(super) fn run_until(&mut self, limit_ms: u64, done: impl Fn(&Self) -> bool) {
         while !self.is_violated() && self.ground.now_ms() < limit_ms {
             if !self.step_until(Some(limit_ms), &done) {
                 break;
@@ -345,148 +310,6 @@ impl<'a> World<'a> {
         });
     }
 
-    fn stop(&mut self) {
-        let Some(life) = &mut self.life else {
-            return;
-        };
-        if life.stopping || self.dying {
-            return;
-        }
-        life.stop();
-        let mut state = self.ground.lock();
-        if state.auditor.unfinished() > 0 {
-            state.happened(Sometimes::StoppedInOrder);
-        }
-        state.injected("stop");
-        drop(state);
-        self.ground
-            .note(Lane::Service, None, 0, || "is told to stop".to_owned());
-        self.plan_in(STOP_MS_MAX, Event::Die);
-    }
-
-    /// The process ends without a word.
-    fn crash(&mut self, point: Option<CrashPoint>) {
-        if self.life.is_none() {
-            return;
-        }
-        let mut state = self.ground.lock();
-        state.injected("crash");
-        match point {
-            Some(CrashPoint::BeforeWrite) => state.happened(Sometimes::CrashBeforeWrite),
-            Some(CrashPoint::BeforeSync) => state.happened(Sometimes::CrashBeforeSync),
-            Some(CrashPoint::AfterSync) => state.happened(Sometimes::CrashAfterSync),
-            None if state.auditor.unfinished() == 0 => state.happened(Sometimes::CrashWhileIdle),
-            None => {}
-        }
-        let recovering = state.recovering.iter().any(|key| {
-            state
-                .auditor
-                .of_key(*key)
-                .is_some_and(|known| !known.standing().is_final())
-        });
-        if recovering {
-            state.happened(Sometimes::CrashInRecovery);
-        }
-        let open: Vec<String> = state
-            .auditor
-            .payments
-            .iter()
-            .filter(|(_, known)| !known.standing().is_final())
-            .map(|(id, _)| BankReference::of(*id).to_string())
-            .collect();
-        drop(state);
-        if open
-            .iter()
-            .any(|reference| self.bank.bank().debits_of(reference) > 0)
-        {
-            self.ground.lock().happened(Sometimes::CrashAfterBankAnswer);
-        }
-        self.ground.note(Lane::World, None, 0, || {
-            format!(
-                "CRASH {}",
-                point.map_or_else(String::new, |point| format!("{point:?}"))
-            )
-        });
-        self.die("is gone");
-    }
-
-    /// Ends the life, whatever it was doing.
-    fn die(&mut self, how: &str) {
-        let Some(life) = self.life.take() else {
-            return;
-        };
-        self.take_moments(&life);
-        self.ground.life_ends();
-        let mut at_work: Vec<Message> = life.at_work.keys().copied().collect();
-        at_work.sort_unstable();
-        drop(life);
-        self.ground.lock().answers.clear();
-        let draw = self.ground.draw("kept").with(self.lives.into());
-        let kept = match draw.with(1).between(0, 3) {
-            0 => Kept::Nothing,
-            1 => Kept::Prefix(draw.with(2).share()),
-            2 => Kept::Some(draw.with(3).value()),
-            _ => Kept::All,
-        };
-        let left = self.medium.crash(kept);
-        let moment = match left {
-            Leftover::Clean => None,
-            Leftover::Lost => Some(Sometimes::BatchLost),
-            Leftover::Torn => Some(Sometimes::BatchTorn),
-            Leftover::Whole => Some(Sometimes::BatchSurvived),
-        };
-        if let Some(moment) = moment {
-            self.ground.lock().happened(moment);
-        }
-        self.ground.note(Lane::Service, None, left as u8, || {
-            format!("{how}; of what was not synced: {left:?}")
-        });
-        for message in at_work {
-            self.broken(message);
-        }
-        if !self.restarting {
-            self.restarting = true;
-            let most = self.ground.plan.crashes.down_ms.max(20);
-            let down_ms = self
-                .ground
-                .draw("down")
-                .with(self.lives.into())
-                .between(1, most);
-            self.plan_in(down_ms, Event::Restart);
-        }
-    }
-
-    fn take_moments(&self, life: &Life) {
-        let metrics = life.service.metrics();
-        let mut state = self.ground.lock();
-        if metrics.joins.get() > 0 {
-            state.happened(Sometimes::Joined);
-        }
-        if metrics.cache_hits.get() > 0 {
-            state.happened(Sometimes::CacheHit);
-        }
-    }
-
-    fn restart(&mut self) {
-        if self.life.is_some() {
-            return;
-        }
-        {
-            let journal = self.medium.read(|content| content.journal().to_vec());
-            let frames = self.medium.frames();
-            let mut state = self.ground.lock();
-            state.auditor.reopened(&journal, &frames);
-            state.recovering = state
-                .auditor
-                .payments
-                .values()
-                .filter(|known| !known.standing().is_final())
-                .map(|known| known.key)
-                .collect();
-        }
-        self.begin_life();
-    }
-
     fn heal(&mut self) {
         self.healed = true;
         self.ground.lock().healed = true;
@@ -502,105 +325,5 @@ impl<'a> World<'a> {
     /// Whether the network misbehaves.
     pub(super) fn network_is_faulty(&self) -> bool {
         !self.healed && self.ground.plan.families.contains(&Family::Network)
-    }
-
-    /// The end of the world: every payment must end, every request be answered, every repeat get what
-    /// the first one got, and all books agree.
-    pub(super) fn judge(&mut self) {
-        let limit_ms = self.ground.now_ms() + LIVENESS_MS;
-        self.run_until(limit_ms, |world| {
-            world.queue.is_empty() && world.life.is_some() && world.ground.lock().all_ended()
-        });
-        if self.is_violated() {
-            return;
-        }
-        self.ground.lock().auditor.all_ended(&self.ground.plan);
-        self.ask_all(
-            |key, _| {
-                Some(What::Resolve {
-                    key,
-                    carelessly: false,
-                })
-            },
-            true,
-        );
-        self.ask_all(
-            |key, variant| {
-                Some(What::Pay {
-                    key,
-                    variant,
-                    strict: false,
-                    wait_s: 10,
-                })
-            },
-            false,
-        );
-        if self.is_violated() {
-            return;
-        }
-        self.requests_are_answered();
-        self.read_books();
-        let (lines, _) = self.bank.bank().audit(0, usize::MAX);
-        let frames = self.medium.frames();
-        let mut state = self.ground.lock();
-        state.auditor.books(&lines);
-        state.auditor.sums();
-        state.auditor.frames(&frames);
-        drop(state);
-        if let Some(life) = &self.life {
-            self.take_moments(life);
-        }
-    }
-
-    fn requests_are_answered(&mut self) {
-        let unanswered = self
-            .life
-            .as_ref()
-            .and_then(|life| life.at_work.keys().next().copied());
-        let mut state = self.ground.lock();
-        state.auditor.checks += 1;
-        if let Some(message) = unanswered {
-            let key = self.clients.what(message).map(What::key);
-            let detail = "a request is at work for ever";
-            state
-                .auditor
-                .violated(Invariant::EveryRequestAnswered, key, detail);
-        }
-    }
-
-    /// Asks something of every key that was not left out, and waits for the answers.
-    fn ask_all(&mut self, what: impl Fn(u32, u32) -> Option<What>, only_open: bool) {
-        let keys: BTreeSet<u32> = self
-            .ground
-            .plan
-            .operations
-            .iter()
-            .map(|operation| operation.what.key())
-            .collect();
-        let known: Vec<(u32, u32)> = {
-            let state = self.ground.lock();
-            keys.into_iter()
-                .filter_map(|key| match state.auditor.of_key(key) {
-                    Some(known) if only_open && known.standing().is_final() => None,
-                    Some(known) => Some((key, u32::from(known.wanted != Wanted::of(key, 0)))),
-                    // Faults kept it out so far.
-                    None => (!only_open).then_some((key, 0)),
-                })
-                .collect()
-        };
-        for (key, variant) in known {
-            if let Some(what) = what(key, variant) {
-                let message = self.clients.ask(what);
-                self.plan_in(1, Event::Send(message));
-            }
-        }
-        let limit_ms = self.ground.now_ms() + LIVENESS_MS;
-        self.run_until(limit_ms, |world| {
-            world.queue.is_empty()
-                && world
-                    .life
-                    .as_ref()
-                    .is_some_and(|life| life.at_work.is_empty())
-        });
     }
 }

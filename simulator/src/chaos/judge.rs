@@ -1,0 +1,112 @@
+//! The end of a world.
+
+use std::collections::BTreeSet;
+
+use super::auditor::{Invariant, Wanted};
+use super::plan::What;
+use super::world::{Event, World};
+
+/// Payments must have ended so long after the faults did, in milliseconds.
+const LIVENESS_MS: u64 = 600_000;
+
+impl World<'_> {
+    /// The end of the world: every payment must end, every request be answered, every repeat get what
+    /// the first one got, and all books agree.
+    pub(super) fn judge(&mut self) {
+        let limit_ms = self.ground.now_ms() + LIVENESS_MS;
+        self.run_until(limit_ms, |world| {
+            world.queue.is_empty() && world.life.is_some() && world.ground.lock().all_ended()
+        });
+        if self.is_violated() {
+            return;
+        }
+        self.ground.lock().auditor.all_ended(&self.ground.plan);
+        self.ask_all(
+            |key, _| {
+                Some(What::Resolve {
+                    key,
+                    carelessly: false,
+                })
+            },
+            true,
+        );
+        self.ask_all(
+            |key, variant| {
+                Some(What::Pay {
+                    key,
+                    variant,
+                    strict: false,
+                    wait_s: 10,
+                })
+            },
+            false,
+        );
+        if self.is_violated() {
+            return;
+        }
+        self.requests_are_answered();
+        self.read_books();
+        let (lines, _) = self.bank.bank().audit(0, usize::MAX);
+        let frames = self.medium.frames();
+        let mut state = self.ground.lock();
+        state.auditor.books(&lines);
+        state.auditor.sums();
+        state.auditor.frames(&frames);
+        drop(state);
+        if let Some(life) = &self.life {
+            self.take_moments(life);
+        }
+    }
+
+    fn requests_are_answered(&mut self) {
+        let unanswered = self
+            .life
+            .as_ref()
+            .and_then(|life| life.at_work.keys().next().copied());
+        let mut state = self.ground.lock();
+        state.auditor.checks += 1;
+        if let Some(message) = unanswered {
+            let key = self.clients.what(message).map(What::key);
+            let detail = "a request is at work for ever";
+            state
+                .auditor
+                .violated(Invariant::EveryRequestAnswered, key, detail);
+        }
+    }
+
+    /// Asks something of every key that was not left out, and waits for the answers.
+    fn ask_all(&mut self, what: impl Fn(u32, u32) -> Option<What>, only_open: bool) {
+        let keys: BTreeSet<u32> = self
+            .ground
+            .plan
+            .operations
+            .iter()
+            .map(|operation| operation.what.key())
+            .collect();
+        let known: Vec<(u32, u32)> = {
+            let state = self.ground.lock();
+            keys.into_iter()
+                .filter_map(|key| match state.auditor.of_key(key) {
+                    Some(known) if only_open && known.standing().is_final() => None,
+                    Some(known) => Some((key, u32::from(known.wanted != Wanted::of(key, 0)))),
+                    // Faults kept it out so far.
+                    None => (!only_open).then_some((key, 0)),
+                })
+                .collect()
+        };
+        for (key, variant) in known {
+            if let Some(what) = what(key, variant) {
+                let message = self.clients.ask(what);
+                self.plan_in(1, Event::Send(message));
+            }
+        }
+        let limit_ms = self.ground.now_ms() + LIVENESS_MS;
+        self.run_until(limit_ms, |world| {
+            world.queue.is_empty()
+                && world
+                    .life
+                    .as_ref()
+                    .is_some_and(|life| life.at_work.is_empty())
+        });
+    }
+}
