@@ -60,6 +60,16 @@ fn a_world_that_is_run_again_goes_the_same_way() {
     assert_ne!(trace_hash("7"), trace_hash("8"));
 }
 
+/// Seeds that found a bug once: an operator's decision, or a cancel, was answered while a flight for the
+/// same key still told those who joined it of the version before.
+#[test]
+fn worlds_that_once_failed_hold() {
+    for seed in ["2998", "5458", "14025", "45517"] {
+        let (code, _, text) = chaos(&["--seed", seed]);
+        assert_eq!(code, Some(0), "{seed}: {text}");
+    }
+}
+
 #[test]
 fn every_shape_of_world_holds() {
     for scenario in Scenario::ALL {

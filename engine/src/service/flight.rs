@@ -75,7 +75,13 @@ impl Flight {
 
     /// Tells everyone who joined how the payment durably stands.
     pub(super) fn publish(&self, payment: Arc<Payment>) {
-        self.say(|stage| stage.payment = Some(payment));
+        self.say(|stage| {
+            let known = stage.payment.as_ref().map_or(0, |known| known.version);
+            // Who was told of a version is never told of an earlier one.
+            if payment.version >= known {
+                stage.payment = Some(payment);
+            }
+        });
     }
 
     /// Tells everyone who joined that the payment was not taken in.

@@ -401,6 +401,8 @@ impl Inner {
             if let Ok(Committed::Applied { payment, .. }) = &committed {
                 inner.finished(payment);
                 if let Some(flight) = inner.flights.get(&payment.key) {
+                    // Before anyone is answered: who joins from now on must not see less.
+                    flight.publish(payment.clone());
                     flight.record_changed();
                 }
                 match aftermath {
