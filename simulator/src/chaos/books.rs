@@ -25,9 +25,8 @@ impl World<'_> {
         };
         for account in accounts {
             let body = self.get(&format!("/v1/accounts/{account}"));
-            let Ok(view) = serde_json::from_slice::<AccountView>(&body) else {
-                continue;
-            };
+            // What cannot be read shows nothing, and the auditor knows better.
+            let view: AccountView = serde_json::from_slice(&body).unwrap_or_default();
             let shown = view.balances.into_iter().map(|balance| {
                 (
                     balance.currency,
@@ -100,7 +99,7 @@ impl World<'_> {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct AccountView {
     balances: Vec<BalanceView>,
 }

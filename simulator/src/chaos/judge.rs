@@ -22,22 +22,18 @@ impl World<'_> {
         }
         self.ground.lock().auditor.all_ended(&self.ground.plan);
         self.ask_all(
-            |key, _| {
-                Some(What::Resolve {
-                    key,
-                    carelessly: false,
-                })
+            |key, _| What::Resolve {
+                key,
+                carelessly: false,
             },
             true,
         );
         self.ask_all(
-            |key, variant| {
-                Some(What::Pay {
-                    key,
-                    variant,
-                    strict: false,
-                    wait_s: 10,
-                })
+            |key, variant| What::Pay {
+                key,
+                variant,
+                strict: false,
+                wait_s: 10,
             },
             false,
         );
@@ -75,7 +71,7 @@ impl World<'_> {
     }
 
     /// Asks something of every key that was not left out, and waits for the answers.
-    fn ask_all(&mut self, what: impl Fn(u32, u32) -> Option<What>, only_open: bool) {
+    fn ask_all(&mut self, what: impl Fn(u32, u32) -> What, only_open: bool) {
         let keys: BTreeSet<u32> = self
             .ground
             .plan
@@ -95,10 +91,8 @@ impl World<'_> {
                 .collect()
         };
         for (key, variant) in known {
-            if let Some(what) = what(key, variant) {
-                let message = self.clients.ask(what);
-                self.plan_in(1, Event::Send(message));
-            }
+            let message = self.clients.ask(what(key, variant));
+            self.plan_in(1, Event::Send(message));
         }
         let limit_ms = self.ground.now_ms() + LIVENESS_MS;
         self.run_until(limit_ms, |world| {

@@ -117,8 +117,7 @@ impl World<'_> {
         };
         self.take_moments(&life);
         self.ground.life_ends();
-        let mut at_work: Vec<Message> = life.at_work.keys().copied().collect();
-        at_work.sort_unstable();
+        let at_work: Vec<Message> = life.at_work.keys().copied().collect();
         drop(life);
         self.ground.lock().answers.clear();
         let draw = self.ground.draw("kept").with(self.lives.into());
@@ -172,10 +171,12 @@ impl World<'_> {
             return;
         }
         {
-            let journal = self.medium.read(|content| content.journal().to_vec());
             let frames = self.medium.frames();
+            self.medium.read(|content| {
+                let mut state = self.ground.lock();
+                state.auditor.reopened(content.journal(), &frames);
+            });
             let mut state = self.ground.lock();
-            state.auditor.reopened(&journal, &frames);
             state.recovering = state
                 .auditor
                 .payments

@@ -92,11 +92,6 @@ impl Medium {
         self.lock().commits
     }
 
-    /// Whether something was written that is not synced.
-    pub fn has_unsynced(&self) -> bool {
-        self.lock().written.is_some()
-    }
-
     /// The durable frames, byte for byte.
     pub fn frames(&self) -> Vec<Vec<u8>> {
         self.lock().frames.clone()

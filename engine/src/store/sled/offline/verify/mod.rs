@@ -106,17 +106,7 @@ pub fn verify(
     sink: &mut dyn FnMut(Finding),
     progress: &mut dyn FnMut(Phase, u64, u64),
 ) -> Report {
-    let mut verifier = Verifier {
-        trees: &snapshot.trees,
-        replay: Replay::default(),
-        report: Report::default(),
-        open: HashMap::new(),
-        ahead: HashMap::new(),
-        admitted: SetDigest::default(),
-        notes: BTreeMap::new(),
-        sink,
-        progress,
-    };
+    let mut verifier = Verifier::new(&snapshot.trees, sink, progress);
     for name in &snapshot.tree_names {
         if !TREES.contains(&name.as_str()) && name != "__sled__default" {
             verifier.find("meta", name.clone(), "a tree of this name", UNKNOWN);
@@ -128,22 +118,31 @@ pub fn verify(
 
 /// Looks at trees that were just made.
 pub(super) fn verify_trees(trees: &Trees, sink: &mut dyn FnMut(Finding)) -> Report {
-    let mut verifier = Verifier {
-        trees,
-        replay: Replay::default(),
-        report: Report::default(),
-        open: HashMap::new(),
-        ahead: HashMap::new(),
-        admitted: SetDigest::default(),
-        notes: BTreeMap::new(),
-        sink,
-        progress: &mut |_, _, _| {},
-    };
+    let mut unheard = |_, _, _| {};
+    let mut verifier = Verifier::new(trees, sink, &mut unheard);
     verifier.trees(0);
     verifier.report
 }
 
-impl Verifier<'_> {
+impl<'a> Verifier<'a> {
+    fn new(
+        trees: &'a Trees,
+        sink: &'a mut dyn FnMut(Finding),
+        progress: &'a mut dyn FnMut(Phase, u64, u64),
+    ) -> Self {
+        Self {
+            trees,
+            replay: Replay::default(),
+            report: Report::default(),
+            open: HashMap::new(),
+            ahead: HashMap::new(),
+            admitted: SetDigest::default(),
+            notes: BTreeMap::new(),
+            sink,
+            progress,
+        }
+    }
+
     fn find(
         &mut self,
         tree: &'static str,
