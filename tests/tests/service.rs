@@ -48,6 +48,31 @@ async fn a_call_that_times_out_is_unknown_and_never_failed() {
     assert!(world.causes().contains(&Cause::NoAnswer));
 }
 
+/// A request may reach the bank after it has answered an inquiry and before that answer is here.
+#[tokio::test(start_paused = true)]
+async fn not_found_is_as_old_as_the_question() {
+    let (grace_ms, latency_s) = (3_000, 5);
+    let bank = ScriptedBank::new(Capability::InquiryOnly { grace_ms })
+        .charges([ChargeOutcome::Unknown])
+        .inquiry_latency_s(latency_s);
+    let world = world(bank);
+    assert_eq!(world.settles("k").await.attempts, 2);
+    let journal = world.store.journal();
+    let sent = journal.iter().find(|entry| entry.cause == Cause::Dispatch);
+    let proof = journal.iter().find(|entry| {
+        let phase = match &entry.to {
+            State::BankCalled(called) => Some(called.phase),
+            _ => None,
+        };
+        entry.cause == Cause::Inquiry && phase == Some(Phase::Awaiting)
+    });
+    let after_ms = proof.unwrap().at.ms_since(sent.unwrap().at);
+    assert!(
+        after_ms >= grace_ms + latency_s * 1_000,
+        "what proved it was asked for after the grace: {after_ms} ms"
+    );
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_inquiry_only_bank_is_asked_and_not_found_counts_only_after_the_grace() {
     let grace_ms = 60_000;

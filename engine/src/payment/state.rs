@@ -132,7 +132,7 @@ pub enum Phase {
 /// Why a payment failed. Each of them means: no debit happened and none can.
 ///
 /// New reasons go to the end: their place is their number in storage.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum FailureReason {
     /// The bank declined it.
     Declined {

@@ -312,6 +312,9 @@ impl Drive {
             () = inner.parking.cancelled() => return Err(Pause::Land),
             () = self.pilot.flight.poke.notified() => return self.reload().await,
         };
+        // The answer is about the moment at which it was asked for: a request that arrives while the answer
+        // is on its way is not in it.
+        let proof_in_ms = self.grace_left_ms(called);
         let outcome = inner.inquire(payment.bank_reference(), turn).await;
         let next_at = self.after_wait(payment, called.inquiries.saturating_add(1), 0);
         let event = match outcome {
@@ -319,7 +322,7 @@ impl Drive {
                 decision,
                 evidence: Evidence::Inquiry,
             },
-            InquiryOutcome::NotFound => match self.grace_left_ms(called) {
+            InquiryOutcome::NotFound => match proof_in_ms {
                 // What follows is another attempt, however often it was asked before.
                 Some(0) => Event::ProvenUnsent {
                     next_at: self.after_wait(payment, payment.attempts, 0),
