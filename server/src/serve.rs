@@ -17,7 +17,7 @@ use holdfast_simulator::{LedgerError, SimulatedBank, SimulatedBankOptions};
 use rand::TryRng;
 
 use crate::accept;
-use crate::api::FrontDoor;
+use crate::api::{FrontDoor, Routes};
 use crate::bank_client::{BankClient, BankClientError, BankClientOptions};
 use crate::config::{BankSettings, Settings};
 use crate::process::{ListenError, Signals, listen};
@@ -93,7 +93,7 @@ pub(crate) async fn run(settings: Settings) -> Result<(), ServeError> {
     });
     let front_door =
         FrontDoor::new(service.clone(), clock, source).with_api_keys(settings.api_keys);
-    let endpoint = Arc::new(front_door.endpoint());
+    let endpoint = Arc::new(front_door.endpoint(&Routes::documented()));
     announce(address, &settings.data, &settings.bank);
     tokio::spawn(recover(service.clone()));
 

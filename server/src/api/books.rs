@@ -3,17 +3,17 @@
 use std::time::Duration;
 
 use holdfast_engine::payment::{AccountId, Merchant};
-use holdfast_engine::service::Service;
 use poem::http::{HeaderName, StatusCode, header};
+use poem::web::Data;
 use poem::web::sse::SSE;
 use poem::{IntoResponse, Request, Response};
 use poem_openapi::OpenApi;
 use poem_openapi::param::{Path, Query};
 
+use super::FrontDoor;
 use super::account_view::AccountView;
 use super::answers::Answer;
 use super::event_view::{EventPageView, EventView};
-use super::listener::Listeners;
 use super::operations;
 use super::payments::{json, max_limit, only_known_parameters, page_size};
 use super::principal::Principal;
@@ -25,10 +25,7 @@ const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 /// connection lives.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
-pub(crate) struct BooksApi {
-    pub(super) service: Service,
-    pub(super) listeners: Listeners,
-}
+pub(crate) struct BooksApi;
 
 #[OpenApi(tag = "super::Tag::Books")]
 impl BooksApi {
@@ -43,6 +40,7 @@ impl BooksApi {
     )]
     async fn account(
         &self,
+        front_door: Data<&FrontDoor>,
         principal: Principal,
         /// The account's name.
         account: Path<String>,
@@ -54,7 +52,7 @@ impl BooksApi {
             )
         };
         let account = AccountId::new(&account.0).map_err(|_| never_moved())?;
-        let balances = self.service.account(&principal.0, &account).await;
+        let balances = front_door.service.account(&principal.0, &account).await;
         let balances = balances.map_err(Problem::from)?;
         if balances.is_empty() {
             return Err(never_moved().into());
@@ -73,6 +71,7 @@ impl BooksApi {
     async fn events(
         &self,
         request: &Request,
+        front_door: Data<&FrontDoor>,
         principal: Principal,
         /// Only events after this sequence; 0 for all.
         #[oai(default)]
@@ -87,12 +86,12 @@ impl BooksApi {
         only_known_parameters(request, &["after", "limit"])?;
         if wants_stream(request) {
             let after = match last_event_id(request)? {
-                Some(heard) => self.known(heard)?,
+                Some(heard) => known(&front_door, heard)?,
                 None => after.0,
             };
-            return self.stream(principal.0, after).map(Answer::from);
+            return stream(&front_door, principal.0, after).map(Answer::from);
         }
-        let page = self
+        let page = front_door
             .service
             .feed(&principal.0, after.0, page_size(limit.0))
             .await
@@ -109,34 +108,32 @@ impl BooksApi {
     }
 }
 
-impl BooksApi {
-    /// An event that this journal has, or had and lost to the restore of an older export.
-    fn known(&self, heard: u64) -> Result<u64, Problem> {
-        if heard > *self.service.appended().borrow() {
-            let rule = "is beyond the end of the journal, which was restored from an older export. Read \
-                        the feed anew with after=0";
-            return Err(Problem::field("Last-Event-ID", rule));
-        }
-        Ok(heard)
+/// An event that this journal has, or had and lost to the restore of an older export.
+fn known(front_door: &FrontDoor, heard: u64) -> Result<u64, Problem> {
+    if heard > *front_door.service.appended().borrow() {
+        let rule = "is beyond the end of the journal, which was restored from an older export. Read \
+                    the feed anew with after=0";
+        return Err(Problem::field("Last-Event-ID", rule));
     }
+    Ok(heard)
+}
 
-    fn stream(&self, merchant: Merchant, after: u64) -> poem::Result<Response> {
-        let events = self
-            .listeners
-            .listen(self.service.clone(), merchant, after)?;
-        let mut response = SSE::new(events).keep_alive(KEEP_ALIVE).into_response();
-        // Gateways that gather answers before they pass them on must not gather this one.
-        let headers = response.headers_mut();
-        headers.insert(
-            header::CACHE_CONTROL,
-            header::HeaderValue::from_static("no-store"),
-        );
-        headers.insert(
-            HeaderName::from_static("x-accel-buffering"),
-            header::HeaderValue::from_static("no"),
-        );
-        Ok(response)
-    }
+fn stream(front_door: &FrontDoor, merchant: Merchant, after: u64) -> poem::Result<Response> {
+    let events = front_door
+        .listeners
+        .listen(front_door.service.clone(), merchant, after)?;
+    let mut response = SSE::new(events).keep_alive(KEEP_ALIVE).into_response();
+    // Gateways that gather answers before they pass them on must not gather this one.
+    let headers = response.headers_mut();
+    headers.insert(
+        header::CACHE_CONTROL,
+        header::HeaderValue::from_static("no-store"),
+    );
+    headers.insert(
+        HeaderName::from_static("x-accel-buffering"),
+        header::HeaderValue::from_static("no"),
+    );
+    Ok(response)
 }
 
 fn wants_stream(request: &Request) -> bool {

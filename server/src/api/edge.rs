@@ -49,16 +49,11 @@ impl Requests {
 pub(super) struct Edge<E> {
     inner: E,
     front_door: FrontDoor,
-    requests: Requests,
 }
 
 impl<E: Endpoint> Edge<E> {
-    pub(super) fn new(inner: E, front_door: FrontDoor, requests: Requests) -> Self {
-        Self {
-            inner,
-            front_door,
-            requests,
-        }
+    pub(super) fn new(inner: E, front_door: FrontDoor) -> Self {
+        Self { inner, front_door }
     }
 
     /// The client's request id when it is harmless, else one of our own.
@@ -115,7 +110,7 @@ impl<E: Endpoint> Endpoint for Edge<E> {
             route,
             status,
         };
-        self.requests.0.get_or_create(&labels).inc();
+        self.front_door.requests.0.get_or_create(&labels).inc();
         let kind: Option<&Kind> = response.extensions().get();
         let should_retry = kind.is_some_and(|kind| kind.should_retry());
         let headers = response.headers_mut();

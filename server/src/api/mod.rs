@@ -1,7 +1,8 @@
 //! The front door: the whole HTTP API as one endpoint, without a socket.
 //!
 //! [`FrontDoor::endpoint`] takes a request and always gives a response; it runs as well under the
-//! accept loop as in a test or a simulation.
+//! accept loop as in a test or a simulation. Handlers find the front door in the request's data, so that
+//! [`Routes`] are built once however many services come and go.
 
 mod account_view;
 mod answers;
@@ -31,9 +32,9 @@ use std::sync::Arc;
 use holdfast_engine::clock::Clock;
 use holdfast_engine::service::Service;
 use holdfast_engine::source::SeededSource;
-use poem::{Endpoint, EndpointExt, IntoEndpoint, Response, Route};
+use poem::endpoint::{DynEndpoint, ToDynEndpoint};
+use poem::{Endpoint, EndpointExt, IntoEndpoint, Request, Response, Route};
 use poem_openapi::{OpenApiService, Tags};
-use prometheus_client::registry::Registry;
 
 pub(crate) use crate::api_keys::ApiKeys;
 use books::BooksApi;
@@ -68,6 +69,37 @@ pub struct FrontDoor {
     api_keys: ApiKeys,
     clock: Arc<dyn Clock>,
     source: Arc<SeededSource>,
+    listeners: Listeners,
+    requests: edge::Requests,
+}
+
+/// The routes of the API: built once, they serve any number of front doors.
+#[derive(Clone)]
+pub struct Routes(Arc<dyn DynEndpoint<Output = Response>>);
+
+impl Routes {
+    /// All that a running service serves.
+    pub fn documented() -> Self {
+        let api = api();
+        let document = Document::of(&api);
+        Self::of(
+            Route::new()
+                .nest("/", api.into_endpoint())
+                .nest("/problems", problem_pages::routes())
+                .at("/openapi.json", document.json_endpoint())
+                .at("/openapi.yaml", document.yaml_endpoint())
+                .nest("/docs", docs::routes(&document)),
+        )
+    }
+
+    /// The API without its documentation.
+    pub fn undocumented() -> Self {
+        Self::of(api().into_endpoint())
+    }
+
+    fn of(routes: impl Endpoint<Output = Response> + 'static) -> Self {
+        Self(Arc::new(ToDynEndpoint(routes)))
+    }
 }
 
 impl FrontDoor {
@@ -78,6 +110,8 @@ impl FrontDoor {
             api_keys: ApiKeys::default(),
             clock,
             source,
+            listeners: Listeners::default(),
+            requests: edge::Requests::default(),
         }
     }
 
@@ -87,53 +121,22 @@ impl FrontDoor {
         self
     }
 
-    /// The API as an endpoint that always answers, without its documentation: what a simulation opens
-    /// many times a second.
-    pub fn undocumented(&self) -> impl Endpoint<Output = Response> + 'static {
-        let (api, requests) = self.api();
-        let routes = Route::new().nest("/", api.into_endpoint());
-        Edge::new(routes.data(self.clone()), self.clone(), requests)
+    /// The front door that a request came through.
+    fn of(request: &Request) -> &Self {
+        let front_door = request.data();
+        front_door.expect("the front door puts itself into every request")
     }
 
     /// The API as an endpoint that always answers.
-    pub fn endpoint(&self) -> impl Endpoint<Output = Response> + 'static {
-        let (api, requests) = self.api();
-        let document = openapi::Document::of(&api);
-        let routes = Route::new()
-            .nest("/", api.into_endpoint())
-            .nest("/problems", problem_pages::routes())
-            .at("/openapi.json", document.json_endpoint())
-            .at("/openapi.yaml", document.yaml_endpoint())
-            .nest("/docs", docs::routes(&document));
-        Edge::new(routes.data(self.clone()), self.clone(), requests)
-    }
-
-    fn api(&self) -> (Api, edge::Requests) {
-        let mut registry = Registry::with_prefix("holdfast");
-        self.service.metrics().register(&mut registry);
-        let requests = edge::Requests::default();
-        requests.register(&mut registry);
-        let api = openapi_service(self.service.clone(), Arc::new(registry));
-        (api, requests)
+    pub fn endpoint(&self, routes: &Routes) -> impl Endpoint<Output = Response> + 'static {
+        Edge::new(routes.0.clone().data(self.clone()), self.clone())
     }
 }
 
 type Api = OpenApiService<(PaymentsApi, BooksApi, OperatorsApi, ProbesApi), ()>;
 
-fn openapi_service(service: Service, registry: Arc<Registry>) -> Api {
-    let apis = (
-        PaymentsApi {
-            service: service.clone(),
-        },
-        BooksApi {
-            service: service.clone(),
-            listeners: Listeners::default(),
-        },
-        OperatorsApi {
-            service: service.clone(),
-        },
-        ProbesApi { service, registry },
-    );
+fn api() -> Api {
+    let apis = (PaymentsApi, BooksApi, OperatorsApi, ProbesApi);
     openapi::describe(OpenApiService::new(
         apis,
         "Holdfast",
@@ -142,9 +145,6 @@ fn openapi_service(service: Service, registry: Arc<Registry>) -> Api {
 }
 
 /// The generated OpenAPI document, as JSON.
-///
-/// Needs a tokio runtime around it: describing the API builds it, over a service that is never used.
-pub fn openapi_json(service: Service) -> String {
-    let api = openapi_service(service, Arc::new(Registry::default()));
-    openapi::Document::of(&api).json()
+pub fn openapi_json() -> String {
+    Document::of(&api()).json()
 }

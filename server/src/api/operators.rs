@@ -1,13 +1,15 @@
 //! The routes for operators: deciding what no machine can, and seeing what was contradicted.
 
 use holdfast_engine::payment::{Payment, PaymentId, Phase, Resolution, State};
-use holdfast_engine::service::{ResolveError, Service};
+use holdfast_engine::service::ResolveError;
 use poem::Request;
 use poem::http::StatusCode;
+use poem::web::Data;
 use poem_openapi::OpenApi;
 use poem_openapi::param::{Path, Query};
 use uuid::Uuid;
 
+use super::FrontDoor;
 use super::answers::Answer;
 use super::event_view::{EventPageView, EventView, JournalPageView};
 use super::operations;
@@ -19,9 +21,7 @@ use super::problem::{Kind, Problem};
 use super::resolve_body::{ResolveBody, VersionHeader};
 use super::view::PaymentView;
 
-pub(crate) struct OperatorsApi {
-    pub(super) service: Service,
-}
+pub(crate) struct OperatorsApi;
 
 #[OpenApi(tag = "super::Tag::Operators")]
 impl OperatorsApi {
@@ -39,6 +39,7 @@ impl OperatorsApi {
     )]
     async fn resolve(
         &self,
+        front_door: Data<&FrontDoor>,
         operator: Operator,
         /// The payment's id.
         payment_id: Path<Uuid>,
@@ -53,7 +54,7 @@ impl OperatorsApi {
             evidence: body.evidence,
             operator: operator.name,
         };
-        let resolved = self
+        let resolved = front_door
             .service
             .resolve(&operator.merchant, id, version.0, &resolution)
             .await;
@@ -81,6 +82,7 @@ impl OperatorsApi {
     async fn contradictions(
         &self,
         request: &Request,
+        front_door: Data<&FrontDoor>,
         operator: Operator,
         /// How many events at most.
         #[oai(
@@ -94,7 +96,7 @@ impl OperatorsApi {
         only_known_parameters(request, &["limit", "cursor"])?;
         let limit = page_size(limit.0);
         let after = cursor.0.unwrap_or(0);
-        let found = self
+        let found = front_door
             .service
             .contradictions(&operator.merchant, after, limit + 1)
             .await;
@@ -120,6 +122,7 @@ impl OperatorsApi {
     async fn journal(
         &self,
         request: &Request,
+        front_door: Data<&FrontDoor>,
         operator: Operator,
         /// Only entries after this sequence; 0 for all.
         #[oai(default)]
@@ -132,7 +135,7 @@ impl OperatorsApi {
         limit: Query<u32>,
     ) -> poem::Result<Answer<operations::Journal>> {
         only_known_parameters(request, &["after", "limit"])?;
-        let page = self
+        let page = front_door
             .service
             .feed(&operator.merchant, after.0, page_size(limit.0))
             .await

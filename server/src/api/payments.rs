@@ -4,15 +4,17 @@ use std::sync::Arc;
 
 use holdfast_engine::ledger::LedgerError;
 use holdfast_engine::payment::{IdempotencyKey, Payment, PaymentId, PaymentKey, State};
-use holdfast_engine::service::{CancelError, CreateError, Created, Service};
+use holdfast_engine::service::{CancelError, CreateError, Created};
 use holdfast_engine::store::Query as StoreQuery;
 use poem::http::{HeaderName, HeaderValue, StatusCode, header};
+use poem::web::Data;
 use poem::{Body, Request, Response};
 use poem_openapi::OpenApi;
 use poem_openapi::param::{Path, Query};
 use serde::Serialize;
 use uuid::Uuid;
 
+use super::FrontDoor;
 use super::answers::Answer;
 use super::create_body::CreateBody;
 use super::event_view::{EventPageView, EventView};
@@ -34,9 +36,7 @@ const RETRY_AFTER_S: u32 = 1;
 const LIMIT_MAX: u32 = 100;
 const LIMIT_DEFAULT: u32 = 20;
 
-pub(crate) struct PaymentsApi {
-    pub(super) service: Service,
-}
+pub(crate) struct PaymentsApi;
 
 #[OpenApi(tag = "super::Tag::Payments")]
 impl PaymentsApi {
@@ -48,6 +48,7 @@ impl PaymentsApi {
     #[oai(path = "/v1/payments", method = "post", operation_id = "createPayment")]
     async fn create(
         &self,
+        front_door: Data<&FrontDoor>,
         principal: Principal,
         /// Names the intent to pay; the same for every retry of it. 1 to 255 visible ASCII
         /// characters, quoted as a structured-field string or bare; both forms are the same key.
@@ -67,7 +68,7 @@ impl PaymentsApi {
         let PreferHeader(preferences) = prefer;
         let response = match body.0 {
             Ok(request) => {
-                let created = self
+                let created = front_door
                     .service
                     .create(key, request, preferences.options())
                     .await;
@@ -76,7 +77,7 @@ impl PaymentsApi {
                     Err(error) => render_create_error(error),
                 }
             }
-            Err(problem) => self.refuse_body(&key, problem).await,
+            Err(problem) => refuse_body(&front_door, &key, problem).await,
         };
         with_preferences(response, &preferences).into()
     }
@@ -116,7 +117,11 @@ impl PaymentsApi {
             before,
             limit: page_size(limit.0),
         };
-        let page = self.service.list(&query).await.map_err(Problem::from)?;
+        let page = FrontDoor::of(request)
+            .service
+            .list(&query)
+            .await
+            .map_err(Problem::from)?;
         let view = PaymentPageView {
             data: page.payments.iter().map(PaymentView::of).collect(),
             next_cursor: page.next_before.map(|id| id.to_string()),
@@ -134,12 +139,13 @@ impl PaymentsApi {
     )]
     async fn get(
         &self,
+        front_door: Data<&FrontDoor>,
         principal: Principal,
         /// The payment's id.
         payment_id: Path<Uuid>,
     ) -> poem::Result<Answer<operations::Get>> {
         let id = PaymentId::from_uuid(payment_id.0);
-        let found = self
+        let found = front_door
             .service
             .find(&principal.0, id)
             .await
@@ -159,6 +165,7 @@ impl PaymentsApi {
     async fn events(
         &self,
         request: &Request,
+        front_door: Data<&FrontDoor>,
         principal: Principal,
         /// The payment's id.
         payment_id: Path<Uuid>,
@@ -173,7 +180,7 @@ impl PaymentsApi {
     ) -> poem::Result<Answer<operations::Events>> {
         only_known_parameters(request, &["limit", "cursor"])?;
         let id = PaymentId::from_uuid(payment_id.0);
-        let found = self
+        let found = front_door
             .service
             .entries(&principal.0, id)
             .await
@@ -209,12 +216,13 @@ impl PaymentsApi {
     )]
     async fn cancel(
         &self,
+        front_door: Data<&FrontDoor>,
         principal: Principal,
         /// The payment's id.
         payment_id: Path<Uuid>,
     ) -> poem::Result<Answer<operations::Cancel>> {
         let id = PaymentId::from_uuid(payment_id.0);
-        match self.service.cancel(&principal.0, id).await {
+        match front_door.service.cancel(&principal.0, id).await {
             Ok(payment) => Ok(json(StatusCode::OK, &PaymentView::of(&payment)).into()),
             Err(CancelError::NotFound) => Err(no_such_payment().into()),
             Err(CancelError::TooLate(payment)) => Err(not_cancellable(&payment).into()),
@@ -223,19 +231,17 @@ impl PaymentsApi {
     }
 }
 
-impl PaymentsApi {
-    /// A body that is no request uses up no key. Whether a new key is safe depends on what the key
-    /// stands for already.
-    async fn refuse_body(&self, key: &PaymentKey, problem: Problem) -> Response {
-        let new_key_safe = match self.service.find_by_key(key).await {
-            Ok(None) => true,
-            Ok(Some(payment)) => matches!(payment.state, State::Failed { .. }),
-            Err(_) => false,
-        };
-        problem
-            .new_key_safe(new_key_safe)
-            .respond(super::PAYMENTS_PATH)
-    }
+/// A body that is no request uses up no key. Whether a new key is safe depends on what the key stands
+/// for already.
+async fn refuse_body(front_door: &FrontDoor, key: &PaymentKey, problem: Problem) -> Response {
+    let new_key_safe = match front_door.service.find_by_key(key).await {
+        Ok(None) => true,
+        Ok(Some(payment)) => matches!(payment.state, State::Failed { .. }),
+        Err(_) => false,
+    };
+    problem
+        .new_key_safe(new_key_safe)
+        .respond(super::PAYMENTS_PATH)
 }
 
 fn default_limit() -> u32 {

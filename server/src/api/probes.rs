@@ -1,21 +1,17 @@
 //! Liveness, readiness and metrics.
 
-use std::sync::Arc;
-
-use holdfast_engine::service::Service;
 use poem::http::{StatusCode, header};
+use poem::web::Data;
 use poem::{Body, Request, Response};
 use poem_openapi::OpenApi;
 use prometheus_client::registry::Registry;
 
+use super::FrontDoor;
 use super::answers::Answer;
 use super::operations;
 use super::problem::Problem;
 
-pub(crate) struct ProbesApi {
-    pub(super) service: Service,
-    pub(super) registry: Arc<Registry>,
-}
+pub(crate) struct ProbesApi;
 
 #[expect(
     clippy::unused_async,
@@ -36,8 +32,11 @@ impl ProbesApi {
     /// Fails while the service shuts down and once its store has stopped. Send traffic elsewhere
     /// while this fails.
     #[oai(path = "/readyz", method = "get", operation_id = "readyz")]
-    async fn readyz(&self) -> poem::Result<Answer<operations::Probe>> {
-        self.service.ready().map_err(Problem::from)?;
+    async fn readyz(
+        &self,
+        front_door: Data<&FrontDoor>,
+    ) -> poem::Result<Answer<operations::Probe>> {
+        front_door.service.ready().map_err(Problem::from)?;
         Ok(text("text/plain; charset=utf-8", "ok\n".to_owned()).into())
     }
 
@@ -45,9 +44,16 @@ impl ProbesApi {
     ///
     /// In the text format that Prometheus scrapes; declared as `OpenMetrics` to clients that accept it.
     #[oai(path = "/metrics", method = "get", operation_id = "metrics")]
-    async fn metrics(&self, request: &Request) -> Answer<operations::AlwaysText> {
+    async fn metrics(
+        &self,
+        front_door: Data<&FrontDoor>,
+        request: &Request,
+    ) -> Answer<operations::AlwaysText> {
+        let mut registry = Registry::with_prefix("holdfast");
+        front_door.service.metrics().register(&mut registry);
+        front_door.requests.register(&mut registry);
         let mut body = String::new();
-        prometheus_client::encoding::text::encode(&mut body, &self.registry)
+        prometheus_client::encoding::text::encode(&mut body, &registry)
             .expect("writing to a string cannot fail");
         let accept = request
             .headers()

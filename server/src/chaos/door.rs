@@ -14,7 +14,17 @@ use poem::{Body, Endpoint};
 use crate::api;
 
 /// Opens the API of a life of the service.
-pub(super) struct RealFrontDoor;
+pub(super) struct RealFrontDoor {
+    routes: api::Routes,
+}
+
+impl RealFrontDoor {
+    pub(super) fn new() -> Self {
+        Self {
+            routes: api::Routes::undocumented(),
+        }
+    }
+}
 
 impl FrontDoor for RealFrontDoor {
     fn open(
@@ -25,7 +35,7 @@ impl FrontDoor for RealFrontDoor {
     ) -> Arc<dyn Door> {
         let front_door = api::FrontDoor::new(service, clock, source);
         Arc::new(RealDoor {
-            endpoint: Arc::new(ToDynEndpoint(front_door.undocumented())),
+            endpoint: Arc::new(ToDynEndpoint(front_door.endpoint(&self.routes))),
         })
     }
 }

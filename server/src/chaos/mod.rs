@@ -164,6 +164,7 @@ pub(crate) fn run(args: &ChaosArgs) -> std::io::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     runner::keep_panics();
+    let front_door = RealFrontDoor::new();
     let setup = args.setup();
     let seeds = if args.seed.is_some() { 1 } else { args.seeds };
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
@@ -171,16 +172,9 @@ pub(crate) fn run(args: &ChaosArgs) -> std::io::Result<ExitCode> {
     let bar = bar(seeds);
     let began = Instant::now();
     let range = setup.seed..setup.seed.saturating_add(seeds);
-    let tally = runner::run_many(
-        &setup,
-        range,
-        args.repeat_every,
-        jobs,
-        &RealFrontDoor,
-        &|| {
-            bar.inc(1);
-        },
-    );
+    let tally = runner::run_many(&setup, range, args.repeat_every, jobs, &front_door, &|| {
+        bar.inc(1);
+    });
     let took = began.elapsed();
     bar.finish_and_clear();
     let scenario = args.scenario;
@@ -200,7 +194,7 @@ pub(crate) fn run(args: &ChaosArgs) -> std::io::Result<ExitCode> {
             seed,
             ..setup.clone()
         };
-        let (outcome, _) = runner::run_one(&setup, &RealFrontDoor, true);
+        let (outcome, _) = runner::run_one(&setup, &front_door, true);
         say::trace(
             path,
             &outcome.map(|outcome| outcome.lines).unwrap_or_default(),
@@ -208,11 +202,11 @@ pub(crate) fn run(args: &ChaosArgs) -> std::io::Result<ExitCode> {
     }
     if let Some(failed) = tally.failures.first() {
         say::failure(failed, &setup);
-        let smallest = runner::smallest(failed, &setup, &RealFrontDoor);
+        let smallest = runner::smallest(failed, &setup, &front_door);
         say::smallest(&smallest);
-        write_report(args, &smallest)?;
+        write_report(args, &smallest, &front_door)?;
     } else if seeds == 1 {
-        write_report(args, &setup)?;
+        write_report(args, &setup, &front_door)?;
     } else if args.report.is_some() {
         say::no_report();
     }
@@ -220,11 +214,15 @@ pub(crate) fn run(args: &ChaosArgs) -> std::io::Result<ExitCode> {
 }
 
 /// Runs a world once more, in words, and writes the page.
-fn write_report(args: &ChaosArgs, setup: &Setup) -> std::io::Result<()> {
+fn write_report(
+    args: &ChaosArgs,
+    setup: &Setup,
+    front_door: &RealFrontDoor,
+) -> std::io::Result<()> {
     let Some(path) = &args.report else {
         return Ok(());
     };
-    let (outcome, wrong) = runner::run_one(setup, &RealFrontDoor, true);
+    let (outcome, wrong) = runner::run_one(setup, front_door, true);
     let lines = outcome.map(|outcome| outcome.lines).unwrap_or_default();
     std::fs::write(path, report::render(setup, wrong.as_ref(), &lines))
 }

@@ -43,11 +43,11 @@ impl World<'_> {
         self.requests_are_answered();
         self.read_books();
         let (lines, _) = self.bank.bank().audit(0, usize::MAX);
-        let frames = self.medium.frames();
         let mut state = self.ground.lock();
         state.auditor.books(&lines);
         state.auditor.sums();
-        state.auditor.frames(&frames);
+        self.medium
+            .read_frames(|_, frames| state.auditor.all_frames(frames));
         drop(state);
         if let Some(life) = &self.life {
             self.take_moments(life);

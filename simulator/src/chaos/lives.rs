@@ -171,10 +171,9 @@ impl World<'_> {
             return;
         }
         {
-            let frames = self.medium.frames();
-            self.medium.read(|content| {
+            self.medium.read_frames(|content, frames| {
                 let mut state = self.ground.lock();
-                state.auditor.reopened(content.journal(), &frames);
+                state.auditor.reopened(content.journal(), frames);
             });
             let mut state = self.ground.lock();
             state.recovering = state

@@ -92,9 +92,10 @@ impl Medium {
         self.lock().commits
     }
 
-    /// The durable frames, byte for byte.
-    pub fn frames(&self) -> Vec<Vec<u8>> {
-        self.lock().frames.clone()
+    /// Looks at what is durable, and at its frames, byte for byte.
+    pub fn read_frames<T>(&self, look: impl FnOnce(&Content, &[Vec<u8>]) -> T) -> T {
+        let state = self.lock();
+        look(&state.content, &state.frames)
     }
 
     /// Writes a frame; returns how many entries it has.

@@ -1,11 +1,11 @@
 //! What became durable, entry by entry.
 
-use holdfast_engine::chain::Digest;
+use holdfast_engine::chain::{Digest, Head};
 use holdfast_engine::payment::{
     BankReference, Cause, FailureReason, JournalEntry, MovementKind, PaymentId, Phase, State,
 };
 
-use super::{Auditor, Failed, Invariant, Known, Standing, Wanted};
+use super::{Auditor, Failed, Invariant, Known, Read, Standing, Wanted};
 use crate::store::read_frame;
 
 impl Auditor {
@@ -233,13 +233,23 @@ impl Auditor {
         {
             self.entry(sequence, entry);
         }
-        self.frames(frames);
+        self.new_frames(frames);
     }
 
-    /// Reads the durable bytes as a stranger would, and follows the chain.
-    pub(in crate::chaos) fn frames(&mut self, frames: &[Vec<u8>]) {
-        let (mut sequence, mut digest) = (0, Digest::GENESIS);
-        for frame in frames {
+    /// Reads all durable bytes once more.
+    pub(in crate::chaos) fn all_frames(&mut self, frames: &[Vec<u8>]) {
+        self.read = Read::default();
+        self.new_frames(frames);
+    }
+
+    /// Reads the durable bytes that were not read yet as a stranger would, and follows the chain.
+    fn new_frames(&mut self, frames: &[Vec<u8>]) {
+        let known = self.read.frames;
+        let Head {
+            mut sequence,
+            mut digest,
+        } = self.read.end;
+        for frame in frames.get(known..).unwrap_or_default() {
             let Some(chunks) = read_frame(sequence + 1, frame) else {
                 let detail = format!("the bytes after entry {sequence} cannot be read");
                 return self.violated(Invariant::AcknowledgedStays, None, detail);
@@ -256,6 +266,10 @@ impl Auditor {
                 }
             }
         }
+        self.read = Read {
+            frames: frames.len(),
+            end: Head { sequence, digest },
+        };
         let (expected, last) = (self.digest, self.sequence);
         self.check(
             digest == expected && sequence == last,

@@ -9,7 +9,7 @@ mod truth;
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use holdfast_engine::chain::Digest;
+use holdfast_engine::chain::{Digest, Head};
 use holdfast_engine::payment::{PaymentId, Phase};
 use serde::Serialize;
 
@@ -234,6 +234,8 @@ pub(in crate::chaos) struct Auditor {
     by_reference: BTreeMap<String, PaymentId>,
     sequence: u64,
     digest: Digest,
+    /// How far the durable bytes were read.
+    read: Read,
     balances: Balances,
     unfinished: usize,
     /// The first violation.
@@ -244,6 +246,13 @@ pub(in crate::chaos) struct Auditor {
     pub(in crate::chaos) now_ms: u64,
     /// Which life of the service it is.
     pub(in crate::chaos) life: u32,
+}
+
+/// How far the durable bytes were read: how many frames, and where the journal stood after them.
+#[derive(Debug, Clone, Copy, Default)]
+struct Read {
+    frames: usize,
+    end: Head,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -270,6 +279,7 @@ impl Auditor {
             by_reference: BTreeMap::new(),
             sequence: 0,
             digest: Digest::GENESIS,
+            read: Read::default(),
             balances: BTreeMap::new(),
             unfinished: 0,
             violation: None,
