@@ -73,6 +73,26 @@ async fn not_found_is_as_old_as_the_question() {
     );
 }
 
+/// The grace is counted from the mark: a request that leaves long after it might arrive after the proof that
+/// it never did.
+#[tokio::test(start_paused = true)]
+async fn an_attempt_whose_mark_took_long_to_become_durable_is_not_sent() {
+    let bank = ScriptedBank::new(Capability::InquiryOnly { grace_ms: 2_000 });
+    let store = SimulatedStore::default();
+    store.set_sync_ms(1_001);
+    let world = world_with(bank, store, small_budgets());
+    let created = world.pay("k", wait(60)).await.unwrap();
+    let State::Failed { reason, .. } = &created.payment.state else {
+        panic!("{:?}", created.payment);
+    };
+    assert_eq!(*reason, FailureReason::NotSent);
+    assert_eq!(world.bank.counts(), (0, 0), "the bank never heard of it");
+    // With half the grace left it is.
+    world.store.set_sync_ms(1_000);
+    assert_eq!(world.settles("other").await.attempts, 1);
+    assert_eq!(world.bank.counts(), (1, 0));
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_inquiry_only_bank_is_asked_and_not_found_counts_only_after_the_grace() {
     let grace_ms = 60_000;

@@ -14,8 +14,9 @@ pub enum Capability {
     Keyed {
         /// How long the bank remembers, in milliseconds.
         window_ms: u64,
-        /// How long a request may be under way, in milliseconds: an attempt is sent only if it must
-        /// arrive while the bank remembers, and "not found" proves nothing before it has passed.
+        /// How long after its mark a request may reach the bank, in milliseconds, 0 if no request
+        /// outlives its call: an attempt is sent only if it must arrive while the bank remembers, and
+        /// "not found" proves nothing before it has passed.
         grace_ms: u64,
     },
     /// No deduplication, but the bank can be asked by our reference.

@@ -281,6 +281,11 @@ impl Drive {
 
     /// Sends the one attempt that `clearance` allows and records how it ended.
     async fn call(&self, payment: &Payment, clearance: Clearance) -> Result<(), Pause> {
+        if self.left_too_late(payment) {
+            drop(clearance);
+            let next_at = self.after_wait(payment, payment.attempts, 0);
+            return self.record(payment, Event::NotSent { next_at }).await;
+        }
         let (permit, turn) = clearance;
         let outcome = self.inner.charge(permit, turn).await;
         self.called_at_ms.store(self.age_ms(), Ordering::Relaxed);
@@ -301,6 +306,18 @@ impl Drive {
             },
         };
         self.record(payment, event).await
+    }
+
+    /// Whether it took so long to make the attempt's mark durable that the request might arrive after the
+    /// grace, which is counted from the mark: half of it is for the disk, half for the way.
+    fn left_too_late(&self, payment: &Payment) -> bool {
+        let State::BankCalled(called) = &payment.state else {
+            return false;
+        };
+        let waited_ms = self.now_at_least().ms_since(called.last_called_at);
+        let grace_ms = self.inner.bank.capability().grace_ms();
+        // Without a grace no request outlives its call.
+        grace_ms.is_some_and(|grace_ms| grace_ms > 0 && waited_ms > grace_ms / 2)
     }
 
     /// Asks the bank what became of our reference and records the answer.

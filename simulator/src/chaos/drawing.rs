@@ -95,17 +95,13 @@ impl Plan {
     /// "Not found" proves nothing for as long as a request can be on its way or hidden.
     pub(super) fn settle_grace(&mut self) {
         let FaultProfile {
-            latency_ms,
             late,
             inquiry_not_found,
-            slow,
             ..
         } = &self.bank;
-        self.grace_ms = latency_ms.max()
-            + late.ms.max()
-            + inquiry_not_found.ms.max()
-            + slow.ms.max()
-            + SET_BACK_MS_MAX;
+        let under_way_ms = late.ms.max() + inquiry_not_found.ms.max();
+        // Half of the grace is for the mark to become durable.
+        self.grace_ms = 2 * (under_way_ms + 1);
     }
 }
 
