@@ -13,7 +13,7 @@ use holdfast_engine::payment::{
     BankTransactionId, Capability, Cause, Decision, EvidenceText, FailureReason, MovementKind,
     OperatorName, Payment, Phase, Resolution, ResolvedOutcome, State,
 };
-use holdfast_engine::service::ResolveError;
+use holdfast_engine::service::{ResolveError, ServiceOptions};
 use holdfast_simulator::SimulatedStore;
 use holdfast_tests::scripted::{
     KEYED, ScriptedBank, World, confirmed, phase, small_budgets, wait, world, world_with,
@@ -167,6 +167,29 @@ async fn a_resolution_between_two_inquiries_ends_the_flight_and_answers_who_wait
         at.elapsed() < Duration::from_millis(10),
         "at once, not at the next inquiry"
     );
+}
+
+/// The flight takes the decision up only when its inquiry has ended; nobody who asks meanwhile is told less.
+#[tokio::test(start_paused = true)]
+async fn a_resolution_during_an_inquiry_is_shown_to_whoever_asks_next() {
+    let bank = ScriptedBank::new(Capability::InquiryOnly {
+        grace_ms: 3_600_000,
+    })
+    .charges([ChargeOutcome::Unknown])
+    .inquiry_latency_s(5);
+    // The cache, which may forget at any time, has forgotten.
+    let options = ServiceOptions {
+        cache_bytes: 0,
+        ..ServiceOptions::default()
+    };
+    let world = world_with(bank, SimulatedStore::default(), options);
+    let standing = world.pay("k", wait(2)).await.unwrap().payment;
+    assert_eq!(phase(&standing), Some(Phase::Unknown));
+    assert_eq!(world.bank.counts(), (1, 1), "an inquiry is under way");
+    let resolved = resolve(&world, &standing, &settled("b_1")).await.unwrap();
+    assert_eq!(world.pay("k", wait(0)).await.unwrap().payment, resolved);
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    assert_eq!(world.pay("k", wait(0)).await.unwrap().payment, resolved);
 }
 
 #[tokio::test(start_paused = true)]
