@@ -313,6 +313,33 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn calls_at_once_count_as_well_as_calls_in_a_row() {
+        let breaker = breaker();
+        let mut at_once = Vec::new();
+        for _ in 0..3 {
+            at_once.push(breaker.pass().await);
+        }
+        for pass in at_once {
+            assert!(!breaker.is_open());
+            pass.failed();
+        }
+        assert!(breaker.is_open());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn while_a_probe_is_under_way_a_call_from_before_changes_nothing() {
+        let breaker = breaker();
+        let left_over = breaker.pass().await;
+        open(&breaker).await;
+        let probe = breaker.pass().await;
+        left_over.failed();
+        tokio::time::sleep(Duration::from_mins(1)).await;
+        assert!(breaker.try_pass().is_none(), "the probe is under way still");
+        probe.answered();
+        assert!(!breaker.is_open());
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn time_outs_left_over_from_before_do_not_open_it_again() {
         let breaker = breaker();
         let mut left_over = Vec::new();

@@ -195,6 +195,7 @@ fn run(entries: &[JournalEntry]) -> Result<Replay, ReplayError> {
 
 #[test]
 fn an_account_that_is_full_refuses_the_hold_and_what_was_held_can_still_be_posted() {
+    assert_eq!(SIDE_MAX, 9_007_199_254_740_991, "2^53 - 1");
     let movement = |kind, amount| Movement::of(kind, &request(amount, "a", "b", "EUR"));
     let near = Balance {
         credits_posted: SIDE_MAX - 100,

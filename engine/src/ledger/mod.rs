@@ -71,11 +71,6 @@ enum Side {
 }
 
 impl Balance {
-    /// Whether nothing ever moved here.
-    pub fn is_untouched(self) -> bool {
-        self == Self::default()
-    }
-
     fn side(&mut self, side: Side) -> (&mut u64, &mut u64) {
         match side {
             Side::Debit => (&mut self.debits_pending, &mut self.debits_posted),
