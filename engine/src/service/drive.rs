@@ -13,7 +13,7 @@ use tokio_retry::RetryIf;
 
 use super::Inner;
 use super::calls::Turn;
-use super::flight::Pilot;
+use super::flight::{Pilot, Refusal};
 use crate::bank::{ChargeOutcome, InquiryOutcome};
 use crate::payment::{
     BankCalled, Event, Evidence, Interruption, NextStep, Payment, PaymentRequest, Phase, State,
@@ -62,6 +62,10 @@ pub(super) async fn fly(inner: Arc<Inner>, pilot: Pilot, request: Option<Arc<Pay
             let payment = Arc::new(payment);
             pilot.flight.publish(payment.clone());
             (payment, None)
+        }
+        (None, Some(_)) if !inner.store.has_room() => {
+            pilot.flight.publish_refused(Refusal::Disk);
+            return;
         }
         (None, Some(request)) => match admit(&inner, &pilot, request).await {
             Some(admitted) => admitted,
@@ -117,7 +121,7 @@ async fn admit(
             Some((payment, permit.zip(turn)))
         }
         Committed::Refused(full) => {
-            pilot.flight.publish_refused(full);
+            pilot.flight.publish_refused(Refusal::Accounts(full));
             None
         }
         // Another writer (a replica, say) was first with this key.

@@ -36,6 +36,12 @@ pub enum Unavailable {
     /// The service is shutting down.
     #[error("the service is shutting down")]
     Draining,
+    /// The disk is almost full; what is left is for payments under way.
+    #[error(
+        "the disk is almost full, so only what is known already is answered; it goes on by itself once \
+         there is room"
+    )]
+    NoRoom,
     /// The store failed.
     #[error("the store has stopped after a failure; the service must be restarted")]
     Stopped,

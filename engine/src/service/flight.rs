@@ -17,10 +17,19 @@ pub(super) struct Stage {
     pub(super) payment: Option<Arc<Payment>>,
     /// Whether this flight admitted it, rather than found it in the store.
     pub(super) admitted_here: bool,
-    /// Why the payment was not taken in, if its accounts had no room.
-    pub(super) refused: Option<LedgerError>,
+    /// Why the payment was not taken in, if it was not.
+    pub(super) refused: Option<Refusal>,
     /// Whether the flight is over. The payment may be unfinished then: parked, or in review.
     pub(super) ended: bool,
+}
+
+/// Why a payment was not taken in. Nothing of it was stored.
+#[derive(Debug, Clone)]
+pub(super) enum Refusal {
+    /// Its accounts have no room.
+    Accounts(LedgerError),
+    /// The disk has none.
+    Disk,
 }
 
 /// The effort for one key.
@@ -85,8 +94,8 @@ impl Flight {
     }
 
     /// Tells everyone who joined that the payment was not taken in.
-    pub(super) fn publish_refused(&self, full: LedgerError) {
-        self.say(|stage| stage.refused = Some(full));
+    pub(super) fn publish_refused(&self, why: Refusal) {
+        self.say(|stage| stage.refused = Some(why));
     }
 
     /// As [`Self::publish`], for the payment that this flight itself admitted.

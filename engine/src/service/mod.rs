@@ -35,7 +35,7 @@ use crate::store::{Page, Query, Store, StoreError, Write};
 pub use books::FeedPage;
 use cache::Cache;
 pub use errors::{CancelError, CreateError, Unavailable};
-use flight::{Boarding, Flight, Flights};
+use flight::{Boarding, Flight, Flights, Refusal};
 pub use options::ServiceOptions;
 pub use resolve::ResolveError;
 
@@ -164,13 +164,16 @@ impl Service {
     /// Whether new payments are taken in.
     ///
     /// # Errors
-    /// When the service drains or the store has failed.
+    /// When the service drains, the store has failed, or its disk is almost full.
     pub fn ready(&self) -> Result<(), Unavailable> {
         if self.inner.failure.is_set() {
             return Err(Unavailable::Stopped);
         }
         if self.inner.parking.is_cancelled() {
             return Err(Unavailable::Draining);
+        }
+        if !self.inner.store.has_room() {
+            return Err(Unavailable::NoRoom);
         }
         Ok(())
     }
@@ -204,8 +207,10 @@ impl Service {
         let stage = flight
             .said(|stage| stage.payment.is_some() || stage.refused.is_some() || stage.ended)
             .await;
-        if let Some(full) = stage.refused {
-            return Err(CreateError::AccountFull(full));
+        match stage.refused {
+            None => {}
+            Some(Refusal::Accounts(full)) => return Err(CreateError::AccountFull(full)),
+            Some(Refusal::Disk) => return Err(Unavailable::NoRoom.into()),
         }
         let payment = stage.payment.ok_or(Unavailable::Stopped)?;
         same_request(&payment, &request)?;

@@ -166,6 +166,10 @@ pub trait Store: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<(u64, JournalEntry)>, StoreError>;
 
+    /// Whether there is room for new payments beside what those under way may still write. While there is
+    /// not, admissions are not to be committed; everything else is.
+    fn has_room(&self) -> bool;
+
     /// The sequence of the last durable journal entry, as it grows; 0 when there is none.
     fn appended(&self) -> watch::Receiver<u64>;
 

@@ -147,6 +147,10 @@ impl Store for SabotagedStore {
         self.store.journal(after, limit).await
     }
 
+    fn has_room(&self) -> bool {
+        self.store.has_room()
+    }
+
     fn appended(&self) -> watch::Receiver<u64> {
         self.store.appended()
     }

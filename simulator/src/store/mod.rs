@@ -71,6 +71,7 @@ pub struct SimulatedStore {
     committing: tokio::sync::Mutex<()>,
     sync_ms: AtomicU64,
     fail_next_sync: AtomicBool,
+    full: AtomicBool,
     poisoned: AtomicBool,
     closed: AtomicBool,
     appended: watch::Sender<u64>,
@@ -102,6 +103,11 @@ impl SimulatedStore {
     /// Makes the next commit fail at its sync; what it wrote is lost.
     pub fn fail_next_sync(&self) {
         self.fail_next_sync.store(true, Ordering::SeqCst);
+    }
+
+    /// Says whether there is room for new payments.
+    pub fn set_full(&self, full: bool) {
+        self.full.store(full, Ordering::SeqCst);
     }
 
     /// How many batches were made durable.
@@ -272,6 +278,10 @@ impl Store for SimulatedStore {
         Ok(self
             .medium
             .read(|content| content.journal_after(after, limit)))
+    }
+
+    fn has_room(&self) -> bool {
+        !self.full.load(Ordering::SeqCst)
     }
 
     fn appended(&self) -> watch::Receiver<u64> {

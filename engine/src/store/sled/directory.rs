@@ -13,6 +13,7 @@ use tokio::sync::watch;
 
 use super::batch::{self, Replay};
 use super::format::STORE_FORMAT;
+use super::room::Room;
 use super::{Inner, SledOptions, Writer, migrate};
 use crate::store::StoreError;
 
@@ -327,8 +328,8 @@ fn assemble(database: sled::Db, store: &Path, lock: File) -> Result<Inner, OpenP
         accounts,
         contradictions,
         meta,
+        room: Room::around(lock),
         log,
-        _lock: lock,
         writer: Mutex::new(Writer {
             head,
             next_batch: 1,

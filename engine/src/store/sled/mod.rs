@@ -12,6 +12,7 @@ mod journal;
 mod migrate;
 pub mod offline;
 mod read;
+mod room;
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -65,8 +66,8 @@ struct Inner {
     meta: sled::Tree,
     /// Our own handle of sled's log: `sync_data` on it is what makes a batch durable.
     log: File,
-    /// Held locked for the life of the store.
-    _lock: File,
+    /// On the directory's lock, which is held for the life of the store.
+    room: room::Room,
     writer: Mutex<Writer>,
     /// Durable unfinished payments; see [`batch`] for how it is kept without an index write each.
     live: Mutex<BTreeMap<PaymentId, Live>>,
@@ -279,6 +280,10 @@ impl Store for SledStore {
         let entries = self.inner.journal(after, limit)?;
         self.barrier().await?;
         Ok(entries)
+    }
+
+    fn has_room(&self) -> bool {
+        self.inner.room.is_left()
     }
 
     fn appended(&self) -> watch::Receiver<u64> {
