@@ -2,17 +2,25 @@
 
 pub mod bank_books;
 mod client;
+#[cfg(target_os = "linux")]
+mod disk;
 mod gateway;
+mod hammer;
 mod lives;
 mod naive;
 mod process;
 pub mod sample;
 pub mod scripted;
 mod tcp_proxy;
+mod told;
 
 pub use client::{Answer, Client, NoAnswer};
+#[cfg(target_os = "linux")]
+pub use disk::{Disk, PowerLoss};
 pub use gateway::Gateway;
+pub use hammer::{hammer, scatter};
 pub use lives::Lives;
 pub use naive::NaiveService;
 pub use process::{Server, holdfast, need_tool};
 pub use tcp_proxy::{Loss, TcpProxy};
+pub use told::Told;

@@ -1,0 +1,44 @@
+//! Clients that pay under keys of their own and of each other, until nobody answers.
+
+use std::sync::{Mutex, PoisonError};
+
+use crate::sample::BODY;
+use crate::{Client, Told};
+
+/// Numbers that look random and follow from their place (the finaliser of `SplitMix64`).
+pub const fn scatter(n: u64) -> u64 {
+    let mut z = n.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+/// One client of one life of the service: new keys, duplicates of its neighbours' keys, and retries of old
+/// ones, until the process is gone.
+pub async fn hammer(http: &Client, told: &Mutex<Told>, life: u64, client: u64) {
+    for n in 0.. {
+        let dice = scatter(life << 32 | client << 24 | n);
+        let key = match dice % 4 {
+            // Shared by all clients of this life: concurrent duplicates.
+            0 | 1 => format!("shared-{life}-{n}"),
+            // From an earlier life: a late retry.
+            2 if life > 0 => format!("shared-{}-{}", dice / 8 % life, dice / 1024 % 20),
+            _ => format!("own-{life}-{client}-{n}"),
+        };
+        // Some do not wait for the end.
+        let wait = if (dice / 4).is_multiple_of(8) {
+            "wait=0"
+        } else {
+            "wait=10"
+        };
+        lock(told).send(&key);
+        let Ok(answer) = http.pay_with(&key, BODY, &[("prefer", wait)]).await else {
+            return;
+        };
+        lock(told).hear(&key, answer);
+    }
+}
+
+fn lock(told: &Mutex<Told>) -> std::sync::MutexGuard<'_, Told> {
+    told.lock().unwrap_or_else(PoisonError::into_inner)
+}
