@@ -1,5 +1,5 @@
-//! `kill -9` at many moments, under load of unique and duplicate keys: no acknowledged answer
-//! changes, and each key is charged exactly once.
+//! `kill -9` at many moments, after SIGSTOP and SIGCONT too, under load of unique and duplicate keys: no
+//! acknowledged answer changes, and each key is charged exactly once.
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -12,6 +12,8 @@ use http::StatusCode;
 /// Lives of the service; each ends with a kill. `HOLDFAST_TEST_KILLS` sets another number.
 const KILLS: u64 = 25;
 const CLIENTS: u64 = 16;
+/// Apart from the draws of the kills.
+const STOPS: u64 = 1 << 40;
 
 #[tokio::test]
 async fn acknowledged_answers_outlive_kill_9_and_each_key_is_charged_once() {
@@ -28,9 +30,23 @@ async fn acknowledged_answers_outlive_kill_9_and_each_key_is_charged_once() {
         let load = join_all((0..CLIENTS).map(|client| hammer(&http, &told, life, client)));
         // The kill falls anywhere from the first milliseconds, when recovery still runs, to well
         // into the load.
-        let moment = Duration::from_millis(scatter(life) % 160);
-        let _ = tokio::time::timeout(moment, load).await;
+        let mut load = std::pin::pin!(load);
+        let mut run_for = async |dice: u64| {
+            let _ = tokio::time::timeout(Duration::from_millis(dice % 160), &mut load).await;
+        };
+        run_for(scatter(life)).await;
+        // Some are stopped before, and of those some go on for a while.
+        let dice = scatter(life + STOPS);
+        if dice.is_multiple_of(3) {
+            server.signal("STOP");
+            run_for(dice / 3 % 50).await;
+            if (dice / 256).is_multiple_of(2) {
+                server.signal("CONT");
+                run_for(dice / 512).await;
+            }
+        }
         server.kill();
+        assert_eq!(told.lock().unwrap().wrong(), None, "life {life}");
     }
 
     let server = Server::start(data.path(), &arguments);
