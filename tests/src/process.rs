@@ -82,6 +82,22 @@ impl Server {
         Self::start_under(&[], data, arguments)
     }
 
+    /// As [`Self::start`], where it may refuse: says with which exit code, and what it said.
+    ///
+    /// # Errors
+    /// When it ended before it listened.
+    ///
+    /// # Panics
+    /// When the path of the data is no text.
+    pub fn try_start(data: &Path, arguments: &[&str]) -> Result<Self, (Option<i32>, String)> {
+        let mut serve = vec!["serve", "--listen", "127.0.0.1:0", "--data"];
+        let data = data.to_str().expect("the path of a test is text");
+        serve.push(data);
+        serve.extend(arguments);
+        let serve: Vec<&OsStr> = serve.into_iter().map(OsStr::new).collect();
+        Self::try_spawn(&[], &[], &serve)
+    }
+
     /// As [`Self::start`], run by another program, such as strace.
     pub fn start_under(wrapper: &[&str], data: &Path, arguments: &[&str]) -> Self {
         let mut serve: Vec<&OsStr> = ["serve", "--listen", "127.0.0.1:0", "--data"]
@@ -117,6 +133,16 @@ impl Server {
     /// # Panics
     /// When the server does not come up.
     fn spawn(wrapper: &[&str], environment: &[(&str, &str)], arguments: &[&OsStr]) -> Self {
+        Self::try_spawn(wrapper, environment, arguments).unwrap_or_else(|(code, said)| {
+            panic!("the server did not come up ({code:?}); it said: {said}")
+        })
+    }
+
+    fn try_spawn(
+        wrapper: &[&str],
+        environment: &[(&str, &str)],
+        arguments: &[&OsStr],
+    ) -> Result<Self, (Option<i32>, String)> {
         let binary = holdfast();
         let mut command = match wrapper {
             [] => Command::new(&binary),
@@ -149,22 +175,27 @@ impl Server {
                 }
             }
         });
-        let Ok(address) = listening.recv_timeout(START_PATIENCE) else {
-            let _ = child.kill();
-            let said = stderr.join().unwrap_or_default();
-            panic!("the server did not come up; it said: {said}");
+        let address = match listening.recv_timeout(START_PATIENCE) {
+            Ok(address) => address,
+            Err(why) => {
+                if why == mpsc::RecvTimeoutError::Timeout {
+                    let _ = child.kill();
+                }
+                let ended = child.wait().expect("the server can be waited for");
+                return Err((ended.code(), stderr.join().unwrap_or_default()));
+            }
         };
         let pid = if wrapper.is_empty() {
             child.id()
         } else {
             child_of(child.id())
         };
-        Self {
+        Ok(Self {
             child,
             pid,
             address,
             stderr,
-        }
+        })
     }
 
     /// The process that runs it.

@@ -79,9 +79,13 @@ impl Stage {
     }
 
     fn start(&self) -> Server {
+        self.try_start().unwrap()
+    }
+
+    fn try_start(&self) -> Result<Server, String> {
         let arguments = self.arguments();
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-        Server::start(&self.data, &arguments)
+        Server::try_start(&self.data, &arguments).map_err(|(_, said)| said)
     }
 
     /// What of the unsynced survives, this time.
@@ -206,7 +210,8 @@ fn verify(data: &Path) {
 /// The power goes while clients pay, and everyone is told the same again; or not.
 async fn work_and_replay(stage: &mut Stage, n: u64, within_ms: u64) -> Result<(), String> {
     stage.lose_power_at_work(n, within_ms).await;
-    let server = stage.start();
+    // It may notice by itself.
+    let server = stage.try_start()?;
     stage.replay_all(&server).await;
     server.kill();
     stage.wrong().map_or(Ok(()), Err)

@@ -105,7 +105,12 @@ impl Inner {
             }
             Ok(applied)
         });
-        let applied = synced.inspect_err(|_| self.poison())?;
+        let noted = synced.and_then(|applied| {
+            let noted = writer.witness.note(applied.head);
+            noted.map_err(|error| StoreError::Sync(Box::new(error)))?;
+            Ok(applied)
+        });
+        let applied = noted.inspect_err(|_| self.poison())?;
 
         // Durable from here on: now it may be known.
         writer.head = applied.head;

@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use super::batch::{self, Replay};
 use super::format::STORE_FORMAT;
 use super::room::Room;
+use super::witness::{self, WITNESS, Witness};
 use super::{Inner, SledOptions, Writer, migrate};
 use crate::store::StoreError;
 
@@ -86,6 +87,19 @@ pub enum OpenProblem {
          damaged one for inspection"
     )]
     Database(#[source] sled::Error),
+    /// The journal ends before what is known to have been durable.
+    #[error(
+        "its journal ends at entry {found}, but entry {noted} was durable: the database has lost payments that \
+         were acknowledged, and their retries would be charged again. Restore the directory from a \
+         backup, and let the bank's books say what came after it; keep the damaged one for inspection. If \
+         this directory is an older copy that you put here on purpose, remove {WITNESS:?}"
+    )]
+    Lost {
+        /// The last entry known to have been durable.
+        noted: u64,
+        /// The last entry there is.
+        found: u64,
+    },
     /// The content is damaged.
     #[error(
         "its content is damaged ({0}). Restore the directory from a backup; keep the damaged one \
@@ -133,14 +147,16 @@ fn open_in(options: &SledOptions) -> Result<Inner, OpenProblem> {
     let lock = take_lock(data)?;
     let store = data.join(STORE);
     if !store.exists() {
+        refuse_lost(data)?;
         refuse_foreign(data)?;
         create(options, data)?;
     }
+    let witness = Witness::open(data).map_err(io("opening the note of the journal's end"))?;
     // At every start, for the last one may have ended between a rename and its sync.
     sync_names(data)?;
     let database = open_database(options, &store)?;
     check_format(&database)?;
-    assemble(database, &store, lock)
+    assemble(database, &store, lock, witness)
 }
 
 pub(super) fn take_lock(data: &Path) -> Result<File, OpenProblem> {
@@ -160,6 +176,18 @@ pub(super) fn take_lock(data: &Path) -> Result<File, OpenProblem> {
     }
 }
 
+/// A directory whose store is gone is not an empty one.
+fn refuse_lost(data: &Path) -> Result<(), OpenProblem> {
+    let noted = witness::noted_in(data).map_err(io("reading the note of the journal's end"))?;
+    match noted {
+        Some(head) if head.sequence > 0 => Err(OpenProblem::Lost {
+            noted: head.sequence,
+            found: 0,
+        }),
+        _ => Ok(()),
+    }
+}
+
 /// A directory with other things in it is more likely a slip of the hand than a wish for a new
 /// store beside them.
 fn refuse_foreign(data: &Path) -> Result<(), OpenProblem> {
@@ -168,7 +196,9 @@ fn refuse_foreign(data: &Path) -> Result<(), OpenProblem> {
         if name == STORE_IN_IMPORT {
             return Err(OpenProblem::UnfinishedImport);
         }
-        let ours = [LOCK, STORE_IN_CREATION].iter().any(|known| name == *known)
+        let ours = [LOCK, STORE_IN_CREATION, WITNESS]
+            .iter()
+            .any(|known| name == *known)
             || name.to_string_lossy().starts_with("simulated-bank");
         if !ours {
             return Err(OpenProblem::Foreign {
@@ -296,7 +326,12 @@ pub(super) fn format_of(database: &sled::Db) -> Result<u32, OpenProblem> {
     }
 }
 
-fn assemble(database: sled::Db, store: &Path, lock: File) -> Result<Inner, OpenProblem> {
+fn assemble(
+    database: sled::Db,
+    store: &Path,
+    lock: File,
+    mut witness: Witness,
+) -> Result<Inner, OpenProblem> {
     let tree = |name: &str| database.open_tree(name).map_err(OpenProblem::Database);
     let payments = tree("payments")?;
     let ids = tree("ids")?;
@@ -319,6 +354,16 @@ fn assemble(database: sled::Db, store: &Path, lock: File) -> Result<Inner, OpenP
     // What the last life wrote but did not sync may be shown from now on: sync it first.
     database.flush().map_err(OpenProblem::Database)?;
     log.sync_all().map_err(io("syncing the database's log"))?;
+    let noted = witness.noted();
+    if head.sequence < noted.sequence || (head.sequence == noted.sequence && head != noted) {
+        return Err(OpenProblem::Lost {
+            noted: noted.sequence,
+            found: head.sequence,
+        });
+    }
+    witness
+        .note_now(head)
+        .map_err(io("noting the journal's end"))?;
     Ok(Inner {
         database,
         payments,
@@ -334,6 +379,7 @@ fn assemble(database: sled::Db, store: &Path, lock: File) -> Result<Inner, OpenP
             head,
             next_batch: 1,
             low_water,
+            witness,
         }),
         live: Mutex::new(live),
         visible: AtomicU64::new(0),

@@ -13,6 +13,7 @@ mod migrate;
 pub mod offline;
 mod read;
 mod room;
+mod witness;
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -87,6 +88,7 @@ struct Writer {
     next_batch: u64,
     /// Every payment admitted before this sequence is finished or stands in `unfinished`.
     low_water: u64,
+    witness: witness::Witness,
 }
 
 /// An unfinished payment.
@@ -313,10 +315,13 @@ impl Store for SledStore {
     async fn close(&self) -> Result<(), StoreError> {
         let inner = self.inner.clone();
         let closed = tokio::task::spawn_blocking(move || {
-            let _writer = inner.writer.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut writer = inner.writer.lock().unwrap_or_else(PoisonError::into_inner);
             inner.ensure_usable()?;
             inner.closed.store(true, Ordering::SeqCst);
-            inner.sync()
+            inner.sync()?;
+            let head = writer.head;
+            let noted = writer.witness.note_now(head);
+            noted.map_err(|error| StoreError::Sync(Box::new(error)))
         });
         closed
             .await

@@ -15,6 +15,7 @@ use crate::store::sled::batch::CHAIN_HEAD_KEY;
 use crate::store::sled::directory::{self, LOCK, OpenProblem, STORE};
 use crate::store::sled::format;
 use crate::store::sled::read::{decode_chunk, missing, printable, read};
+use crate::store::sled::witness;
 use crate::{chain, store::SledOptions};
 
 /// Memory for the copy's pages, in bytes.
@@ -65,6 +66,8 @@ pub enum SnapshotError {
 pub struct Snapshot {
     pub(super) trees: Trees,
     pub(super) tree_names: Vec<String>,
+    /// The end of the journal that was noted beside the store.
+    pub(super) noted: chain::Head,
     _database: sled::Db,
     _copy: tempfile::TempDir,
     /// Keeps a service from starting on the original while it is copied and looked at.
@@ -112,7 +115,9 @@ impl Snapshot {
             return Err(SnapshotError::OldFormat { found });
         }
         let names = database.tree_names();
+        let noted = witness::noted_in(data).ok().flatten();
         Ok(Self {
+            noted: noted.unwrap_or_default(),
             trees: Trees::open(&database).map_err(SnapshotError::Open)?,
             tree_names: names.iter().map(|name| printable(name)).collect(),
             _database: database,

@@ -64,6 +64,8 @@ pub struct Report {
 
 const DAMAGED: &str = "The bytes are not what was written: the disk or something else changed them. \
      Restore from an export, or start on a copy.";
+const LOST: &str =
+    "The newest payments are gone: their retries would be taken for new ones and charged again.";
 const REWRITTEN: &str = "The journal is not the one that was written: an entry before this point was \
      changed, taken out or put in.";
 const RECORD_WRONG: &str = "What clients are told of this payment is not what its history says.";
@@ -113,6 +115,11 @@ pub fn verify(
         }
     }
     verifier.trees(snapshot.head().map_or(0, |head| head.sequence));
+    let (noted, found) = (snapshot.noted.sequence, verifier.report.head.sequence);
+    if found < noted {
+        let problem = format!("the journal ends at entry {found}, and this one was durable");
+        verifier.find("journal", noted.to_string(), problem, LOST);
+    }
     verifier.report
 }
 

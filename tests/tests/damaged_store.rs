@@ -1,0 +1,154 @@
+//! A data directory that was damaged while nobody ran on it: the service says what is wrong, or everything that
+//! was acknowledged is there. It never panics, and never starts on less than there was.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "what a test cannot go on without fails it"
+)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use holdfast_tests::sample::BODY;
+use holdfast_tests::{Answer, Server, holdfast};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+
+const PAYMENTS: usize = 60;
+
+/// A store in which everything is settled, and what its clients were told.
+async fn store(directory: &Path) -> (PathBuf, Vec<(String, Answer)>) {
+    let data = directory.join("data");
+    let server = Server::start(&data, &[]);
+    let mut told = Vec::new();
+    for n in 0..PAYMENTS {
+        let key = format!("k{n}");
+        told.push((key.clone(), server.client().pay(&key, BODY).await.unwrap()));
+    }
+    server.signal("TERM");
+    assert!(server.wait().0.success());
+    (data, told)
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        let target = to.join(path.file_name().unwrap());
+        if path.is_dir() {
+            copy(&path, &target);
+        } else {
+            fs::copy(&path, &target).unwrap();
+        }
+    }
+}
+
+/// Damages a file; says how.
+fn damage(path: &Path, random: &mut StdRng) -> String {
+    let mut bytes = fs::read(path).unwrap();
+    // What was written, without the zeros of what is only reserved.
+    let written = bytes.iter().rposition(|byte| *byte != 0).unwrap_or(0) + 1;
+    let at = random.random_range(0..written);
+    let how = match random.random_range(0..4) {
+        0 => {
+            bytes[at] ^= 1 << random.random_range(0..8);
+            "a bit was flipped"
+        }
+        1 => {
+            let end = bytes.len().min(at + 4096);
+            bytes[at..end].fill(0);
+            "a page was lost"
+        }
+        2 => {
+            bytes.truncate(at);
+            "it was cut off"
+        }
+        _ => {
+            random.fill(&mut bytes[..]);
+            "it holds something else"
+        }
+    };
+    fs::write(path, bytes).unwrap();
+    format!("{}: {how} at {at} of {written}", path.display())
+}
+
+#[tokio::test]
+async fn a_damaged_store_is_refused_or_has_everything() {
+    const DAMAGES: u64 = 60;
+    let directory = tempfile::tempdir().unwrap();
+    let (data, told) = store(directory.path()).await;
+    let (mut refused, mut whole) = (0, 0);
+    for seed in 0..DAMAGES {
+        let mut random = StdRng::seed_from_u64(seed);
+        let damaged = directory.path().join(format!("damaged-{seed}"));
+        copy(&data, &damaged);
+        let files = [
+            "store/db",
+            "store/conf",
+            "store/db",
+            "journal.head",
+            "store/db",
+        ];
+        let how = damage(
+            &damaged.join(files[random.random_range(0..files.len())]),
+            &mut random,
+        );
+        match Server::try_start(&damaged, &[]) {
+            Err((code, said)) => {
+                assert_eq!(code, Some(1), "{how}: {said}");
+                assert!(
+                    said.contains("cannot open the data directory"),
+                    "{how}: {said}"
+                );
+                assert!(!said.contains("panicked"), "{how}: {said}");
+                refused += 1;
+            }
+            Ok(server) => {
+                for (key, first) in &told {
+                    let again = server.client().pay(key, BODY).await.unwrap();
+                    assert_eq!(again.frozen(), first.frozen(), "{how}: {key}");
+                }
+                server.kill();
+                whole += 1;
+            }
+        }
+        fs::remove_dir_all(&damaged).unwrap();
+    }
+    println!("{refused} refused, {whole} served with everything there");
+    assert!(refused > 0);
+}
+
+#[tokio::test]
+async fn a_store_that_is_gone_or_ends_early_is_not_taken_for_an_empty_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let (data, _) = store(directory.path()).await;
+    let early = directory.path().join("early");
+    copy(&data, &early);
+    // The journal's end was noted; the log is cut in its middle.
+    let log = early.join("store/db");
+    let bytes = fs::read(&log).unwrap();
+    let written = bytes.iter().rposition(|byte| *byte != 0).unwrap();
+    fs::write(&log, &bytes[..written / 2]).unwrap();
+    let verified = Command::new(holdfast())
+        .args(["verify", "--data"])
+        .arg(&early)
+        .output()
+        .unwrap();
+    assert_eq!(verified.status.code(), Some(1), "{verified:?}");
+    let said = String::from_utf8_lossy(&verified.stdout).into_owned()
+        + &String::from_utf8_lossy(&verified.stderr);
+    assert!(said.contains("was durable"), "{said}");
+
+    fs::remove_dir_all(data.join("store")).unwrap();
+    for directory in [&early, &data] {
+        let refused = Server::try_start(directory, &[]).err();
+        let (code, said) = refused.expect("it does not start");
+        assert_eq!(code, Some(1));
+        let lost = "the database has lost payments that were acknowledged";
+        assert!(said.contains(lost), "{said}");
+    }
+    // An older copy that someone put there on purpose can be served.
+    fs::remove_file(early.join("journal.head")).unwrap();
+    Server::start(&early, &[]).kill();
+}
