@@ -44,6 +44,7 @@ pub struct ScriptedBank {
     inquiries: Mutex<VecDeque<InquiryOutcome>>,
     inquired: AtomicU64,
     references: Mutex<Vec<BankReference>>,
+    attempts: Mutex<Vec<u32>>,
 }
 
 /// The bank's confirmation, with the transaction id `b_1`.
@@ -68,6 +69,7 @@ impl ScriptedBank {
             inquiries: Mutex::default(),
             inquired: AtomicU64::new(0),
             references: Mutex::default(),
+            attempts: Mutex::default(),
         }
     }
 
@@ -118,6 +120,14 @@ impl ScriptedBank {
             .clone()
     }
 
+    /// The numbers of the attempts that reached it, in order.
+    ///
+    /// # Panics
+    /// When a test panicked before.
+    pub fn attempts(&self) -> Vec<u32> {
+        self.attempts.lock().expect("no test has panicked").clone()
+    }
+
     /// How many charges and inquiries reached it.
     ///
     /// # Panics
@@ -144,6 +154,10 @@ impl Bank for ScriptedBank {
             .lock()
             .expect("what a test cannot go on without")
             .push(permit.bank_reference());
+        self.attempts
+            .lock()
+            .expect("no test has panicked")
+            .push(permit.attempt());
         tokio::time::sleep(self.latency).await;
         let next = self
             .charges

@@ -38,6 +38,7 @@ async fn an_unknown_outcome_at_a_keyed_bank_is_sent_again_under_the_same_referen
     assert_eq!(payment.attempts, 3);
     let references = world.bank.references();
     assert_eq!(references, vec![payment.bank_reference(); 3]);
+    assert_eq!(world.bank.attempts(), [1, 2, 3]);
 }
 
 #[tokio::test(start_paused = true)]
