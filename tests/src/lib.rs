@@ -11,6 +11,7 @@ mod naive;
 mod process;
 pub mod sample;
 pub mod scripted;
+mod small_disk;
 mod tcp_proxy;
 mod told;
 
@@ -22,5 +23,6 @@ pub use hammer::{hammer, scatter};
 pub use lives::Lives;
 pub use naive::NaiveService;
 pub use process::{Server, holdfast, need_tool};
+pub use small_disk::SmallDisk;
 pub use tcp_proxy::{Loss, TcpProxy};
 pub use told::Told;

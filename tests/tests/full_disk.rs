@@ -7,68 +7,14 @@
     reason = "what a test cannot go on without fails it"
 )]
 
-use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
 use futures_util::future::join_all;
 use holdfast_tests::bank_books::set_faults;
 use holdfast_tests::sample::{BODY, debits};
-use holdfast_tests::{Client, Disk, Server};
+use holdfast_tests::{Client, Disk, Server, SmallDisk};
 use http::StatusCode;
 use serde_json::json;
-
-/// A file system in memory of a given size. It is unmounted when this goes.
-struct SmallDisk {
-    directory: tempfile::TempDir,
-}
-
-impl SmallDisk {
-    /// `None` where nothing can be mounted; under CI that fails.
-    #[expect(clippy::print_stderr, reason = "a skipped test says so")]
-    fn of(megabytes: u32) -> Option<Self> {
-        let directory = tempfile::tempdir().unwrap();
-        let mounted = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", &format!("size={megabytes}m"), "tmpfs"])
-            .arg(directory.path())
-            .output();
-        if mounted.as_ref().is_ok_and(|output| output.status.success()) {
-            return Some(Self { directory });
-        }
-        assert!(
-            std::env::var_os("CI").is_none(),
-            "no tmpfs can be mounted: {mounted:?}"
-        );
-        eprintln!("SKIPPED: no tmpfs can be mounted; to run this test, be root on Linux");
-        None
-    }
-
-    fn path(&self) -> &Path {
-        self.directory.path()
-    }
-
-    /// Someone else takes all but so many bytes.
-    fn fill_but(&self, bytes: u64) {
-        let output = Command::new("df")
-            .args(["--output=avail", "-B1"])
-            .arg(self.path())
-            .output();
-        let text = String::from_utf8(output.unwrap().stdout).unwrap();
-        let free: u64 = text.lines().nth(1).unwrap().trim().parse().unwrap();
-        let filler = vec![0; usize::try_from(free - bytes).unwrap()];
-        std::fs::write(self.path().join("filler"), filler).unwrap();
-    }
-
-    fn free(&self) {
-        std::fs::remove_file(self.path().join("filler")).unwrap();
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg(self.path()).status();
-    }
-}
 
 async fn ready(client: &Client) -> (StatusCode, String) {
     let answer = client.get("/readyz").await.unwrap();

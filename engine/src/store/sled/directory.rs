@@ -285,8 +285,26 @@ pub(super) fn open_database(options: &SledOptions, path: &Path) -> Result<sled::
                 tries_left -= 1;
                 pause();
             }
-            opened => return opened.map_err(OpenProblem::Database),
+            opened => return opened.map_err(of_database),
         }
+    }
+}
+
+/// What the operating system refuses says nothing against the database.
+fn of_database(error: sled::Error) -> OpenProblem {
+    match error {
+        sled::Error::Io(source)
+            if matches!(
+                source.kind(),
+                io::ErrorKind::PermissionDenied
+                    | io::ErrorKind::ReadOnlyFilesystem
+                    | io::ErrorKind::StorageFull
+                    | io::ErrorKind::QuotaExceeded
+            ) =>
+        {
+            io("opening the database")(source)
+        }
+        error => OpenProblem::Database(error),
     }
 }
 
