@@ -87,6 +87,16 @@ impl Told {
         &self.last
     }
 
+    /// How much there was, in words.
+    pub fn summary(&self) -> String {
+        format!(
+            "{} keys, {} final answers, heard again {} times",
+            self.sent.len(),
+            self.last.len(),
+            self.replays
+        )
+    }
+
     /// How often a final answer was heard again.
     pub const fn replays(&self) -> u64 {
         self.replays

@@ -12,6 +12,8 @@ use http::StatusCode;
 /// Lives of the service; each ends with a kill. `HOLDFAST_TEST_KILLS` sets another number.
 const KILLS: u64 = 25;
 const CLIENTS: u64 = 16;
+/// So often it says how far it is.
+const PROGRESS: u64 = 100;
 /// Apart from the draws of the kills.
 const STOPS: u64 = 1 << 40;
 
@@ -46,7 +48,11 @@ async fn acknowledged_answers_outlive_kill_9_and_each_key_is_charged_once() {
             }
         }
         server.kill();
-        assert_eq!(told.lock().unwrap().wrong(), None, "life {life}");
+        let told = told.lock().unwrap();
+        assert_eq!(told.wrong(), None, "life {life}");
+        if (life + 1).is_multiple_of(PROGRESS) {
+            println!("{} kills, {}", life + 1, told.summary());
+        }
     }
 
     let server = Server::start(data.path(), &arguments);
@@ -67,6 +73,7 @@ async fn acknowledged_answers_outlive_kill_9_and_each_key_is_charged_once() {
         told.hear(&key, answer);
     }
     assert_eq!(told.wrong(), None);
+    println!("{kills} kills, {}", told.summary());
     assert!(told.replays() >= told.last().len() as u64 / 2);
 
     // The bank's own books are the judge.

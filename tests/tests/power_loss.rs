@@ -264,6 +264,7 @@ async fn what_was_acknowledged_outlives_power_losses_and_each_key_is_charged_onc
         total.power_losses += count.power_losses;
         total.acknowledged += count.acknowledged;
         total.replays += count.replays;
+        println!("so far {total:?}");
     }
     println!("{total:?}");
     assert!(total.replays >= total.acknowledged);
