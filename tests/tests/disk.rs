@@ -8,23 +8,10 @@
 
 use std::fs::{self, File};
 use std::io::Write;
-use std::path::PathBuf;
 
 use holdfast_tests::{Disk, PowerLoss};
 
 const PAGE: usize = 4096;
-
-/// A mounted disk; `None` where none can be mounted.
-fn mounted() -> Option<(tempfile::TempDir, Disk, PathBuf)> {
-    if !Disk::is_possible() {
-        return None;
-    }
-    let directory = tempfile::tempdir().unwrap();
-    let at = directory.path().join("disk");
-    fs::create_dir(&at).unwrap();
-    let disk = Disk::mount(&at);
-    Some((directory, disk, at))
-}
 
 fn sync(path: &std::path::Path) {
     File::open(path).unwrap().sync_all().unwrap();
@@ -32,7 +19,7 @@ fn sync(path: &std::path::Path) {
 
 #[test]
 fn what_was_not_synced_is_gone() {
-    let Some((_directory, mut disk, at)) = mounted() else {
+    let Some((_directory, mut disk, at)) = Disk::in_temporary() else {
         return;
     };
     let (kept, written) = (at.join("kept"), at.join("written"));
@@ -53,7 +40,7 @@ fn what_was_not_synced_is_gone() {
 
 #[test]
 fn a_name_that_was_synced_says_nothing_of_the_bytes() {
-    let Some((_directory, mut disk, at)) = mounted() else {
+    let Some((_directory, mut disk, at)) = Disk::in_temporary() else {
         return;
     };
     fs::write(at.join("file"), "bytes").unwrap();
@@ -66,7 +53,7 @@ fn a_name_that_was_synced_says_nothing_of_the_bytes() {
 /// Over many seeds each page is kept or not, whatever became of the others, and so is the length.
 #[test]
 fn by_coin_each_page_and_each_length_has_its_own_fate() {
-    let Some((_directory, mut disk, at)) = mounted() else {
+    let Some((_directory, mut disk, at)) = Disk::in_temporary() else {
         return;
     };
     let path = at.join("file");
@@ -91,7 +78,7 @@ fn by_coin_each_page_and_each_length_has_its_own_fate() {
 
 #[test]
 fn a_rename_has_happened_or_not() {
-    let Some((_directory, mut disk, at)) = mounted() else {
+    let Some((_directory, mut disk, at)) = Disk::in_temporary() else {
         return;
     };
     let (old, new) = (at.join("old"), at.join("new"));
@@ -117,7 +104,7 @@ fn a_rename_has_happened_or_not() {
 
 #[test]
 fn a_failed_sync_leaves_nothing_durable_and_a_later_one_does_not_mend_it() {
-    let Some((_directory, mut disk, at)) = mounted() else {
+    let Some((_directory, mut disk, at)) = Disk::in_temporary() else {
         return;
     };
     let path = at.join("file");
@@ -138,7 +125,7 @@ fn a_failed_sync_leaves_nothing_durable_and_a_later_one_does_not_mend_it() {
 
 #[test]
 fn a_full_disk_takes_nothing_more_until_there_is_room() {
-    let Some((_directory, disk, at)) = mounted() else {
+    let Some((_directory, disk, at)) = Disk::in_temporary() else {
         return;
     };
     fs::write(at.join("first"), [1; PAGE]).unwrap();

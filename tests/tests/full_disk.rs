@@ -73,13 +73,9 @@ async fn on_a_full_disk_new_payments_are_refused_and_all_else_goes_on() {
 #[tokio::test]
 async fn a_disk_without_any_room_stops_the_service_and_nothing_acknowledged_is_lost() {
     const UNDER_WAY: usize = 600;
-    if !Disk::is_possible() {
+    let Some((_directory, mut disk, at)) = Disk::in_temporary() else {
         return;
-    }
-    let directory = tempfile::tempdir().unwrap();
-    let at = directory.path().join("disk");
-    std::fs::create_dir(&at).unwrap();
-    let mut disk = Disk::mount(&at);
+    };
     let bank = Server::start_bank(&[]);
     set_faults(&bank, &json!({"latency_ms": [1_000, 1_000]})).await;
     let url = bank.url();
@@ -126,13 +122,9 @@ async fn a_disk_without_any_room_stops_the_service_and_nothing_acknowledged_is_l
 /// A sync that fails is never tried again: the service stops, and the next start finds out what is durable.
 #[tokio::test]
 async fn a_sync_that_fails_stops_the_service() {
-    if !Disk::is_possible() {
+    let Some((_directory, mut disk, at)) = Disk::in_temporary() else {
         return;
-    }
-    let directory = tempfile::tempdir().unwrap();
-    let at = directory.path().join("disk");
-    std::fs::create_dir(&at).unwrap();
-    let mut disk = Disk::mount(&at);
+    };
     let data = at.join("data");
     let server = Server::start(&data, &[]);
     let first = server.client().pay("k1", BODY).await.unwrap();

@@ -37,8 +37,8 @@ fn power_losses() -> u64 {
 
 /// A disk, a bank beside it, and what clients were told.
 struct Stage {
-    _directory: tempfile::TempDir,
     disk: Disk,
+    _directory: tempfile::TempDir,
     /// Where it is mounted.
     at: PathBuf,
     data: PathBuf,
@@ -56,19 +56,18 @@ struct Count {
 }
 
 impl Stage {
-    fn new(seed: u64) -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let at = directory.path().join("disk");
-        std::fs::create_dir(&at).unwrap();
-        Self {
-            disk: Disk::mount(&at),
+    /// `None` where no disk can be mounted.
+    fn new(seed: u64) -> Option<Self> {
+        let (directory, disk, at) = Disk::in_temporary()?;
+        Some(Self {
+            disk,
             data: at.join("data"),
             at,
             _directory: directory,
             bank: Server::start_bank(&[]),
             told: Mutex::default(),
             seed,
-        }
+        })
     }
 
     fn arguments(&self) -> Vec<String> {
@@ -218,8 +217,8 @@ async fn work_and_replay(stage: &mut Stage, n: u64, within_ms: u64) -> Result<()
 }
 
 /// Loses power so often on one disk, in every way.
-async fn torture(seed: u64, power_losses: u64) -> Count {
-    let mut stage = Stage::new(seed);
+async fn torture(seed: u64, power_losses: u64) -> Option<Count> {
+    let mut stage = Stage::new(seed)?;
     // Every other disk loses its power while the store is being made.
     let mut n = 0;
     while n < power_losses {
@@ -241,18 +240,15 @@ async fn torture(seed: u64, power_losses: u64) -> Count {
     }
     stage.audit().await;
     let told = stage.told.lock().unwrap();
-    Count {
+    Some(Count {
         power_losses: n,
         acknowledged: told.last().len() as u64,
         replays: told.replays(),
-    }
+    })
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_acknowledged_outlives_power_losses_and_each_key_is_charged_once() {
-    if !Disk::is_possible() {
-        return;
-    }
     let wanted = power_losses();
     let mut total = Count::default();
     for seed in 0.. {
@@ -260,7 +256,9 @@ async fn what_was_acknowledged_outlives_power_losses_and_each_key_is_charged_onc
             break;
         }
         let left = wanted - total.power_losses;
-        let count = torture(seed, PER_DISK.min(left)).await;
+        let Some(count) = torture(seed, PER_DISK.min(left)).await else {
+            return;
+        };
         total.power_losses += count.power_losses;
         total.acknowledged += count.acknowledged;
         total.replays += count.replays;
@@ -275,10 +273,9 @@ async fn what_was_acknowledged_outlives_power_losses_and_each_key_is_charged_onc
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_the_data_sync_the_torture_fails_in_the_first_rounds() {
     const ROUNDS: u64 = 3;
-    if !Disk::is_possible() {
+    let Some(mut stage) = Stage::new(1_000_000) else {
         return;
-    }
-    let mut stage = Stage::new(1_000_000);
+    };
     stage.start().kill();
     stage.disk.ignore_data_syncs();
     for n in 0..ROUNDS {
@@ -301,10 +298,9 @@ fn run(arguments: &[&str], data: &Path, file: &Path) -> Command {
 async fn an_import_that_lost_its_power_is_there_whole_or_can_be_done_again() {
     const ROUNDS: u64 = 12;
     const PAYMENTS: usize = 200;
-    if !Disk::is_possible() {
+    let Some(mut stage) = Stage::new(2_000_000) else {
         return;
-    }
-    let mut stage = Stage::new(2_000_000);
+    };
     let elsewhere = tempfile::tempdir().unwrap();
     let (source, file) = (
         elsewhere.path().join("data"),

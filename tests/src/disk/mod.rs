@@ -53,11 +53,8 @@ pub struct Disk {
 impl Disk {
     /// Whether disks can be mounted here. Where not, the test says that it is skipped and why; under CI it
     /// fails instead.
-    ///
-    /// # Panics
-    /// When they cannot be under CI.
     #[expect(clippy::print_stderr, reason = "a skipped test says so")]
-    pub fn is_possible() -> bool {
+    fn is_possible() -> bool {
         let directory = tempfile::tempdir().expect("a temporary directory can be made");
         let Err(error) = Self::try_mount(directory.path(), Arc::default()) else {
             return true;
@@ -69,6 +66,22 @@ impl Disk {
         );
         eprintln!("SKIPPED: no file system can be mounted ({error}); to run this test, {help}");
         false
+    }
+
+    /// An empty disk, mounted in a temporary directory, and where. Keep the directory longer than the disk.
+    /// `None` where none can be mounted: the test is skipped, and says so.
+    ///
+    /// # Panics
+    /// When none can be mounted under CI.
+    pub fn in_temporary() -> Option<(tempfile::TempDir, Self, PathBuf)> {
+        if !Self::is_possible() {
+            return None;
+        }
+        let directory = tempfile::tempdir().expect("a temporary directory can be made");
+        let at = directory.path().join("disk");
+        std::fs::create_dir(&at).expect("a directory can be made");
+        let disk = Self::mount(&at);
+        Some((directory, disk, at))
     }
 
     /// An empty disk, mounted at an empty directory.
