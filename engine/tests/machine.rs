@@ -5,36 +5,15 @@
     reason = "what a test cannot go on without fails it"
 )]
 
-use std::collections::BTreeMap;
+mod sample;
+
 use std::fmt::Write;
-use std::sync::Arc;
 
 use holdfast_engine::payment::*;
+use sample::received;
 
 fn at(ms: u64) -> Timestamp {
     Timestamp::from_unix_ms(ms)
-}
-
-fn received() -> Payment {
-    let request = PaymentRequest::new(
-        Amount::new(1999).unwrap(),
-        Currency::from_code("EUR").unwrap(),
-        AccountId::new("acct_alice").unwrap(),
-        AccountId::new("acct_shop").unwrap(),
-        None,
-        Metadata::new(BTreeMap::new()).unwrap(),
-    )
-    .unwrap();
-    let key = PaymentKey {
-        merchant: Merchant::default_merchant(),
-        idempotency_key: IdempotencyKey::new("k").unwrap(),
-    };
-    Payment::received(
-        PaymentId::from_uuid(uuid::Uuid::from_u128(7)),
-        key,
-        Arc::new(request),
-        at(0),
-    )
 }
 
 fn called(phase: Phase, next_at: Option<u64>, exposed: bool) -> Payment {

@@ -5,32 +5,16 @@
     reason = "what a test cannot go on without fails it"
 )]
 
-use std::collections::BTreeMap;
+mod sample;
 
 use holdfast_engine::chain::{Digest, Head};
 use holdfast_engine::ledger::{Balance, Book, Sums, accounts_of};
 use holdfast_engine::payment::*;
 use holdfast_engine::replay::{Replay, ReplayError, Replayed};
 
-const NOW: Timestamp = Timestamp::from_unix_ms(1);
+use sample::{received, request};
 
-fn received(amount: u64, currency: &str) -> Payment {
-    let account = |name| AccountId::new(name).unwrap();
-    let request = PaymentRequest::new(
-        Amount::new(amount).unwrap(),
-        Currency::from_code(currency).unwrap(),
-        account("alice"),
-        account("shop"),
-        None,
-        Metadata::new(BTreeMap::new()).unwrap(),
-    );
-    let key = PaymentKey {
-        merchant: Merchant::default_merchant(),
-        idempotency_key: IdempotencyKey::new("k").unwrap(),
-    };
-    let id = PaymentId::from_uuid(uuid::Uuid::from_u128(7));
-    Payment::received(id, key, request.unwrap().into(), NOW)
-}
+const NOW: Timestamp = Timestamp::from_unix_ms(1);
 
 fn confirmed(id: &str) -> Event {
     Event::Decided {
@@ -43,7 +27,7 @@ fn confirmed(id: &str) -> Event {
 
 /// Admission, dispatch, settlement, and a contradiction.
 fn journal() -> Vec<JournalEntry> {
-    let mut payment = received(100, "EUR");
+    let mut payment = received();
     let events = [
         Event::Admit,
         Event::Dispatch,
@@ -171,7 +155,7 @@ fn a_book_holds_what_its_movements_add_up_to() {
     let merchant = Merchant::default_merchant();
     let mut book = Book::default();
     for (amount, currency) in [(100, "EUR"), (7, "JPY")] {
-        let request = received(amount, currency).request;
+        let request = request(amount, currency);
         let hold = Movement::of(MovementKind::Hold, &request);
         book.apply(&merchant, &hold).unwrap();
     }
@@ -194,7 +178,7 @@ fn a_book_holds_what_its_movements_add_up_to() {
     assert_eq!(book.sums()[&eur], sums);
     assert!(sums.agree());
     // Set from outside, the books need not agree any more.
-    let another = Movement::of(MovementKind::Hold, &received(1, "EUR").request);
+    let another = Movement::of(MovementKind::Hold, &request(1, "EUR"));
     let [debited, _] = accounts_of(&merchant, &another);
     book.set([(debited.clone(), held(99))]);
     assert_eq!(book.balance(&debited), held(99));

@@ -1,5 +1,7 @@
 //! The small values: what they allow, how they are written, how they compare.
 
+mod sample;
+
 use std::collections::BTreeMap;
 
 use holdfast_engine::codec::{self, BODY_BYTES_MAX, Kind};
@@ -74,21 +76,8 @@ fn a_capability_has_a_grace_exactly_when_the_bank_can_be_asked() {
 
 #[test]
 fn a_step_compares_with_the_version_before_it() {
-    let request = PaymentRequest::new(
-        Amount::new(1).unwrap(),
-        Currency::from_code("EUR").unwrap(),
-        AccountId::new("a").unwrap(),
-        AccountId::new("b").unwrap(),
-        None,
-        Metadata::default(),
-    );
-    let key = PaymentKey {
-        merchant: Merchant::default_merchant(),
-        idempotency_key: IdempotencyKey::new("k").unwrap(),
-    };
-    let id = PaymentId::from_uuid(uuid::Uuid::from_u128(7));
     let now = Timestamp::from_unix_ms(0);
-    let mut payment = Payment::received(id, key, request.unwrap().into(), now);
+    let mut payment = sample::received();
     let decided = |id: &str| Event::Decided {
         decision: Decision::Confirmed {
             bank_transaction_id: BankTransactionId::new(id).unwrap(),

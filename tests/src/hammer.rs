@@ -1,6 +1,10 @@
-//! Clients that pay under keys of their own and of each other, until nobody answers.
+//! Clients that pay under keys of their own and of each other, until nobody answers; and ask again when
+//! somebody does.
 
 use std::sync::{Mutex, PoisonError};
+
+use futures_util::stream::{self, StreamExt};
+use http::StatusCode;
 
 use crate::sample::BODY;
 use crate::{Client, Told};
@@ -37,6 +41,24 @@ pub async fn hammer(http: &Client, told: &Mutex<Told>, life: u64, client: u64) {
         };
         lock(told).hear(&key, answer);
     }
+}
+
+/// Requests that are repeated at once.
+const AT_ONCE: usize = 32;
+
+/// Asks for these keys once more. Each must settle, and [`Told`] hears what is said.
+///
+/// # Panics
+/// When one does not.
+pub async fn ask_again(http: &Client, told: &Mutex<Told>, keys: impl IntoIterator<Item = String>) {
+    let repeats = keys.into_iter().map(|key| async move {
+        let answer = http.pay(&key, BODY).await;
+        let answer = answer.expect("the service answers");
+        assert_eq!(answer.status, StatusCode::CREATED, "{key}: {answer:?}");
+        lock(told).hear(&key, answer);
+    });
+    let mut repeats = stream::iter(repeats).buffer_unordered(AT_ONCE);
+    while repeats.next().await.is_some() {}
 }
 
 fn lock(told: &Mutex<Told>) -> std::sync::MutexGuard<'_, Told> {

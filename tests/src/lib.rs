@@ -19,7 +19,7 @@ pub use client::{Answer, Client, NoAnswer};
 #[cfg(target_os = "linux")]
 pub use disk::{Disk, PowerLoss};
 pub use gateway::Gateway;
-pub use hammer::{hammer, scatter};
+pub use hammer::{ask_again, hammer, scatter};
 pub use lives::Lives;
 pub use naive::NaiveService;
 pub use process::{Server, holdfast, need_tool};

@@ -86,35 +86,18 @@ impl Server {
     ///
     /// # Errors
     /// When it ended before it listened.
-    ///
-    /// # Panics
-    /// When the path of the data is no text.
     pub fn try_start(data: &Path, arguments: &[&str]) -> Result<Self, (Option<i32>, String)> {
-        let mut serve = vec!["serve", "--listen", "127.0.0.1:0", "--data"];
-        let data = data.to_str().expect("the path of a test is text");
-        serve.push(data);
-        serve.extend(arguments);
-        let serve: Vec<&OsStr> = serve.into_iter().map(OsStr::new).collect();
-        Self::try_spawn(&[], &[], &serve)
+        Self::try_spawn(&[], &[], &serve(data, arguments))
     }
 
     /// As [`Self::start`], run by another program, such as strace.
     pub fn start_under(wrapper: &[&str], data: &Path, arguments: &[&str]) -> Self {
-        let mut serve: Vec<&OsStr> = ["serve", "--listen", "127.0.0.1:0", "--data"]
-            .map(OsStr::new)
-            .to_vec();
-        serve.push(data.as_os_str());
-        serve.extend(arguments.iter().map(OsStr::new));
-        Self::spawn(wrapper, &[], &serve)
+        Self::spawn(wrapper, &[], &serve(data, arguments))
     }
 
     /// As [`Self::start`], with more variables in its environment.
     pub fn start_in(environment: &[(&str, &str)], data: &Path, arguments: &[&str]) -> Self {
-        let mut serve = vec!["serve", "--listen", "127.0.0.1:0"];
-        serve.extend(arguments);
-        let mut serve: Vec<&OsStr> = serve.into_iter().map(OsStr::new).collect();
-        serve.extend([OsStr::new("--data"), data.as_os_str()]);
-        Self::spawn(&[], environment, &serve)
+        Self::spawn(&[], environment, &serve(data, arguments))
     }
 
     /// Starts `holdfast bank`, on a free port unless the arguments name one.
@@ -242,6 +225,15 @@ impl Server {
         let stderr = std::mem::replace(&mut self.stderr, std::thread::spawn(String::new));
         (status, stderr.join().unwrap_or_default())
     }
+}
+
+/// The arguments that serve a data directory on a free port.
+fn serve<'a>(data: &'a Path, arguments: &'a [&'a str]) -> Vec<&'a OsStr> {
+    let first = ["serve", "--listen", "127.0.0.1:0", "--data"].map(OsStr::new);
+    let mut all = first.to_vec();
+    all.push(data.as_os_str());
+    all.extend(arguments.iter().map(OsStr::new));
+    all
 }
 
 impl Drop for Server {

@@ -58,7 +58,7 @@ pub fn request(amount: u64) -> Arc<PaymentRequest> {
 ///
 /// # Panics
 /// When the ledger holds a line that is none.
-pub fn debits(data: &Path) -> BTreeMap<String, u32> {
+pub fn debits(data: &Path) -> BTreeMap<String, u64> {
     let ledger = std::fs::read_to_string(data.join("simulated-bank.jsonl")).unwrap_or_default();
     let mut debits = BTreeMap::new();
     for line in ledger.lines() {

@@ -87,6 +87,24 @@ impl Told {
         &self.last
     }
 
+    /// Holds what clients were told against the bank's books: one debit for each key, and none besides.
+    ///
+    /// # Panics
+    /// When they differ.
+    pub fn agrees_with_books(&self, debits: &BTreeMap<String, u64>) {
+        assert_eq!(
+            debits.len(),
+            self.sent.len(),
+            "one debit per key, none besides"
+        );
+        for (key, answer) in &self.last {
+            let answer = answer.json();
+            let reference = answer["bank_reference"].as_str();
+            let times = reference.and_then(|reference| debits.get(reference));
+            assert_eq!(times, Some(&1), "{key} was debited once");
+        }
+    }
+
     /// How much there was, in words.
     pub fn summary(&self) -> String {
         format!(

@@ -16,19 +16,15 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use futures_util::stream::{self, StreamExt};
 use holdfast_tests::bank_books::debits;
 use holdfast_tests::sample::BODY;
-use holdfast_tests::{Disk, PowerLoss, Server, Told, hammer, holdfast, scatter};
-use http::StatusCode;
+use holdfast_tests::{Disk, PowerLoss, Server, Told, ask_again, hammer, holdfast, scatter};
 use tokio::time::Instant;
 
 const POWER_LOSSES: u64 = 40;
 /// So often the power goes before the next disk begins empty.
 const PER_DISK: u64 = 8;
 const CLIENTS: u64 = 12;
-/// Replays at once.
-const REPLAYS: usize = 32;
 
 fn power_losses() -> u64 {
     let number = std::env::var("HOLDFAST_TEST_POWER_LOSSES");
@@ -143,23 +139,20 @@ impl Stage {
 
     /// Every key of which anyone was told is told the same again.
     async fn replay_all(&self, server: &Server) {
-        let keys: Vec<String> = {
+        let acknowledged: Vec<String> = {
             let told = self.told.lock().unwrap();
             told.acknowledged().cloned().collect()
         };
-        let http = server.client();
-        let replays = keys.iter().map(|key| {
-            let http = &http;
-            async move {
-                let answer = http.pay(key, BODY).await.unwrap();
-                assert_eq!(answer.status, StatusCode::CREATED, "{key}: {answer:?}");
-                self.told.lock().unwrap().hear(key, answer);
-            }
-        });
-        stream::iter(replays)
-            .buffer_unordered(REPLAYS)
-            .for_each(|()| async {})
-            .await;
+        ask_again(&server.client(), &self.told, acknowledged).await;
+    }
+
+    /// Starts the service once, in which everyone must be told the same as before; or says what is wrong. It may
+    /// notice by itself.
+    async fn tells_the_same(&self) -> Result<(), String> {
+        let server = self.try_start()?;
+        self.replay_all(&server).await;
+        server.kill();
+        self.wrong().map_or(Ok(()), Err)
     }
 
     fn wrong(&self) -> Option<String> {
@@ -170,24 +163,10 @@ impl Stage {
     async fn audit(&self) {
         let server = self.start();
         let sent = self.told.lock().unwrap().sent().clone();
-        for key in &sent {
-            self.told.lock().unwrap().send(key);
-        }
-        self.replay_all(&server).await;
-        let http = server.client();
-        for key in &sent {
-            let answer = http.pay(key, BODY).await.unwrap();
-            assert_eq!(answer.status, StatusCode::CREATED, "{key}: {answer:?}");
-            self.told.lock().unwrap().hear(key, answer);
-        }
+        ask_again(&server.client(), &self.told, sent).await;
         assert_eq!(self.wrong(), None);
         let debits = debits(&self.bank).await;
-        assert_eq!(debits.len(), sent.len(), "one debit per key, none besides");
-        let told = self.told.lock().unwrap();
-        for (key, answer) in told.last() {
-            let reference = answer.json()["bank_reference"].as_str().unwrap().to_owned();
-            assert_eq!(debits.get(&reference), Some(&1), "{key} was debited once");
-        }
+        self.told.lock().unwrap().agrees_with_books(&debits);
         server.signal("TERM");
         let (status, said) = server.wait();
         assert!(status.success(), "{said}");
@@ -206,20 +185,9 @@ fn verify(data: &Path) {
     assert!(verified.status.success(), "{said}");
 }
 
-/// The power goes while clients pay, and everyone is told the same again; or not.
-async fn work_and_replay(stage: &mut Stage, n: u64, within_ms: u64) -> Result<(), String> {
-    stage.lose_power_at_work(n, within_ms).await;
-    // It may notice by itself.
-    let server = stage.try_start()?;
-    stage.replay_all(&server).await;
-    server.kill();
-    stage.wrong().map_or(Ok(()), Err)
-}
-
 /// Loses power so often on one disk, in every way.
 async fn torture(seed: u64, power_losses: u64) -> Option<Count> {
     let mut stage = Stage::new(seed)?;
-    // Every other disk loses its power while the store is being made.
     let mut n = 0;
     while n < power_losses {
         match scatter(seed << 32 | n << 8 | 3) % 4 {
@@ -233,10 +201,8 @@ async fn torture(seed: u64, power_losses: u64) -> Option<Count> {
             _ => stage.lose_power_at_work(n, 250).await,
         }
         n += 1;
-        let server = stage.start();
-        stage.replay_all(&server).await;
-        assert_eq!(stage.wrong(), None, "disk {seed}, power loss {n}");
-        server.kill();
+        let told = stage.tells_the_same().await;
+        assert_eq!(told, Ok(()), "disk {seed}, power loss {n}");
     }
     stage.audit().await;
     let told = stage.told.lock().unwrap();
@@ -279,7 +245,8 @@ async fn without_the_data_sync_the_torture_fails_in_the_first_rounds() {
     stage.start().kill();
     stage.disk.ignore_data_syncs();
     for n in 0..ROUNDS {
-        if let Err(wrong) = work_and_replay(&mut stage, n, 250).await {
+        stage.lose_power_at_work(n, 250).await;
+        if let Err(wrong) = stage.tells_the_same().await {
             return println!("round {n}: {wrong}");
         }
     }
@@ -336,10 +303,7 @@ async fn an_import_that_lost_its_power_is_there_whole_or_can_be_done_again() {
             assert!(said.contains("is not empty"), "round {n}: {said}");
             done += 1;
         }
-        let server = stage.start();
-        stage.replay_all(&server).await;
-        assert_eq!(stage.wrong(), None, "round {n}");
-        server.kill();
+        assert_eq!(stage.tells_the_same().await, Ok(()), "round {n}");
         verify(&stage.data);
     }
     println!("{done} imports were whole after the power loss, {again} were done again");

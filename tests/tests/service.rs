@@ -74,6 +74,27 @@ async fn not_found_is_as_old_as_the_question() {
     );
 }
 
+#[tokio::test(start_paused = true)]
+async fn without_room_for_new_payments_known_ones_are_answered_and_those_under_way_end() {
+    let bank = ScriptedBank::new(KEYED).latency_s(5);
+    let world = world(bank);
+    let settled = world.settles("known").await;
+    let under_way = world.pay("under-way", wait(0)).await.unwrap();
+    world.store.set_full(true);
+    assert!(matches!(
+        world.pay("new", wait(10)).await,
+        Err(CreateError::Unavailable(Unavailable::NoRoom))
+    ));
+    assert_eq!(world.service.ready(), Err(Unavailable::NoRoom));
+    assert_eq!(world.pay("known", wait(0)).await.unwrap().payment, settled);
+    let ended = world.settles("under-way").await;
+    assert_eq!(ended.id, under_way.payment.id);
+    world.store.set_full(false);
+    assert_eq!(world.service.ready(), Ok(()));
+    world.settles("new").await;
+    assert_eq!(world.bank.counts(), (3, 0));
+}
+
 /// The grace is counted from the mark: a request that leaves long after it might arrive after the proof that
 /// it never did.
 #[tokio::test(start_paused = true)]

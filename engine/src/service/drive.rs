@@ -285,13 +285,13 @@ impl Drive {
 
     /// Sends the one attempt that `clearance` allows and records how it ended.
     async fn call(&self, payment: &Payment, clearance: Clearance) -> Result<(), Pause> {
-        if self.left_too_late(payment) {
+        let outcome = if self.left_too_late(payment) {
             drop(clearance);
-            let next_at = self.after_wait(payment, payment.attempts, 0);
-            return self.record(payment, Event::NotSent { next_at }).await;
-        }
-        let (permit, turn) = clearance;
-        let outcome = self.inner.charge(permit, turn).await;
+            ChargeOutcome::NotSent
+        } else {
+            let (permit, turn) = clearance;
+            self.inner.charge(permit, turn).await
+        };
         self.called_at_ms.store(self.age_ms(), Ordering::Relaxed);
         let event = match outcome {
             ChargeOutcome::Decided(decision) => Event::Decided {

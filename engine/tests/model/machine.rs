@@ -4,7 +4,8 @@ use holdfast_engine::payment::*;
 use stateright::{Model, Property};
 
 use super::properties;
-use super::world::{DELAY_MAX, Doing, Flight, Heard, Moments, Sent, Verdict, World, received};
+use super::sample::received;
+use super::world::{DELAY_MAX, Doing, Flight, Heard, Moments, Sent, Verdict, World};
 
 /// A bug to plant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -12,6 +12,8 @@
 
 mod machine;
 mod properties;
+#[path = "../sample/mod.rs"]
+mod sample;
 mod world;
 
 use holdfast_engine::payment::Capability;

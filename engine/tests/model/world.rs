@@ -1,8 +1,6 @@
 //! One payment, and all that can act on it.
 
-use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
-use std::sync::Arc;
 
 use holdfast_engine::payment::*;
 
@@ -96,25 +94,6 @@ pub(crate) struct Moments {
     pub(crate) proven_unsent: bool,
     pub(crate) lost_a_race: bool,
     pub(crate) recovered: bool,
-}
-
-pub(crate) fn received() -> Payment {
-    let account = |name| AccountId::new(name).unwrap();
-    let request = PaymentRequest::new(
-        Amount::new(1999).unwrap(),
-        Currency::from_code("EUR").unwrap(),
-        account("acct_alice"),
-        account("acct_shop"),
-        None,
-        Metadata::new(BTreeMap::new()).unwrap(),
-    );
-    let key = PaymentKey {
-        merchant: Merchant::default_merchant(),
-        idempotency_key: IdempotencyKey::new("k").unwrap(),
-    };
-    let id = PaymentId::from_uuid(uuid::Uuid::from_u128(7));
-    let now = Timestamp::from_unix_ms(0);
-    Payment::received(id, key, Arc::new(request.unwrap()), now)
 }
 
 /// What of a record decides about what can follow: when it was admitted or changed last does not.

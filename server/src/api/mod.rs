@@ -74,7 +74,6 @@ pub struct FrontDoor {
 }
 
 /// The routes of the API: built once, they serve any number of front doors.
-#[derive(Clone)]
 pub struct Routes(Arc<dyn DynEndpoint<Output = Response>>);
 
 impl Routes {

@@ -147,8 +147,8 @@ impl Operation for Create {
             503,
             Content::Problem,
             create_headers![RETRY_AFTER],
-            "`unavailable`: at capacity, shutting down, or the store has stopped. This request sent \
-             nothing to the bank; keep the key.",
+            "`unavailable`: at capacity, shutting down, the disk almost full, or the store has stopped. This \
+             request sent nothing to the bank; keep the key.",
         ),
     ];
 }
@@ -377,7 +377,12 @@ impl Operation for Probe {
     const CASES: &'static [Case] = &[
         case(200, Content::Text, &[CACHE_CONTROL], "As asked for."),
         HEAD_TOO_LARGE,
-        UNAVAILABLE,
+        case(
+            503,
+            Content::Problem,
+            &[RETRY_AFTER, CACHE_CONTROL],
+            "`unavailable`: the service is shutting down, its disk is almost full, or its store has stopped.",
+        ),
     ];
 }
 

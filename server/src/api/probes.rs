@@ -29,8 +29,8 @@ impl ProbesApi {
 
     /// Does the service take new payments in?
     ///
-    /// Fails while the service shuts down and once its store has stopped. Send traffic elsewhere
-    /// while this fails.
+    /// Fails while the service shuts down or its disk is almost full, and once its store has stopped.
+    /// Send traffic elsewhere while this fails.
     #[oai(path = "/readyz", method = "get", operation_id = "readyz")]
     async fn readyz(
         &self,

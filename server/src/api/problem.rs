@@ -203,8 +203,8 @@ impl Kind {
                  same key to learn how the payment stands."
             }
             Self::Unavailable => {
-                "The service is at capacity, shutting down, or its store has stopped. This request sent \
-                 nothing to the bank. Keep the key and retry with it after the time in Retry-After."
+                "The service is at capacity, shutting down, its disk is almost full, or its store has stopped. \
+                 This request sent nothing to the bank. Keep the key and retry with it after the time in Retry-After."
             }
         }
     }

@@ -54,8 +54,8 @@ pub(super) struct Options {
     )]
     pub(super) bank_window_ms: Option<u64>,
 
-    /// How long a request to the bank may be under way, in milliseconds; before that "not found"
-    /// proves nothing [default: 60000]
+    /// How long after its mark was made a request may reach the bank, in milliseconds: half of it for the disk,
+    /// half for the way. Before that "not found" proves nothing [default: 60000]
     #[arg(
         long,
         env = "HOLDFAST_BANK_GRACE_MS",

@@ -24,7 +24,6 @@ struct Faults {
     failing_syncs: u32,
     ignores_data_syncs: bool,
     sync_delay: Duration,
-    syncs: u64,
 }
 
 #[derive(Debug, Default)]
@@ -151,16 +150,16 @@ impl Disk {
         self.shared.volume().room = None;
     }
 
-    /// How often something was synced.
-    pub fn syncs(&self) -> u64 {
-        self.shared.faults().syncs
-    }
-
     fn unmount(&mut self) {
         if let Some(session) = self.session.take() {
+            // The kernel may end the connection before its reader has heard of the end.
+            let aborted = std::io::ErrorKind::ConnectionAborted;
             let left = session.umount_and_join();
+            let unmounted = left
+                .as_ref()
+                .map_or_else(|error| error.kind() == aborted, |()| true);
             assert!(
-                left.is_ok() || std::thread::panicking(),
+                unmounted || std::thread::panicking(),
                 "the disk can be unmounted: {left:?}"
             );
         }

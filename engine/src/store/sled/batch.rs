@@ -17,7 +17,7 @@ use super::books::Books;
 use super::format::{self, LinkedEntry, Record};
 use super::journal::JournalWriter;
 use super::read::{damaged, decode_chunk, decode_record, missing, printable, read};
-use super::{Inner, Live};
+use super::{Inner, Live, not_synced};
 use crate::chain::Head;
 use crate::codec::{self, Kind};
 use crate::payment::{PaymentId, PaymentKey};
@@ -102,15 +102,11 @@ impl Inner {
         let synced = applied.and_then(|applied| {
             if applied.head != head {
                 self.sync()?;
+                writer.witness.note(applied.head).map_err(not_synced)?;
             }
             Ok(applied)
         });
-        let noted = synced.and_then(|applied| {
-            let noted = writer.witness.note(applied.head);
-            noted.map_err(|error| StoreError::Sync(Box::new(error)))?;
-            Ok(applied)
-        });
-        let applied = noted.inspect_err(|_| self.poison())?;
+        let applied = synced.inspect_err(|_| self.poison())?;
 
         // Durable from here on: now it may be known.
         writer.head = applied.head;

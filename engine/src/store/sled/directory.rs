@@ -16,6 +16,7 @@ use super::format::STORE_FORMAT;
 use super::room::Room;
 use super::witness::{self, WITNESS, Witness};
 use super::{Inner, SledOptions, Writer, migrate};
+use crate::chain::Head;
 use crate::store::StoreError;
 
 pub(super) const STORE: &str = "store";
@@ -87,10 +88,10 @@ pub enum OpenProblem {
          damaged one for inspection"
     )]
     Database(#[source] sled::Error),
-    /// The journal ends before what is known to have been durable.
+    /// The journal ends before what is known to have been durable, or is another one.
     #[error(
-        "its journal ends at entry {found}, but entry {noted} was durable: the database has lost payments that \
-         were acknowledged, and their retries would be charged again. Restore the directory from a \
+        "its journal ends at entry {found} and does not lead to entry {noted} as it was durable: the database has \
+         lost payments that were acknowledged, and their retries would be charged again. Restore the directory from a \
          backup, and let the bank's books say what came after it; keep the damaged one for inspection. If \
          this directory is an older copy that you put here on purpose, remove {WITNESS:?}"
     )]
@@ -147,7 +148,7 @@ fn open_in(options: &SledOptions) -> Result<Inner, OpenProblem> {
     let lock = take_lock(data)?;
     let store = data.join(STORE);
     if !store.exists() {
-        refuse_lost(data)?;
+        refuse_lost(noted_in(data)?, Head::default())?;
         refuse_foreign(data)?;
         create(options, data)?;
     }
@@ -176,16 +177,20 @@ pub(super) fn take_lock(data: &Path) -> Result<File, OpenProblem> {
     }
 }
 
-/// A directory whose store is gone is not an empty one.
-fn refuse_lost(data: &Path) -> Result<(), OpenProblem> {
-    let noted = witness::noted_in(data).map_err(io("reading the note of the journal's end"))?;
-    match noted {
-        Some(head) if head.sequence > 0 => Err(OpenProblem::Lost {
-            noted: head.sequence,
-            found: 0,
-        }),
-        _ => Ok(()),
+/// The end of the journal that was noted beside the store.
+pub(super) fn noted_in(data: &Path) -> Result<Head, OpenProblem> {
+    witness::noted_in(data).map_err(io("reading the note of the journal's end"))
+}
+
+/// A store that lost what was durable is not served; nor is a directory whose store is gone an empty one.
+fn refuse_lost(noted: Head, found: Head) -> Result<(), OpenProblem> {
+    if witness::is_reached(noted, found) {
+        return Ok(());
     }
+    Err(OpenProblem::Lost {
+        noted: noted.sequence,
+        found: found.sequence,
+    })
 }
 
 /// A directory with other things in it is more likely a slip of the hand than a wish for a new
@@ -372,13 +377,7 @@ fn assemble(
     // What the last life wrote but did not sync may be shown from now on: sync it first.
     database.flush().map_err(OpenProblem::Database)?;
     log.sync_all().map_err(io("syncing the database's log"))?;
-    let noted = witness.noted();
-    if head.sequence < noted.sequence || (head.sequence == noted.sequence && head != noted) {
-        return Err(OpenProblem::Lost {
-            noted: noted.sequence,
-            found: head.sequence,
-        });
-    }
+    refuse_lost(witness.noted(), head)?;
     witness
         .note_now(head)
         .map_err(io("noting the journal's end"))?;

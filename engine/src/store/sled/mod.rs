@@ -178,13 +178,13 @@ impl Inner {
 
     fn sync(&self) -> Result<(), StoreError> {
         // Persist, then speak: sled's buffers to the file, then the file to the disk.
-        self.database
-            .flush()
-            .map_err(|error| StoreError::Sync(Box::new(error)))?;
-        self.log
-            .sync_data()
-            .map_err(|error| StoreError::Sync(Box::new(error)))
+        self.database.flush().map_err(not_synced)?;
+        self.log.sync_data().map_err(not_synced)
     }
+}
+
+fn not_synced(error: impl std::error::Error + Send + Sync + 'static) -> StoreError {
+    StoreError::Sync(Box::new(error))
 }
 
 #[async_trait]
@@ -320,11 +320,10 @@ impl Store for SledStore {
             inner.closed.store(true, Ordering::SeqCst);
             inner.sync()?;
             let head = writer.head;
-            let noted = writer.witness.note_now(head);
-            noted.map_err(|error| StoreError::Sync(Box::new(error)))
+            writer.witness.note_now(head).map_err(not_synced)
         });
         closed
             .await
-            .unwrap_or_else(|panicked| Err(StoreError::Sync(Box::new(panicked))))
+            .unwrap_or_else(|panicked| Err(not_synced(panicked)))
     }
 }

@@ -46,13 +46,19 @@ pub(super) struct Witness {
     pause: Duration,
 }
 
-/// The end that was noted last in a data directory; `None` when nothing was, or the file is gone.
-pub(super) fn noted_in(data: &Path) -> io::Result<Option<Head>> {
+/// The end that was noted last in a data directory; that of an empty journal when nothing was, or the file
+/// is gone.
+pub(super) fn noted_in(data: &Path) -> io::Result<Head> {
     match File::open(data.join(WITNESS)) {
-        Ok(file) => Ok(newest(&file).map(|(_, head)| head)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Ok(file) => Ok(newest(&file).map(|(_, head)| head).unwrap_or_default()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Head::default()),
         Err(error) => Err(error),
     }
+}
+
+/// Whether a journal that ends at `found` can hold what was durable up to `noted`.
+pub(super) fn is_reached(noted: Head, found: Head) -> bool {
+    found.sequence > noted.sequence || found == noted
 }
 
 /// The newest slot that can be read.
@@ -144,11 +150,11 @@ mod tests {
     fn what_was_noted_is_found_and_a_torn_slot_leaves_the_one_before() {
         let directory = tempfile::tempdir().unwrap();
         let data = directory.path();
-        assert_eq!(noted_in(data).unwrap(), None);
+        assert_eq!(noted_in(data).unwrap(), head(0));
         let mut witness = Witness::open(data).unwrap();
         for sequence in 1..=3 {
             witness.note_now(head(sequence)).unwrap();
-            assert_eq!(noted_in(data).unwrap(), Some(head(sequence)));
+            assert_eq!(noted_in(data).unwrap(), head(sequence));
         }
         // The third note went to the first slot.
         let file = File::options()
@@ -156,12 +162,22 @@ mod tests {
             .open(data.join(WITNESS))
             .unwrap();
         file.write_all_at(&[0xff; 7], SLOTS[0] + 9).unwrap();
-        assert_eq!(noted_in(data).unwrap(), Some(head(2)));
+        assert_eq!(noted_in(data).unwrap(), head(2));
         let mut witness = Witness::open(data).unwrap();
         witness.note_now(head(4)).unwrap();
-        assert_eq!(noted_in(data).unwrap(), Some(head(4)));
+        assert_eq!(noted_in(data).unwrap(), head(4));
         file.set_len(3).unwrap();
-        assert_eq!(noted_in(data).unwrap(), None, "nothing can be read");
+        assert_eq!(noted_in(data).unwrap(), head(0), "nothing can be read");
+    }
+
+    #[test]
+    fn a_journal_that_ends_early_or_elsewhere_does_not_reach_it() {
+        let elsewhere = Head {
+            digest: crate::chain::Digest::GENESIS.after_body(2, b"other"),
+            ..head(2)
+        };
+        assert!(is_reached(head(2), head(2)) && is_reached(head(2), head(3)));
+        assert!(!is_reached(head(2), head(1)) && !is_reached(head(2), elsewhere));
     }
 
     #[test]

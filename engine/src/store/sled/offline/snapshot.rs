@@ -15,7 +15,6 @@ use crate::store::sled::batch::CHAIN_HEAD_KEY;
 use crate::store::sled::directory::{self, LOCK, OpenProblem, STORE};
 use crate::store::sled::format;
 use crate::store::sled::read::{decode_chunk, missing, printable, read};
-use crate::store::sled::witness;
 use crate::{chain, store::SledOptions};
 
 /// Memory for the copy's pages, in bytes.
@@ -115,9 +114,8 @@ impl Snapshot {
             return Err(SnapshotError::OldFormat { found });
         }
         let names = database.tree_names();
-        let noted = witness::noted_in(data).ok().flatten();
         Ok(Self {
-            noted: noted.unwrap_or_default(),
+            noted: directory::noted_in(data).map_err(SnapshotError::Open)?,
             trees: Trees::open(&database).map_err(SnapshotError::Open)?,
             tree_names: names.iter().map(|name| printable(name)).collect(),
             _database: database,

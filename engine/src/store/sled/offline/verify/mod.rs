@@ -16,6 +16,7 @@ use super::{Snapshot, TREES, Trees};
 use crate::chain::Head;
 use crate::payment::{Merchant, PaymentId};
 use crate::replay::Replay;
+use crate::store::sled::witness;
 
 /// A difference.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -115,10 +116,13 @@ pub fn verify(
         }
     }
     verifier.trees(snapshot.head().map_or(0, |head| head.sequence));
-    let (noted, found) = (snapshot.noted.sequence, verifier.report.head.sequence);
-    if found < noted {
-        let problem = format!("the journal ends at entry {found}, and this one was durable");
-        verifier.find("journal", noted.to_string(), problem, LOST);
+    let (noted, found) = (snapshot.noted, verifier.report.head);
+    if !witness::is_reached(noted, found) {
+        let end = found.sequence;
+        let problem = format!(
+            "the journal ends at entry {end} and does not lead to this one as it was durable"
+        );
+        verifier.find("journal", noted.sequence.to_string(), problem, LOST);
     }
     verifier.report
 }

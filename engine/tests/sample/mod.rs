@@ -1,0 +1,31 @@
+//! A payment that nothing has happened to yet.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use holdfast_engine::payment::*;
+
+/// A request over so many minor units, from alice to the shop.
+pub(crate) fn request(amount: u64, currency: &str) -> Arc<PaymentRequest> {
+    let account = |name| AccountId::new(name).expect("a valid sample");
+    let request = PaymentRequest::new(
+        Amount::new(amount).expect("a valid sample"),
+        Currency::from_code(currency).expect("a valid sample"),
+        account("alice"),
+        account("shop"),
+        None,
+        Metadata::new(BTreeMap::new()).expect("a valid sample"),
+    );
+    Arc::new(request.expect("a valid sample"))
+}
+
+/// The payment under the key `k`, received at the epoch.
+pub(crate) fn received() -> Payment {
+    let key = PaymentKey {
+        merchant: Merchant::default_merchant(),
+        idempotency_key: IdempotencyKey::new("k").expect("a valid sample"),
+    };
+    let id = PaymentId::from_uuid(uuid::Uuid::from_u128(7));
+    let now = Timestamp::from_unix_ms(0);
+    Payment::received(id, key, request(1999, "EUR"), now)
+}
