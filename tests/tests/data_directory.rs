@@ -85,6 +85,20 @@ fn a_creation_that_was_cut_short_is_thrown_away_and_done_again() {
 }
 
 #[test]
+fn a_snapshot_of_the_database_that_was_cut_short_is_thrown_away() {
+    let directory = tempfile::tempdir().unwrap();
+    drop(open(directory.path()).unwrap());
+    let half = directory
+        .path()
+        .join("store/snap.FFFFFFFFFFFFFFFF.generating");
+    for content in ["", "torn, and longer than its checksum"] {
+        std::fs::write(&half, content).unwrap();
+        assert!(open(directory.path()).is_ok());
+        assert!(!half.exists());
+    }
+}
+
+#[test]
 fn two_stores_do_not_share_a_directory() {
     let directory = tempfile::tempdir().unwrap();
     let first = open(directory.path()).unwrap();

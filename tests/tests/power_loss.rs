@@ -188,6 +188,10 @@ fn verify(data: &Path) {
 /// Loses power so often on one disk, in every way.
 async fn torture(seed: u64, power_losses: u64) -> Option<Count> {
     let mut stage = Stage::new(seed)?;
+    // On every other disk there is more time in which something is written and not synced.
+    stage
+        .disk
+        .set_sync_delay(Duration::from_millis(2 * (seed % 2)));
     let mut n = 0;
     while n < power_losses {
         match scatter(seed << 32 | n << 8 | 3) % 4 {

@@ -155,6 +155,10 @@ fn open_in(options: &SledOptions) -> Result<Inner, OpenProblem> {
     let witness = Witness::open(data).map_err(io("opening the note of the journal's end"))?;
     // At every start, for the last one may have ended between a rename and its sync.
     sync_names(data)?;
+    // sled notes how far the log reaches before it is synced: what it finds in it must stay.
+    File::open(store.join("db"))
+        .and_then(|log| log.sync_all())
+        .map_err(io("syncing the database's log"))?;
     let database = open_database(options, &store)?;
     check_format(&database)?;
     assemble(database, &store, lock, witness)
@@ -278,6 +282,7 @@ fn sync_path(path: &Path) -> Result<(), OpenProblem> {
 }
 
 pub(super) fn open_database(options: &SledOptions, path: &Path) -> Result<sled::Db, OpenProblem> {
+    remove_half_snapshots(path)?;
     let config = sled::Config::new()
         .path(path)
         .cache_capacity(options.cache_bytes)
@@ -293,6 +298,23 @@ pub(super) fn open_database(options: &SledOptions, path: &Path) -> Result<sled::
             opened => return opened.map_err(of_database),
         }
     }
+}
+
+/// sled writes a snapshot of its own under another name, and takes one that was cut short for a damaged one: it
+/// would not open again.
+fn remove_half_snapshots(path: &Path) -> Result<(), OpenProblem> {
+    let entries = match fs::read_dir(path) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(io("listing the database")(error)),
+    };
+    for entry in entries {
+        let path = entry.map_err(io("listing the database"))?.path();
+        if path.extension().is_some_and(|end| end == "generating") {
+            fs::remove_file(path).map_err(io("removing an unfinished snapshot"))?;
+        }
+    }
+    Ok(())
 }
 
 /// What the operating system refuses says nothing against the database.
