@@ -6,6 +6,7 @@
 
 mod batch;
 mod books;
+mod database;
 mod directory;
 pub mod format;
 mod journal;

@@ -12,6 +12,7 @@ use crate::payment::{JournalEntry, Payment, PaymentId};
 use crate::replay::{Replay, ReplayError, Replayed};
 use crate::store::SledOptions;
 use crate::store::sled::batch::{CHAIN_HEAD_KEY, LOW_WATER_KEY};
+use crate::store::sled::database;
 use crate::store::sled::directory::{self, OpenProblem, STORE, STORE_IN_CREATION, STORE_IN_IMPORT};
 use crate::store::sled::format::{self, Chunk, JOURNAL_CHUNK_BYTES_MAX, LinkedEntry, Record};
 
@@ -91,7 +92,7 @@ impl Importer {
             cache_bytes: CACHE_BYTES,
         };
         let unfinished = directory::begin(&options, &data.join(STORE_IN_IMPORT))?;
-        let database = directory::open_database(&options, &unfinished)?;
+        let database = database::open(&options, &unfinished)?;
         Ok(Self {
             trees: Some(Trees::open(&database)?),
             data: data.to_owned(),

@@ -12,6 +12,7 @@ use crate::codec::{self, Kind};
 use crate::payment::JournalEntry;
 use crate::store::StoreError;
 use crate::store::sled::batch::CHAIN_HEAD_KEY;
+use crate::store::sled::database;
 use crate::store::sled::directory::{self, LOCK, OpenProblem, STORE};
 use crate::store::sled::format;
 use crate::store::sled::read::{decode_chunk, missing, printable, read};
@@ -107,9 +108,8 @@ impl Snapshot {
             directory: copy.path().to_owned(),
             cache_bytes: CACHE_BYTES,
         };
-        let database =
-            directory::open_database(&options, copy.path()).map_err(SnapshotError::Open)?;
-        let found = directory::format_of(&database).map_err(SnapshotError::Open)?;
+        let database = database::open(&options, copy.path()).map_err(SnapshotError::Open)?;
+        let found = database::format_of(&database).map_err(SnapshotError::Open)?;
         if found != format::STORE_FORMAT {
             return Err(SnapshotError::OldFormat { found });
         }
