@@ -8,8 +8,7 @@ use bincode::Options;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// No stored value's body is larger, in bytes. sled moves values of about 128 KiB and more to blob
-/// files that no sync of the log covers, so everything stays well below.
+/// No stored value's body is larger, in bytes.
 pub const BODY_BYTES_MAX: u64 = 96 * 1024;
 
 const HEADER_BYTES: usize = 5;

@@ -17,7 +17,7 @@ use reqwest::redirect::Policy;
 use reqwest::{Certificate, Client, Identity, Request, Response, Url};
 use serde::{Deserialize, Serialize};
 
-use crate::api::is_json;
+use crate::api::{is_in_utf8, is_json};
 
 /// How to reach a bank, and what it can do.
 #[derive(Debug, Clone)]
@@ -248,46 +248,55 @@ impl Bank for BankClient {
                 };
             }
         };
-        match response.status() {
-            StatusCode::OK => decision(response)
-                .await
-                .map_or(ChargeOutcome::Unknown, ChargeOutcome::Decided),
-            StatusCode::TOO_MANY_REQUESTS => ChargeOutcome::Throttled {
-                retry_after_ms: retry_after_ms(&response).unwrap_or(0),
-            },
-            StatusCode::SERVICE_UNAVAILABLE => match retry_after_ms(&response) {
-                Some(retry_after_ms) => ChargeOutcome::Throttled { retry_after_ms },
-                None => ChargeOutcome::Unknown,
-            },
-            status => {
-                if status.is_client_error() || status.is_redirection() {
-                    tracing::error!(
-                        %status,
-                        "the bank refuses a charge in a way that is none of its contract; check the \
-                         address and the credentials"
-                    );
-                }
-                ChargeOutcome::Unknown
-            }
-        }
+        charge_outcome(response).await
     }
 
     async fn inquire(&self, bank_reference: BankReference) -> InquiryOutcome {
         let url = format!("{}/{bank_reference}", self.charges);
-        let response = match self.http.get(url).send().await {
-            Ok(response) => response,
+        match self.http.get(url).send().await {
+            Ok(response) => inquiry_outcome(response).await,
             Err(error) => {
                 log("inquiry", &error);
-                return InquiryOutcome::Unknown;
+                InquiryOutcome::Unknown
             }
-        };
-        match response.status() {
-            StatusCode::OK => decision(response)
-                .await
-                .map_or(InquiryOutcome::Unknown, InquiryOutcome::Decided),
-            StatusCode::NOT_FOUND if is_the_banks_own(response).await => InquiryOutcome::NotFound,
-            _ => InquiryOutcome::Unknown,
         }
+    }
+}
+
+/// What an answer to a charge proves.
+pub async fn charge_outcome(response: Response) -> ChargeOutcome {
+    match response.status() {
+        StatusCode::OK => decision(response)
+            .await
+            .map_or(ChargeOutcome::Unknown, ChargeOutcome::Decided),
+        StatusCode::TOO_MANY_REQUESTS => ChargeOutcome::Throttled {
+            retry_after_ms: retry_after_ms(&response).unwrap_or(0),
+        },
+        StatusCode::SERVICE_UNAVAILABLE => match retry_after_ms(&response) {
+            Some(retry_after_ms) => ChargeOutcome::Throttled { retry_after_ms },
+            None => ChargeOutcome::Unknown,
+        },
+        status => {
+            if status.is_client_error() || status.is_redirection() {
+                tracing::error!(
+                    %status,
+                    "the bank refuses a charge in a way that is none of its contract; check the \
+                     address and the credentials"
+                );
+            }
+            ChargeOutcome::Unknown
+        }
+    }
+}
+
+/// What an answer to an inquiry proves.
+pub async fn inquiry_outcome(response: Response) -> InquiryOutcome {
+    match response.status() {
+        StatusCode::OK => decision(response)
+            .await
+            .map_or(InquiryOutcome::Unknown, InquiryOutcome::Decided),
+        StatusCode::NOT_FOUND if is_the_banks_own(response).await => InquiryOutcome::NotFound,
+        _ => InquiryOutcome::Unknown,
     }
 }
 
@@ -295,12 +304,16 @@ impl Bank for BankClient {
 /// that it does not know is a page for people, and proves nothing.
 async fn is_the_banks_own(response: Response) -> bool {
     let content_type = response.headers().get(header::CONTENT_TYPE);
-    let media_type = content_type.map(|value| value.as_bytes().to_ascii_lowercase());
-    let json = media_type.as_ref().is_some_and(|media_type| {
-        is_json(media_type) || media_type.starts_with(b"application/problem+json")
+    let json = content_type.is_some_and(|value| {
+        let value = value.as_bytes();
+        is_json(value) || is_in_utf8(value, "application/problem+json")
     });
     match body(response).await {
-        Some(body) => body.is_empty() || (json && is_object(&body)),
+        // An object that is cut short may be anything.
+        Some(body) => {
+            body.is_empty()
+                || (json && serde_json::from_slice::<serde_json::Map<_, _>>(&body).is_ok())
+        }
         None => false,
     }
 }

@@ -285,6 +285,8 @@ async fn an_inquiry_tells_decided_not_found_and_unknown_apart() {
         ("text/html", "<html>404</html>"),
         ("text/plain", "default backend - 404"),
         ("application/json", "[]"),
+        ("application/json", r#"{"status":404"#),
+        ("application/problem+jsonx", "{}"),
         ("text/html", "{}"),
     ];
     for (content_type, body) in of_a_gateway {

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use futures_util::stream::{self, StreamExt};
 use http::StatusCode;
 
-use crate::sample::BODY;
+use crate::sample::{BODY, large_body};
 use crate::{Client, Told};
 
 /// Numbers that look random and follow from their place (the finaliser of `SplitMix64`).
@@ -36,10 +36,28 @@ pub async fn hammer(http: &Client, told: &Mutex<Told>, life: u64, client: u64) {
             "wait=10"
         };
         lock(told).send(&key);
-        let Ok(answer) = http.pay_with(&key, BODY, &[("prefer", wait)]).await else {
+        let Ok(answer) = http
+            .pay_with(&key, &body_of(&key), &[("prefer", wait)])
+            .await
+        else {
             return;
         };
         lock(told).hear(&key, answer);
+    }
+}
+
+/// Whether what is paid under a key has about as much metadata as a payment may have: one in four do, so that the log
+/// grows fast.
+pub fn is_large(key: &str) -> bool {
+    let sum: u32 = key.bytes().map(u32::from).sum();
+    sum.is_multiple_of(4)
+}
+
+fn body_of(key: &str) -> String {
+    if is_large(key) {
+        large_body()
+    } else {
+        BODY.to_owned()
     }
 }
 
@@ -52,7 +70,7 @@ const AT_ONCE: usize = 32;
 /// When one does not.
 pub async fn ask_again(http: &Client, told: &Mutex<Told>, keys: impl IntoIterator<Item = String>) {
     let repeats = keys.into_iter().map(|key| async move {
-        let answer = http.pay(&key, BODY).await;
+        let answer = http.pay(&key, &body_of(&key)).await;
         let answer = answer.expect("the service answers");
         assert_eq!(answer.status, StatusCode::CREATED, "{key}: {answer:?}");
         lock(told).hear(&key, answer);

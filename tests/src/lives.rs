@@ -36,12 +36,37 @@ impl Lives {
     /// # Panics
     /// When the next one does not come up.
     pub async fn kill_and_restart(&self) {
+        self.restart(Server::kill).await;
+    }
+
+    /// Asks the service to end, as an operator does, and starts the next life.
+    ///
+    /// # Panics
+    /// When it does not end well, or the next one does not come up.
+    pub async fn stop_and_restart(&self) {
+        let stop = |server: Server| {
+            server.signal("TERM");
+            let (status, said) = server.wait();
+            assert!(status.success(), "{said}");
+        };
+        self.restart(stop).await;
+    }
+
+    /// The process of the life that runs now.
+    ///
+    /// # Panics
+    /// Between two lives.
+    pub async fn pid(&self) -> u32 {
+        self.current.lock().await.as_ref().expect("a life").pid()
+    }
+
+    async fn restart(&self, end: fn(Server)) {
         let mut current = self.current.lock().await;
         let (data, arguments) = (self.data.clone(), self.arguments.clone());
         let dying = current.take();
         let next = tokio::task::spawn_blocking(move || {
             if let Some(dying) = dying {
-                dying.kill();
+                end(dying);
             }
             let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
             Server::start(&data, &arguments)

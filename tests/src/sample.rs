@@ -18,6 +18,19 @@ pub const BODY: &str =
 pub const DECLINED_BODY: &str =
     r#"{"amount":1999,"currency":"EUR","debtor":"acct_alice","creditor":"acct_declined"}"#;
 
+/// The body of a payment that settles, with almost as much in it as there may be: 15 KiB.
+///
+/// # Panics
+/// Never: it is made of what is known.
+pub fn large_body() -> String {
+    let metadata: BTreeMap<String, String> = (0..15)
+        .map(|n| (format!("{n:040}"), "\u{e9}".repeat(480)))
+        .collect();
+    let mut body: Value = serde_json::from_str(BODY).expect("the sample is JSON");
+    body["metadata"] = serde_json::to_value(metadata).expect("text is JSON");
+    body.to_string()
+}
+
 /// A key of the merchant `default`.
 ///
 /// # Panics

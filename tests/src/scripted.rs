@@ -17,6 +17,7 @@ use holdfast_engine::service::{
     CreateError, CreateOptions, Created, Parts, Service, ServiceOptions,
 };
 use holdfast_engine::source::SeededSource;
+use holdfast_server::api::FrontDoor;
 use holdfast_simulator::SimulatedStore;
 use tokio::time::Instant;
 
@@ -189,6 +190,8 @@ pub const KEYED: Capability = Capability::Keyed {
 pub struct World {
     /// The service.
     pub service: Service,
+    /// Its HTTP API, without a socket.
+    pub front_door: FrontDoor,
     /// Its store.
     pub store: Arc<SimulatedStore>,
     /// Its bank.
@@ -203,14 +206,17 @@ pub fn world(bank: ScriptedBank) -> World {
 /// A world with the given store and options.
 pub fn world_with(bank: ScriptedBank, store: SimulatedStore, options: ServiceOptions) -> World {
     let (store, bank) = (Arc::new(store), Arc::new(bank));
+    let clock = Arc::new(VirtualClock(Instant::now()));
+    let source = Arc::new(SeededSource::new([9; 32]));
     let service = Service::start(Parts {
         store: store.clone(),
         bank: bank.clone(),
-        clock: Arc::new(VirtualClock(Instant::now())),
-        source: Arc::new(SeededSource::new([9; 32])),
+        clock: clock.clone(),
+        source: source.clone(),
         options,
     });
     World {
+        front_door: FrontDoor::new(service.clone(), clock, source),
         service,
         store,
         bank,

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use holdfast_tests::bank_books::{debits, set_faults};
 use holdfast_tests::sample::BODY;
-use holdfast_tests::{Client, Server};
+use holdfast_tests::{Client, Server, memory_kib};
 use http::StatusCode;
 use serde_json::json;
 use tokio::task::JoinSet;
@@ -78,7 +78,7 @@ impl Outage {
     /// Sends payments at a steady rate; each must be taken in within its wait.
     async fn endure(server: &Server, kind: &'static str) -> Self {
         let payments = seconds() * RATE;
-        let memory_before_kib = memory_kib(server);
+        let memory_before_kib = memory_kib(server.pid(), "VmRSS").unwrap_or(0);
         let mut memory_peak_kib = memory_before_kib;
         let mut pace = tokio::time::interval(Duration::from_secs(1) / RATE);
         let mut sent = JoinSet::new();
@@ -87,7 +87,7 @@ impl Outage {
         for n in 0..payments {
             pace.tick().await;
             sent.spawn(taken_in(client.clone(), format!("{kind}-{n}")));
-            memory_peak_kib = memory_peak_kib.max(memory_kib(server));
+            memory_peak_kib = memory_peak_kib.max(memory_kib(server.pid(), "VmRSS").unwrap_or(0));
             while let Some(took) = sent.try_join_next() {
                 slowest = slowest.max(took.unwrap());
             }
@@ -95,7 +95,7 @@ impl Outage {
         while let Some(took) = sent.join_next().await {
             slowest = slowest.max(took.unwrap());
         }
-        memory_peak_kib = memory_peak_kib.max(memory_kib(server));
+        memory_peak_kib = memory_peak_kib.max(memory_kib(server.pid(), "VmRSS").unwrap_or(0));
         Self {
             kind,
             payments,
@@ -166,15 +166,4 @@ async fn taken_in(client: Client, key: String) -> Duration {
         .unwrap();
     assert_eq!(answer.status, StatusCode::ACCEPTED, "{key}: {answer:?}");
     started.elapsed()
-}
-
-/// Resident memory of the service; 0 where the system does not tell as Linux does.
-fn memory_kib(server: &Server) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", server.pid()));
-    let Ok(status) = status else {
-        return 0;
-    };
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let digits = line.unwrap().trim().trim_end_matches(" kB");
-    digits.parse().unwrap()
 }

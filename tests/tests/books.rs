@@ -19,6 +19,7 @@ use holdfast_engine::source::SeededSource;
 use holdfast_engine::store::format::{Chunk, account_key};
 use holdfast_engine::store::{SledOptions, SledStore, Store, Verdict, Write};
 use holdfast_simulator::SimulatedStore;
+use holdfast_tests::raw_database;
 use holdfast_tests::sample::{key_of, request};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -184,7 +185,7 @@ async fn a_store_of_version_1_gets_its_balances_and_its_chain_when_it_is_opened(
     let expected = snapshot(directory.path()).await;
     {
         // Back to what version 1 wrote.
-        let database = sled::open(directory.path().join("store")).unwrap();
+        let database = raw_database(directory.path());
         let journal = database.open_tree("journal").unwrap();
         for item in &journal {
             let (storage_key, bytes) = item.unwrap();
@@ -239,7 +240,7 @@ async fn a_payment_that_its_account_has_no_room_for_is_refused_and_nothing_is_st
     let creditor = first.last().request.creditor().clone();
     open(directory.path()).commit(vec![first]).await.unwrap();
     {
-        let database = sled::open(directory.path().join("store")).unwrap();
+        let database = raw_database(directory.path());
         let key = AccountKey {
             merchant: merchant.clone(),
             account: creditor.clone(),

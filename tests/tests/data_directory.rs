@@ -8,6 +8,7 @@
 use std::path::Path;
 
 use holdfast_engine::store::{OpenProblem, SledOptions, SledStore};
+use holdfast_tests::raw_database;
 
 fn open(directory: &Path) -> Result<SledStore, holdfast_engine::store::OpenError> {
     SledStore::open(&SledOptions {
@@ -22,24 +23,13 @@ fn said(directory: &Path) -> String {
 
 /// Changes the format mark of a closed store.
 fn mark(directory: &Path, mark: Option<&str>) {
-    let database = sled_of(directory);
+    let database = raw_database(directory);
     let meta = database.open_tree("meta").unwrap();
     match mark {
         Some(mark) => meta.insert("format", mark).unwrap(),
         None => meta.remove("format").unwrap(),
     };
     database.flush().unwrap();
-}
-
-fn sled_of(directory: &Path) -> sled::Db {
-    for _ in 0..500 {
-        match sled::open(directory.join("store")) {
-            Ok(database) => return database,
-            // The last owner's threads let go of the file a moment after it is dropped.
-            Err(_) => std::thread::yield_now(),
-        }
-    }
-    sled::open(directory.join("store")).unwrap()
 }
 
 #[test]

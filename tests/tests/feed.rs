@@ -12,7 +12,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::future::join_all;
 use holdfast_tests::sample::{BODY, DECLINED_BODY};
-use holdfast_tests::{Client, Server};
+use holdfast_tests::{Client, Server, memory_kib};
 use http::{Method, StatusCode};
 use http_body_util::{BodyExt, Empty};
 use hyper_util::client::legacy;
@@ -288,7 +288,7 @@ async fn a_slow_reader_is_bounded_and_never_slows_the_writer() {
     for round in 0..4 {
         pay(round * 500).await;
     }
-    let alone = (began.elapsed(), resident_kib(server.pid()));
+    let alone = (began.elapsed(), memory_kib(server.pid(), "VmRSS"));
     let mut idle = Vec::new();
     for _ in 0..50 {
         // With little room on the way, so that the service soon finds the reader stuck.
@@ -318,7 +318,7 @@ async fn a_slow_reader_is_bounded_and_never_slows_the_writer() {
         alone.0
     );
     // Eighteen thousand events of 400 bytes to fifty listeners: 360 MB if any of it were kept for them.
-    match (alone.1, resident_kib(server.pid())) {
+    match (alone.1, memory_kib(server.pid(), "VmRSS")) {
         (Some(before), Some(after)) => {
             assert!(
                 after < before + 100 * 1024,
@@ -327,13 +327,4 @@ async fn a_slow_reader_is_bounded_and_never_slows_the_writer() {
         }
         _ => println!("SKIPPED: the bound on memory, for there is no /proc to read it from"),
     }
-}
-
-/// Memory of a process.
-fn resident_kib(pid: u32) -> Option<u64> {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmRSS:"))?;
-    line.trim().trim_end_matches(" kB").parse().ok()
 }

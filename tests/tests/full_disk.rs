@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use holdfast_tests::bank_books::set_faults;
-use holdfast_tests::sample::{BODY, debits};
+use holdfast_tests::sample::{BODY, debits, large_body};
 use holdfast_tests::{Client, Disk, Server, SmallDisk};
 use http::StatusCode;
 use serde_json::json;
@@ -83,9 +83,11 @@ async fn a_disk_without_any_room_stops_the_service_and_nothing_acknowledged_is_l
     let data = at.join("data");
     let server = Server::start(&data, &arguments);
     let client = server.client();
+    // More than the segment of the log takes that is there already.
+    let body = large_body();
     let payments = (0..UNDER_WAY).map(|n| {
-        let client = client.clone();
-        tokio::spawn(async move { client.pay(&format!("k{n}"), BODY).await })
+        let (client, body) = (client.clone(), body.clone());
+        tokio::spawn(async move { client.pay(&format!("k{n}"), &body).await })
     });
     let payments: Vec<_> = payments.collect();
     tokio::time::sleep(Duration::from_millis(700)).await;
@@ -107,12 +109,12 @@ async fn a_disk_without_any_room_stops_the_service_and_nothing_acknowledged_is_l
     let server = Server::start(&data, &arguments);
     let client = server.client();
     for n in 0..UNDER_WAY {
-        let answer = client.pay(&format!("k{n}"), BODY).await.unwrap();
+        let answer = client.pay(&format!("k{n}"), &body).await.unwrap();
         assert_eq!(answer.status, StatusCode::CREATED, "{answer:?}");
     }
     for first in told {
         let key = first.header("idempotency-key").to_owned();
-        let again = client.pay(&key, BODY).await.unwrap();
+        let again = client.pay(&key, &body).await.unwrap();
         assert_eq!(again.frozen(), first.frozen());
     }
     server.kill();

@@ -8,7 +8,6 @@
 )]
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,8 +18,8 @@ use holdfast_engine::payment::{
 };
 use holdfast_engine::source::SeededSource;
 use holdfast_engine::store::{SledOptions, SledStore, Store, Verdict, Write};
-use holdfast_tests::holdfast;
 use holdfast_tests::sample::key_of;
+use holdfast_tests::{bytes_below, holdfast, memory_kib};
 use tokio::time::Instant;
 
 /// Payments whose intents go into one commit; their outcomes go into the next.
@@ -45,7 +44,7 @@ fn request(n: u64) -> Arc<PaymentRequest> {
 }
 
 /// Admits, sends and settles payments, two commits for each, as the service does.
-async fn fill(store: &SledStore, payments: u64) {
+async fn fill(store: &SledStore, payments: u64, request: fn(u64) -> Arc<PaymentRequest>) {
     let source = SeededSource::new([1; 32]);
     let mut first = 0;
     while first < payments {
@@ -78,18 +77,33 @@ async fn fill(store: &SledStore, payments: u64) {
     }
 }
 
-fn bytes_below(directory: &Path) -> u64 {
-    let entries = std::fs::read_dir(directory).unwrap();
-    entries
-        .map(|entry| {
-            let entry = entry.unwrap();
-            if entry.path().is_dir() {
-                bytes_below(&entry.path())
-            } else {
-                entry.metadata().unwrap().len()
-            }
-        })
-        .sum()
+/// A request with all the metadata there may be, in characters of four bytes.
+fn largest_request(n: u64) -> Arc<PaymentRequest> {
+    let crabs = "\u{1f980}".repeat(Metadata::VALUE_CHARS_MAX);
+    let key = |entry: usize| format!("{entry:0>width$}", width = Metadata::KEY_CHARS_MAX);
+    let entries = (0..Metadata::ENTRIES_MAX).map(|entry| (key(entry), crabs.clone()));
+    let request = PaymentRequest::new(
+        request(n).amount(),
+        Currency::from_code("EUR").unwrap(),
+        AccountId::new(&"d".repeat(64)).unwrap(),
+        AccountId::new(&"c".repeat(64)).unwrap(),
+        Some(Reference::new(&"\u{1f980}".repeat(140)).unwrap()),
+        Metadata::new(entries.collect()).unwrap(),
+    );
+    Arc::new(request.unwrap())
+}
+
+/// What the database puts into files of their own is covered by no sync.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_largest_payments_stay_in_the_log() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = SledStore::open(&SledOptions {
+        directory: directory.path().to_owned(),
+        cache_bytes: 64 << 20,
+    });
+    fill(&store.unwrap(), 500, largest_request).await;
+    let blobs = std::fs::read_dir(directory.path().join("store/blobs")).unwrap();
+    assert_eq!(blobs.count(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -104,7 +118,7 @@ async fn a_store_of_many_payments_verifies_in_bounded_memory() {
     };
     let started = Instant::now();
     let store = SledStore::open(&options).unwrap();
-    fill(&store, payments).await;
+    fill(&store, payments, request).await;
     store.close().await.unwrap();
     drop(store);
     let bytes = bytes_below(&data);
@@ -124,11 +138,7 @@ async fn a_store_of_many_payments_verifies_in_bounded_memory() {
         .unwrap();
     let mut peak_kib = 0;
     while verify.try_wait().unwrap().is_none() {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", verify.id()));
-        let status = status.unwrap_or_default();
-        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        let peak = peak.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok());
-        peak_kib = peak_kib.max(peak.unwrap_or(0));
+        peak_kib = peak_kib.max(memory_kib(verify.id(), "VmHWM").unwrap_or(0));
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     let output = verify.wait_with_output().unwrap();

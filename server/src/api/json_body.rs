@@ -55,12 +55,17 @@ pub(crate) fn meta<T: poem_openapi::types::Type>(description: &'static str) -> M
 
 /// Whether a `Content-Type` means JSON in UTF-8.
 pub(crate) fn is_json(content_type: &[u8]) -> bool {
+    is_in_utf8(content_type, "application/json")
+}
+
+/// Whether a `Content-Type` means this media type, in UTF-8.
+pub(crate) fn is_in_utf8(content_type: &[u8], media_type: &str) -> bool {
     let Ok(text) = std::str::from_utf8(content_type) else {
         return false;
     };
     let mut parts = text.split(';').map(str::trim);
     let essence = parts.next().unwrap_or_default();
-    essence.eq_ignore_ascii_case("application/json")
+    essence.eq_ignore_ascii_case(media_type)
         && parts.filter(|part| !part.is_empty()).all(|parameter| {
             parameter.split_once('=').is_some_and(|(name, value)| {
                 !name.trim().eq_ignore_ascii_case("charset")

@@ -7,9 +7,7 @@ use holdfast_engine::clock::Clock;
 use holdfast_engine::service::Service;
 use holdfast_engine::source::SeededSource;
 use holdfast_simulator::chaos::{Door, FrontDoor, Reply};
-use http::{Request, Response};
-use poem::endpoint::{DynEndpoint, ToDynEndpoint};
-use poem::{Body, Endpoint};
+use http::Request;
 
 use crate::api;
 
@@ -34,33 +32,14 @@ impl FrontDoor for RealFrontDoor {
         source: Arc<SeededSource>,
     ) -> Arc<dyn Door> {
         let front_door = api::FrontDoor::new(service, clock, source);
-        Arc::new(RealDoor {
-            endpoint: Arc::new(ToDynEndpoint(front_door.endpoint(&self.routes))),
-        })
+        Arc::new(RealDoor(api::InProcess::new(&front_door, &self.routes)))
     }
 }
 
-struct RealDoor {
-    endpoint: Arc<dyn DynEndpoint<Output = poem::Response>>,
-}
+struct RealDoor(api::InProcess);
 
 impl Door for RealDoor {
     fn call(&self, request: Request<Bytes>) -> Reply {
-        let (parts, body) = request.into_parts();
-        let mut request = poem::Request::builder()
-            .method(parts.method)
-            .uri(parts.uri)
-            .body(Body::from_bytes(body));
-        *request.headers_mut() = parts.headers;
-        let endpoint = self.endpoint.clone();
-        Box::pin(async move {
-            let response = endpoint.get_response(request).await;
-            let (parts, body) = response.into_parts();
-            let body = body.into_bytes().await.unwrap_or_default();
-            let mut response = Response::new(body);
-            *response.status_mut() = parts.status;
-            *response.headers_mut() = parts.headers;
-            response
-        })
+        Box::pin(self.0.call(request))
     }
 }

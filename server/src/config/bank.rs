@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use holdfast_engine::payment::Capability;
 use holdfast_engine::service::ServiceOptions;
 use holdfast_simulator::bank::Mode;
+use holdfast_simulator::faults::Range;
 use reqwest::Url;
 
 use super::{ConfigError, Options};
@@ -36,9 +37,13 @@ impl BankSettings {
         let mode = options.bank_capability.unwrap_or(ModeArg::Keyed);
         let bank = options.bank.as_deref().unwrap_or("sim");
         if bank == "sim" {
+            let latency_ms = options.bank_latency_ms.unwrap_or(0);
+            if latency_ms > Range::LATEST_MS {
+                return Err(ConfigError::BankLatency { latency_ms });
+            }
             return Ok(Self::Simulated {
                 mode: mode.into(),
-                latency_ms: options.bank_latency_ms.unwrap_or(0),
+                latency_ms,
             });
         }
         let url = url(bank)?;

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use holdfast_engine::service::ServiceOptions;
+use holdfast_simulator::faults::Range;
 
 use crate::api_keys::{ApiKeys, InvalidApiKey};
 pub(crate) use bank::BankSettings;
@@ -67,6 +68,11 @@ pub(crate) enum ConfigError {
          ({timeout_ms})"
     )]
     ConnectTimeout { connect_ms: u64, timeout_ms: u64 },
+    #[error(
+        "bank_latency_ms ({latency_ms}) must be at most {} (30 days)",
+        Range::LATEST_MS
+    )]
+    BankLatency { latency_ms: u64 },
     #[error("{name} must be at least 1")]
     Zero { name: &'static str },
     #[error(

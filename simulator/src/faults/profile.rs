@@ -24,17 +24,21 @@ impl Rate {
     }
 }
 
-/// A range in milliseconds, both ends included; written as `[min, max]`.
+/// A range in milliseconds, both ends included; written as `[min, max]`. It ends within 30 days.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Range(pub(super) u64, pub(super) u64);
 
 impl Range {
+    /// No range ends later: 30 days.
+    pub const LATEST_MS: u64 = 30 * 24 * 60 * 60 * 1000;
+
     /// A range.
     ///
     /// # Panics
-    /// When it ends before it begins.
+    /// When it ends before it begins, or later than [`Self::LATEST_MS`].
     pub const fn new(min_ms: u64, max_ms: u64) -> Self {
         assert!(min_ms <= max_ms, "a range begins before it ends");
+        assert!(max_ms <= Self::LATEST_MS, "a range ends within 30 days");
         Self(min_ms, max_ms)
     }
 

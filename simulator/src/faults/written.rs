@@ -141,13 +141,18 @@ impl<'de> Deserialize<'de> for Rate {
 impl<'de> Deserialize<'de> for Range {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let (min_ms, max_ms) = <(u64, u64)>::deserialize(deserializer)?;
-        if min_ms <= max_ms {
-            Ok(Self(min_ms, max_ms))
-        } else {
-            Err(de::Error::custom(format!(
+        if min_ms > max_ms {
+            return Err(de::Error::custom(format!(
                 "a range is [min, max], not [{min_ms}, {max_ms}]"
-            )))
+            )));
         }
+        if max_ms > Self::LATEST_MS {
+            let latest_ms = Self::LATEST_MS;
+            return Err(de::Error::custom(format!(
+                "a range ends within 30 days ({latest_ms} ms), not at {max_ms}"
+            )));
+        }
+        Ok(Self(min_ms, max_ms))
     }
 }
 
@@ -258,6 +263,10 @@ mod tests {
             (
                 r#"{"slow": {"rate": 0.1, "ms": [9, 1]}}"#,
                 "a range is [min, max], not [9, 1]",
+            ),
+            (
+                r#"{"outage": {"rate": 1, "ms": [1, 2592000001]}}"#,
+                "a range ends within 30 days (2592000000 ms), not at 2592000001",
             ),
             (r#"{"lost": 0.6}"#, "unknown field `lost`"),
             (

@@ -150,6 +150,12 @@ impl Disk {
         self.shared.volume().room = None;
     }
 
+    /// Most bytes of one file that were not synced at once since this was last asked, in whole pages.
+    pub fn take_unsynced_max(&self) -> u64 {
+        let pages = std::mem::take(&mut self.shared.volume().unsynced_max);
+        (pages * volume::PAGE) as u64
+    }
+
     fn unmount(&mut self) {
         if let Some(session) = self.session.take() {
             // The kernel may end the connection before its reader has heard of the end.

@@ -72,6 +72,8 @@ pub(super) struct Volume {
     changes: Vec<Change>,
     /// How many bytes there is room for.
     pub(super) room: Option<u64>,
+    /// Most pages of one file that were ever not synced.
+    pub(super) unsynced_max: usize,
 }
 
 impl Default for Volume {
@@ -82,6 +84,7 @@ impl Default for Volume {
             next: ROOT + 1,
             changes: Vec::new(),
             room: None,
+            unsynced_max: 0,
         }
     }
 }
@@ -261,7 +264,10 @@ impl Volume {
         if grown > 0 && !self.has_room_for(grown * PAGE) {
             return Err(Errno::ENOSPC);
         }
-        self.file(inode)?.write(offset, data);
+        let file = self.file(inode)?;
+        file.write(offset, data);
+        let unsynced = file.dirty.len();
+        self.unsynced_max = self.unsynced_max.max(unsynced);
         Ok(())
     }
 

@@ -22,7 +22,7 @@ use holdfast_engine::payment::{
 use holdfast_engine::source::SeededSource;
 use holdfast_engine::store::{SledOptions, SledStore, Store, Verdict, Write};
 use holdfast_tests::sample::{BODY, DECLINED_BODY, key, request};
-use holdfast_tests::{Server, holdfast};
+use holdfast_tests::{Server, holdfast, raw_database};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::Value;
@@ -177,7 +177,7 @@ async fn every_difference_is_named_with_its_place_and_meaning() {
         let damaged = directory.path().join(format!("damaged{n}"));
         copy(&data, &damaged);
         {
-            let database = sled::open(damaged.join("store")).unwrap();
+            let database = raw_database(&damaged);
             damage(&database);
             database.flush().unwrap();
         }
@@ -466,7 +466,7 @@ async fn a_low_water_mark_that_leads_nowhere_is_named() {
         let damaged = directory.path().join(format!("damaged{n}"));
         copy(&data, &damaged);
         {
-            let database = sled::open(damaged.join("store")).unwrap();
+            let database = raw_database(&damaged);
             let value = codec::encode(Kind::Meta, b"low_water", &mark).unwrap();
             let meta = database.open_tree("meta").unwrap();
             meta.insert("low_water", value).unwrap();

@@ -1,5 +1,11 @@
 //! Committing a batch: one transaction over the trees, one sync, a verdict per write.
 //!
+//! **Why a large batch is committed in parts.** sled takes for safe what it has handed to the operating system, and reuses
+//! the segments of its log by that, while on the disk only a sync makes it so. Pages that outlive a power loss out of
+//! order can only mislead it when more than the end of one segment lies between two syncs: the next segment is then
+//! found without the one before it, and everything from there on is dropped. So no part writes nearly as much
+//! as a segment holds.
+//!
 //! **How unfinished payments are found after a crash without two index writes a payment.** The set
 //! lives in memory. On disk stand a low-water mark and, in `unfinished`, only the payments admitted
 //! before the mark that were still open when it moved. Opening reads that index and replays the
@@ -17,7 +23,7 @@ use super::books::Books;
 use super::format::{self, LinkedEntry, Record};
 use super::journal::JournalWriter;
 use super::read::{damaged, decode_chunk, decode_record, missing, printable, read};
-use super::{Inner, Live, not_synced};
+use super::{Inner, Live, Writer, not_synced};
 use crate::chain::Head;
 use crate::codec::{self, Kind};
 use crate::payment::{PaymentId, PaymentKey};
@@ -25,6 +31,13 @@ use crate::store::{StoreError, Verdict, Write};
 
 /// The mark moves once so many entries have been written since it last did.
 pub(super) const LOW_WATER_STRIDE: u64 = 4096;
+
+/// A part of a batch ends once it has written records of so many bytes. In the log they take many times the room: the
+/// journal has them too, and whole pages are written anew with them.
+const PART_BYTES_MAX: usize = 32 * 1024;
+
+/// Most index entries that are written when the mark moves. It moves less far for it, and again with the next part.
+const LINGERING_MAX: usize = 128;
 
 /// Under which key of `meta` the end of the hash chain stands.
 pub(super) const CHAIN_HEAD_KEY: &[u8] = b"chain_head";
@@ -50,6 +63,8 @@ struct Applied {
     head: Head,
     admitted: Vec<(PaymentId, Live)>,
     finished: Vec<PaymentId>,
+    /// Bytes of the values written.
+    bytes: usize,
 }
 
 /// How far the low-water mark moves with this batch.
@@ -65,6 +80,19 @@ impl Inner {
     pub(super) fn commit(&self, batch: &[Write]) -> Result<Vec<Verdict>, StoreError> {
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         self.ensure_usable()?;
+        let mut verdicts = Vec::with_capacity(batch.len());
+        while verdicts.len() < batch.len() {
+            verdicts.extend(self.commit_part(&mut writer, &batch[verdicts.len()..])?);
+        }
+        Ok(verdicts)
+    }
+
+    /// Commits the first of these writes, one at least; returns their verdicts.
+    fn commit_part(
+        &self,
+        writer: &mut Writer,
+        batch: &[Write],
+    ) -> Result<Vec<Verdict>, StoreError> {
         let head = writer.head;
         let first_sequence = head.sequence + 1;
         let mark = self.mark_move(first_sequence, writer.low_water);
@@ -137,15 +165,17 @@ impl Inner {
             return None;
         }
         let live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
-        let lingering = live
-            .iter()
-            .filter(|(_, live)| !live.indexed)
+        let mut lingering: Vec<_> = live.iter().filter(|(_, live)| !live.indexed).collect();
+        lingering.sort_by_key(|(_, live)| live.from);
+        let to = lingering
+            .get(LINGERING_MAX)
+            .map_or(first_sequence, |(_, live)| live.from);
+        lingering.truncate(LINGERING_MAX);
+        let lingering = lingering
+            .into_iter()
             .map(|(id, live)| (*id, live.key.clone()))
             .collect();
-        Some(MarkMove {
-            to: first_sequence,
-            lingering,
-        })
+        Some(MarkMove { to, lingering })
     }
 
     fn apply(
@@ -162,8 +192,12 @@ impl Inner {
             head,
             admitted: Vec::new(),
             finished: Vec::new(),
+            bytes: 0,
         };
         for write in batch {
+            if applied.bytes >= PART_BYTES_MAX {
+                break;
+            }
             let verdict = self.apply_write(trees, write, &mut journal, &mut books, &mut applied)?;
             applied.verdicts.push(verdict);
         }
@@ -226,6 +260,7 @@ impl Inner {
                 trees.ids.insert(id_key, value)?;
                 let live = Live {
                     key: payment.key.clone(),
+                    from: applied.head.sequence + 1,
                     indexed: false,
                 };
                 applied.admitted.push((payment.id, live));
@@ -239,6 +274,7 @@ impl Inner {
         }
         let last_sequence = previous.unwrap_or_default();
         let value = encode(Record::of(payment, last_sequence).encode(&storage_key))?;
+        applied.bytes += value.len();
         trees.payments.insert(storage_key, value)?;
         if payment.is_finished() {
             applied.finished.push(payment.id);
@@ -286,7 +322,8 @@ pub(super) fn replay(
             .map_err(damaged("unfinished", &storage_key))?;
         let id = format::id_of(&storage_key)
             .ok_or_else(|| missing("unfinished", &printable(&storage_key)))?;
-        live.insert(id, Live { key, indexed: true });
+        let (from, indexed) = (low_water, true);
+        live.insert(id, Live { key, from, indexed });
     }
     let mut next_sequence = low_water;
     for item in journal.range(format::sequence_key(low_water)..) {
@@ -295,6 +332,7 @@ pub(super) fn replay(
             // The journal is dense: whatever is missing here was lost or taken out.
             return Err(missing("journal", &next_sequence));
         }
+        let chunk_first = next_sequence;
         let chunk = decode_chunk(&storage_key, &bytes)?;
         for LinkedEntry { entry, .. } in chunk.entries {
             if let Some(admission) = &entry.admission {
@@ -302,13 +340,12 @@ pub(super) fn replay(
                     merchant: entry.merchant.clone(),
                     idempotency_key: admission.idempotency_key.clone(),
                 };
-                live.insert(
-                    entry.payment_id,
-                    Live {
-                        key,
-                        indexed: false,
-                    },
-                );
+                // It may be in the index already, though the mark did not move past it.
+                live.entry(entry.payment_id).or_insert(Live {
+                    key,
+                    from: chunk_first,
+                    indexed: false,
+                });
             }
             if entry.to.name().is_final() {
                 live.remove(&entry.payment_id);

@@ -4,14 +4,25 @@ use std::path::Path;
 use std::{fs, io};
 
 use super::SledOptions;
-use super::directory::{FORMAT_KEY, FORMAT_PREFIX, OpenProblem, io};
-use super::format::STORE_FORMAT;
+use super::directory::{FORMAT_KEY, FORMAT_PREFIX, OpenProblem, io, sync_path};
+use super::format::{SEGMENT_BYTES, STORE_FORMAT};
 
 pub(super) fn open(options: &SledOptions, path: &Path) -> Result<sled::Db, OpenProblem> {
     remove_half_snapshots(path)?;
+    match fs::remove_dir(path.join(STOP)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            return Err(io("removing what an interrupted start left")(error));
+        }
+        Ok(()) | Err(_) => {}
+    }
+    try_open(options, path).map_err(of_database)
+}
+
+fn try_open(options: &SledOptions, path: &Path) -> Result<sled::Db, sled::Error> {
     let config = sled::Config::new()
         .path(path)
         .cache_capacity(options.cache_bytes)
+        .segment_size(segment_bytes(path))
         // Nothing relies on a timer: every batch is flushed and synced by its commit.
         .flush_every_ms(None);
     let mut tries_left = LOCK_TRIES;
@@ -21,9 +32,60 @@ pub(super) fn open(options: &SledOptions, path: &Path) -> Result<sled::Db, OpenP
                 tries_left -= 1;
                 pause();
             }
-            opened => return opened.map_err(of_database),
+            opened => return opened,
         }
     }
+}
+
+/// Bytes of a segment of the log: what the database was made with, for it opens with nothing else.
+fn segment_bytes(path: &Path) -> usize {
+    // Lines of text, and a checksum. sled itself says what is wrong with one that cannot be read.
+    let written = fs::read(path.join("conf")).unwrap_or_default();
+    let written = String::from_utf8_lossy(&written);
+    let mut lines = written.lines();
+    let line = lines.find_map(|line| line.strip_prefix("segment_size: "));
+    line.and_then(|bytes| bytes.parse().ok())
+        .unwrap_or(SEGMENT_BYTES)
+}
+
+/// A directory in the place of a blob from after the end of any log. sled, which never makes such a blob, cannot
+/// remove it and gives up.
+const STOP: &str = "blobs/9223372036854775807";
+
+/// Lets sled bring its snapshot up to the end of the log, and makes that durable.
+///
+/// sled does so at every start, and right after it wipes the segments of the log that the new snapshot does
+/// without. It never syncs the snapshot's name, though: when the power goes then, the one before is found, and
+/// what it leads to may be gone. So sled is stopped between the two, and the name is synced.
+pub(super) fn settle(options: &SledOptions, path: &Path) -> Result<(), OpenProblem> {
+    let segment_bytes = segment_bytes(path);
+    if segment_bytes < SEGMENT_BYTES {
+        tracing::warn!(
+            segment_bytes,
+            "this store was made by an early build: payments with much metadata are not safe in it from a loss of \
+             power. Take it over into a new one with `holdfast export` and `holdfast import`"
+        );
+    }
+    remove_half_snapshots(path)?;
+    let stop = path.join(STOP);
+    fs::create_dir_all(&stop).map_err(io("opening the database"))?;
+    match try_open(options, path) {
+        // Such is the answer to the removal of a directory as if it were a file: EISDIR, or EPERM by POSIX.
+        Err(sled::Error::Io(stopped))
+            if matches!(
+                stopped.kind(),
+                io::ErrorKind::IsADirectory | io::ErrorKind::PermissionDenied
+            ) => {}
+        Err(error) => {
+            // It is the other error that must be heard.
+            let _ = fs::remove_dir(&stop);
+            return Err(of_database(error));
+        }
+        // There was no log yet.
+        Ok(database) => drop(database),
+    }
+    fs::remove_dir(&stop).map_err(io("opening the database"))?;
+    sync_path(path)
 }
 
 /// sled writes a snapshot of its own under another name, and takes one that was cut short for a damaged one: it

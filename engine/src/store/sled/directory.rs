@@ -160,6 +160,7 @@ fn open_in(options: &SledOptions) -> Result<Inner, OpenProblem> {
     File::open(store.join("db"))
         .and_then(|log| log.sync_all())
         .map_err(io("syncing the database's log"))?;
+    database::settle(options, &store)?;
     let database = database::open(options, &store)?;
     database::format_of(&database)?;
     assemble(database, &store, lock, witness)
@@ -276,7 +277,7 @@ pub(super) fn sync_names(data: &Path) -> Result<(), OpenProblem> {
     Ok(())
 }
 
-fn sync_path(path: &Path) -> Result<(), OpenProblem> {
+pub(super) fn sync_path(path: &Path) -> Result<(), OpenProblem> {
     File::open(path)
         .and_then(|file| file.sync_all())
         .map_err(io("syncing new files to disk"))
@@ -297,16 +298,16 @@ fn assemble(
     // A store made before this tree existed gets it now; nothing in it was missed.
     let contradictions = tree("contradictions")?;
     let accounts = tree("accounts")?;
-    migrate::to_current(&database, &journal, &accounts, &meta)?;
+    let log = File::options()
+        .read(true)
+        .open(store.join("db"))
+        .map_err(io("opening the database's log"))?;
+    migrate::to_current(&database, &log, &journal, &accounts, &meta)?;
     let Replay {
         live,
         head,
         low_water,
     } = batch::replay(&journal, &unfinished, &meta).map_err(OpenProblem::Content)?;
-    let log = File::options()
-        .read(true)
-        .open(store.join("db"))
-        .map_err(io("opening the database's log"))?;
     // What the last life wrote but did not sync may be shown from now on: sync it first.
     database.flush().map_err(OpenProblem::Database)?;
     log.sync_all().map_err(io("syncing the database's log"))?;

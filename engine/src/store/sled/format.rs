@@ -20,9 +20,16 @@ use crate::payment::{
 /// Version 2 added balances and the hash chain; a store of version 1 gets both when it is opened.
 pub const STORE_FORMAT: u32 = 2;
 
-/// Journal entries of a batch are packed into values of at most this many bytes, which keeps them
-/// far from sled's blob threshold.
-pub const JOURNAL_CHUNK_BYTES_MAX: u64 = 48 * 1024;
+/// Bytes of a segment of the log, in stores made from now on; those made before have 512 KiB.
+///
+/// sled writes a page that has more than a quarter of it to a file of its own, a blob, that no sync of the log
+/// covers. A page holds up to some twenty values; the largest, a payment with all the metadata that it may have,
+/// takes 36 KiB.
+pub const SEGMENT_BYTES: usize = 8 * 1024 * 1024;
+
+/// Journal entries of a batch are packed into values of at most this many bytes, unless one alone has more: for
+/// pages of them, the same holds as for pages of payments.
+pub const JOURNAL_CHUNK_BYTES_MAX: u64 = 16 * 1024;
 
 /// A record as stored in `payments`: all of a payment but its key, under which it stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -3,8 +3,10 @@
 //! Version 1 had neither balances nor the hash chain. Both follow from the journal, so they are made
 //! from it. The mark moves last: a migration that was cut short is done again.
 
+use std::fs::File;
+
 use super::batch::CHAIN_HEAD_KEY;
-use super::directory::{FORMAT_KEY, FORMAT_PREFIX, OpenProblem};
+use super::directory::{FORMAT_KEY, FORMAT_PREFIX, OpenProblem, io};
 use super::format::{self, STORE_FORMAT};
 use super::read::{decode_chunk, missing, printable, read};
 use crate::chain::{Digest, Head};
@@ -12,8 +14,12 @@ use crate::codec::{self, Kind};
 use crate::ledger::Book;
 use crate::store::StoreError;
 
+/// Balances that are written between two syncs; why there are some, see [`super::batch`].
+const BALANCES_AT_ONCE: usize = 512;
+
 pub(super) fn to_current(
     database: &sled::Db,
+    log: &File,
     journal: &sled::Tree,
     accounts: &sled::Tree,
     meta: &sled::Tree,
@@ -28,7 +34,14 @@ pub(super) fn to_current(
     );
     let (book, head) = rebuild(journal).map_err(OpenProblem::Content)?;
     accounts.clear().map_err(OpenProblem::Database)?;
-    for (key, balance) in book.iter() {
+    let sync = || -> Result<(), OpenProblem> {
+        database.flush().map_err(OpenProblem::Database)?;
+        log.sync_data().map_err(io("syncing the database's log"))
+    };
+    for (n, (key, balance)) in book.iter().enumerate() {
+        if n % BALANCES_AT_ONCE == 0 {
+            sync()?;
+        }
         let storage_key = format::account_key(key);
         let value = codec::encode(Kind::Account, &storage_key, balance)
             .map_err(|error| OpenProblem::Content(StoreError::Encode(error)))?;
@@ -41,7 +54,7 @@ pub(super) fn to_current(
     meta.insert(CHAIN_HEAD_KEY, value)
         .map_err(OpenProblem::Database)?;
     // What the mark stands for is written before the mark; the opening syncs both.
-    database.flush().map_err(OpenProblem::Database)?;
+    sync()?;
     meta.insert(FORMAT_KEY, current.as_bytes())
         .map_err(OpenProblem::Database)?;
     Ok(())

@@ -96,6 +96,8 @@ struct Writer {
 #[derive(Debug, Clone)]
 struct Live {
     key: PaymentKey,
+    /// Where the journal must be replayed from to find it: the start of a chunk.
+    from: u64,
     /// Whether it stands in the `unfinished` tree.
     indexed: bool,
 }
