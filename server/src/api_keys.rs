@@ -27,7 +27,7 @@ pub(crate) enum Role {
 }
 
 /// One key, as a `[[api_keys]]` block of the configuration file.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ApiKey {
     /// Whom it acts for.
@@ -112,6 +112,11 @@ impl ApiKeys {
         Ok(Self {
             keys: keys.collect::<Result<_, _>>()?,
         })
+    }
+
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.keys.len()
     }
 
     pub(crate) fn is_empty(&self) -> bool {

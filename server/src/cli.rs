@@ -2,6 +2,7 @@
 //!
 //! Exit codes: 0 done, 1 failed, 2 wrong usage.
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -42,9 +43,20 @@ enum Command {
     Openapi,
     /// Measure a running service with fresh payments and replays
     Bench(BenchArgs),
+    /// Look at the configuration that `serve` would run with
+    #[command(subcommand)]
+    Config(ConfigCommand),
     /// Make API keys
     #[command(subcommand, name = "api-key")]
     ApiKey(ApiKeyCommand),
+}
+
+#[derive(Debug, Subcommand)]
+enum ConfigCommand {
+    /// Say whether it can be used, and what is wrong with it
+    Check(Box<ServeArgs>),
+    /// Print it whole, with the origin of each value; secrets are masked
+    Show(Box<ServeArgs>),
 }
 
 #[derive(Debug, Subcommand)]
@@ -106,6 +118,12 @@ pub fn main() -> ExitCode {
         },
         Command::Openapi => openapi(),
         Command::Bench(args) => block_on(crate::bench::run(args)).map_or_else(failed, |()| done()),
+        Command::Config(ConfigCommand::Check(args)) => check_config(*args),
+        Command::Config(ConfigCommand::Show(args)) => {
+            let given = given(given(&matches));
+            args.show(given)
+                .map_or_else(wrong_usage, |shown| told(shown.trim_end()))
+        }
         Command::ApiKey(ApiKeyCommand::New { merchant, role }) => new_api_key(&merchant, role),
     }
 }
@@ -141,9 +159,9 @@ fn say_unfinished(unfinished: u64) {
     );
 }
 
-#[expect(clippy::print_stdout, reason = "this is the command's result")]
 fn told(result: &str) -> ExitCode {
-    println!("{result}");
+    // Whoever reads may stop early, as `head` does; that is no failure of this command.
+    let _ = writeln!(std::io::stdout(), "{result}");
     done()
 }
 
@@ -185,6 +203,17 @@ fn serve(args: ServeArgs) -> ExitCode {
     }
 }
 
+fn check_config(args: ServeArgs) -> ExitCode {
+    let settings = match args.settings() {
+        Ok(settings) => settings,
+        Err(error) => return wrong_usage(error),
+    };
+    match crate::serve::check(&settings) {
+        Ok(()) => told(&format!("The configuration can be used: {settings}.")),
+        Err(error) => wrong_usage(error),
+    }
+}
+
 fn bank(args: BankArgs) -> ExitCode {
     match args.options() {
         Ok(options) => {
@@ -195,10 +224,7 @@ fn bank(args: BankArgs) -> ExitCode {
 }
 
 fn openapi() -> ExitCode {
-    let document = crate::api::openapi_json();
-    // Whoever reads may stop early, as `head` does; that is no failure of this command.
-    let _ = std::io::Write::write_all(&mut std::io::stdout(), document.as_bytes());
-    done()
+    told(&crate::api::openapi_json())
 }
 
 #[expect(

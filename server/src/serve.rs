@@ -161,6 +161,14 @@ fn open_bank(settings: &BankSettings, data: &Path) -> Result<Arc<dyn Bank>, Serv
     })
 }
 
+/// Looks at what a start would look at besides the store.
+pub(crate) fn check(settings: &Settings) -> Result<(), BankClientError> {
+    match &settings.bank {
+        BankSettings::Simulated { .. } => Ok(()),
+        BankSettings::Http(options) => BankClient::new(options).map(|_| ()),
+    }
+}
+
 async fn recover(service: Service) {
     match service.recover().await {
         Ok(0) => {}

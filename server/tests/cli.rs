@@ -99,3 +99,84 @@ fn the_version_is_told() {
     let version = format!("holdfast {}\n", env!("CARGO_PKG_VERSION"));
     assert_eq!(String::from_utf8(output.stdout).unwrap(), version);
 }
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+#[test]
+fn the_configuration_is_shown_with_the_origin_of_each_value_and_without_secrets() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("holdfast.toml");
+    let hash = "ab".repeat(32);
+    let block = format!("[[api_keys]]\nmerchant = \"shop\"\nhash = \"sha256:{hash}\"\n");
+    std::fs::write(&file, format!("attempts_max = 7\ncache_mib = 5\n{block}")).unwrap();
+    let file = file.to_str().unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_holdfast"))
+        .args(["config", "show", "--config", file, "--cache-mib", "6"])
+        .env("HOLDFAST_BANK_CALLS_MAX", "9")
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let shown = stdout(&output);
+    for (value, origin) in [
+        ("attempts_max = 7", format!("file {file}")),
+        (
+            "bank_calls_max = 9",
+            "environment HOLDFAST_BANK_CALLS_MAX".to_owned(),
+        ),
+        ("cache_mib = 6", "flag --cache-mib".to_owned()),
+        ("listen = \"127.0.0.1:8080\"", "default".to_owned()),
+    ] {
+        let mut lines = shown.lines();
+        let line = lines.find(|line| line.starts_with(value));
+        let line = line.unwrap_or_else(|| panic!("{value} is missing:\n{shown}"));
+        assert!(line.ends_with(&format!("# {origin}")), "{line}");
+    }
+    assert!(shown.contains("# bank_ca is not set"), "{shown}");
+    assert!(shown.contains("merchant = \"shop\""), "{shown}");
+    assert!(!shown.contains(&hash), "{shown}");
+
+    // What is shown, but for the masked hash, is a configuration.
+    let again = directory.path().join("shown.toml");
+    let (shown, _) = shown.split_once("[[api_keys]]").unwrap();
+    std::fs::write(&again, shown).unwrap();
+    let output = holdfast(&["config", "check", "--config", again.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(
+        stdout(&output).starts_with("The configuration can be used: listens on 127.0.0.1:8080")
+    );
+}
+
+#[test]
+fn a_configuration_that_cannot_be_used_is_refused_with_what_is_wrong() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("holdfast.toml");
+    let missing = directory.path().join("missing.pem");
+    for (text, says) in [
+        (
+            "bank_timout_ms = 5",
+            "no key \"bank_timout_ms\". Did you mean \"bank_timeout_ms\"?",
+        ),
+        (
+            "colour = 1",
+            "no key \"colour\"; `holdfast config show` lists all there are",
+        ),
+        ("cache_mib = \"much\"", "line 1, column 13"),
+        ("bank_calls_max = 0", "bank_calls_max must be at least 1"),
+        (
+            &format!("bank = \"https://bank.example\"\nbank_ca = {missing:?}"),
+            "cannot read bank_ca",
+        ),
+    ] {
+        std::fs::write(&file, text).unwrap();
+        let output = holdfast(&["config", "check", "--config", file.to_str().unwrap()]);
+        assert_eq!(output.status.code(), Some(2), "{text}");
+        assert!(
+            stderr(&output).contains(says),
+            "{text}: {}",
+            stderr(&output)
+        );
+        assert!(stdout(&output).is_empty(), "{text}");
+    }
+}

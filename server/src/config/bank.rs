@@ -1,5 +1,6 @@
 //! Which bank to speak to, and how.
 
+use std::fmt;
 use std::net::IpAddr;
 
 use holdfast_engine::payment::Capability;
@@ -21,23 +22,42 @@ pub(crate) enum BankSettings {
     Http(BankClientOptions),
 }
 
+impl fmt::Display for BankSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Simulated { .. } => f.write_str("the simulated bank"),
+            Self::Http(BankClientOptions {
+                url, capability, ..
+            }) => write!(f, "the bank at {url} ({capability})"),
+        }
+    }
+}
+
+/// Stands for the built-in bank.
+pub(super) const SIMULATED: &str = "sim";
+
 /// How long a keyed bank is taken to remember our reference when nobody says otherwise, in
 /// milliseconds: a day, as is common.
-const WINDOW_MS: u64 = 24 * 60 * 60 * 1000;
+pub(super) const WINDOW_MS: u64 = 24 * 60 * 60 * 1000;
 
 /// How long a request is taken to be under way at most, in milliseconds.
-const GRACE_MS: u64 = 60 * 1000;
+pub(super) const GRACE_MS: u64 = 60 * 1000;
 
 /// How long to wait for a connection, in milliseconds, but half the time-out of the whole call at
 /// most.
 const CONNECT_TIMEOUT_MS: u64 = 3_000;
 
+/// How long to wait for a connection, when the whole call may take so long.
+pub(super) fn connect_timeout_ms(timeout_ms: u64) -> u64 {
+    CONNECT_TIMEOUT_MS.min(timeout_ms.div_ceil(2))
+}
+
 impl BankSettings {
     pub(super) fn of(options: &Options, service: &ServiceOptions) -> Result<Self, ConfigError> {
         let mode = options.bank_capability.unwrap_or(ModeArg::Keyed);
-        let bank = options.bank.as_deref().unwrap_or("sim");
-        if bank == "sim" {
-            let latency_ms = options.bank_latency_ms.unwrap_or(0);
+        let bank = options.bank.as_deref().unwrap_or(SIMULATED);
+        if bank == SIMULATED {
+            let latency_ms = options.bank_latency_ms.unwrap_or_default();
             if latency_ms > Range::LATEST_MS {
                 return Err(ConfigError::BankLatency { latency_ms });
             }
@@ -55,7 +75,7 @@ impl BankSettings {
         }
         let timeout_ms = service.bank_timeout_ms;
         let connect_timeout_ms = match options.bank_connect_timeout_ms {
-            None => CONNECT_TIMEOUT_MS.min(timeout_ms.div_ceil(2)),
+            None => connect_timeout_ms(timeout_ms),
             Some(connect_ms) if connect_ms > 0 && connect_ms < timeout_ms => connect_ms,
             Some(connect_ms) => {
                 return Err(ConfigError::ConnectTimeout {

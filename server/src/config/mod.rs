@@ -2,8 +2,10 @@
 
 mod bank;
 mod options;
+mod show;
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -13,6 +15,18 @@ use holdfast_simulator::faults::Range;
 use crate::api_keys::{ApiKeys, InvalidApiKey};
 pub(crate) use bank::BankSettings;
 use options::Options;
+
+/// Where to listen unless told otherwise.
+const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
+
+/// Where the payments are unless told otherwise.
+const DATA: &str = "./holdfast-data";
+
+/// Memory for the database's own pages unless told otherwise, in MiB.
+const STORE_CACHE_MIB: u64 = 256;
+
+/// From so much likeness on, between 0 and 1, a key is taken for a misspelt one.
+const SIMILAR_ENOUGH: f64 = 0.85;
 
 /// What `serve` can be told.
 #[derive(Debug, Default, Args)]
@@ -37,6 +51,16 @@ pub(crate) enum ConfigError {
     Parse {
         path: PathBuf,
         source: Box<toml::de::Error>,
+    },
+    #[error(
+        "the configuration file {} is not valid: there is no key {key:?}{}",
+        path.display(),
+        suggestion(.similar.as_deref())
+    )]
+    UnknownKey {
+        path: PathBuf,
+        key: String,
+        similar: Option<String>,
     },
     #[error("a value cannot be used: {0}")]
     Value(#[from] toml::ser::Error),
@@ -95,44 +119,104 @@ pub(crate) struct Settings {
     pub(crate) api_keys: ApiKeys,
 }
 
-impl ServeArgs {
-    /// Puts flags, environment, file and defaults together.
-    pub(crate) fn settings(self) -> Result<Settings, ConfigError> {
-        const MIB: u64 = 1024 * 1024;
-        let file = match &self.config {
-            Some(path) => read_file(path)?,
-            None => Options::default(),
-        };
-        let api_keys = ApiKeys::new(&file.api_keys)?;
-        let options = self.options.over(&file)?;
-        let listen = options.listen;
-        let listen = listen.unwrap_or_else(|| (Ipv4Addr::LOCALHOST, 8080).into());
-        if api_keys.is_empty() && !listen.ip().is_loopback() {
-            return Err(ConfigError::OpenToTheWorld(listen));
+impl fmt::Display for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (listen, data, keys) = (self.listen, self.data.display(), self.api_keys.len());
+        write!(
+            f,
+            "listens on {listen}, payments in {data}, {}, ",
+            self.bank
+        )?;
+        match keys {
+            0 => write!(f, "no API keys"),
+            1 => write!(f, "one API key"),
+            _ => write!(f, "{keys} API keys"),
         }
-        let service = options.service()?;
-        let bank = BankSettings::of(&options, &service)?;
-        let store_cache_mib = options.store_cache_mib.unwrap_or(256).max(1);
-        Ok(Settings {
-            listen,
-            bank,
-            store_cache_bytes: store_cache_mib.saturating_mul(MIB),
-            service,
-            api_keys,
-            data: options.data.unwrap_or_else(|| "holdfast-data".into()),
-        })
     }
 }
 
+impl ServeArgs {
+    /// Puts flags, environment, file and defaults together.
+    pub(crate) fn settings(self) -> Result<Settings, ConfigError> {
+        let file = self.file()?;
+        settings(&self.options.over(&file)?, &file)
+    }
+
+    fn file(&self) -> Result<Options, ConfigError> {
+        match &self.config {
+            Some(path) => read_file(path),
+            None => Ok(Options::default()),
+        }
+    }
+}
+
+fn settings(options: &Options, file: &Options) -> Result<Settings, ConfigError> {
+    const MIB: u64 = 1024 * 1024;
+    let api_keys = ApiKeys::new(&file.api_keys)?;
+    let listen = options.listen.unwrap_or(LISTEN);
+    if api_keys.is_empty() && !listen.ip().is_loopback() {
+        return Err(ConfigError::OpenToTheWorld(listen));
+    }
+    let service = options.service()?;
+    let bank = BankSettings::of(options, &service)?;
+    let store_cache_mib = options.store_cache_mib.unwrap_or(STORE_CACHE_MIB).max(1);
+    Ok(Settings {
+        listen,
+        bank,
+        store_cache_bytes: store_cache_mib.saturating_mul(MIB),
+        service,
+        api_keys,
+        data: options.data.clone().unwrap_or_else(|| DATA.into()),
+    })
+}
+
+/// Reads a configuration file.
 fn read_file(path: &Path) -> Result<Options, ConfigError> {
     let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read {
         path: path.to_owned(),
         source,
     })?;
-    toml::from_str(&text).map_err(|source| ConfigError::Parse {
+    let invalid = |source| ConfigError::Parse {
         path: path.to_owned(),
         source: Box::new(source),
-    })
+    };
+    let written: toml::Table = toml::from_str(&text).map_err(invalid)?;
+    let known = keys();
+    if let Some(unknown) = written.keys().find(|key| !known.contains(key)) {
+        return Err(ConfigError::UnknownKey {
+            path: path.to_owned(),
+            key: unknown.clone(),
+            similar: similar(unknown, &known),
+        });
+    }
+    // Once more from the text, for an error that shows the line.
+    toml::from_str(&text).map_err(invalid)
+}
+
+/// Every key that a configuration file may have.
+fn keys() -> Vec<String> {
+    let command = ServeArgs::augment_args(clap::Command::new("serve"));
+    let flags = command
+        .get_arguments()
+        .map(|flag| flag.get_id().to_string());
+    let flags = flags.filter(|flag| flag != "config");
+    flags.chain(["api_keys".to_owned()]).collect()
+}
+
+/// The known key that was meant, if one is close enough.
+fn similar(unknown: &str, known: &[String]) -> Option<String> {
+    let scored = known
+        .iter()
+        .map(|key| (strsim::jaro_winkler(unknown, key), key));
+    let (score, key) = scored.max_by(|(a, _), (b, _)| a.total_cmp(b))?;
+    (score > SIMILAR_ENOUGH).then(|| key.clone())
+}
+
+fn suggestion(similar: Option<&str>) -> String {
+    match similar {
+        Some(key) => format!(". Did you mean {key:?}?"),
+        None => "; `holdfast config show` lists all there are".to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -175,6 +259,26 @@ mod tests {
             count += 1;
         }
         assert!(count > 20, "{count} flags");
+    }
+
+    #[test]
+    fn the_help_says_the_defaults_that_hold() {
+        let defaults = toml::Table::try_from(Options::defaults(&Options::default())).unwrap();
+        let command = ServeArgs::augment_args(Command::new("serve"));
+        for argument in command.get_arguments() {
+            let help = argument.get_help().unwrap().to_string();
+            let said = help.split_once("[default: ").map(|(_, said)| said);
+            let Some(default) = defaults.get(argument.get_id().as_str()) else {
+                assert_eq!(said, None, "{help}");
+                continue;
+            };
+            let default = default.to_string();
+            let default = default.trim_matches('"');
+            assert!(
+                said.is_some_and(|said| said.starts_with(default)),
+                "{help}: {default}"
+            );
+        }
     }
 
     #[test]

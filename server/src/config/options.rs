@@ -10,7 +10,8 @@ use holdfast_engine::retry::Backoff;
 use holdfast_engine::service::ServiceOptions;
 use serde::{Deserialize, Serialize};
 
-use super::ConfigError;
+use super::bank::{self, SIMULATED};
+use super::{ConfigError, DATA, LISTEN, STORE_CACHE_MIB};
 use crate::api_keys::ApiKey;
 use crate::bank_server::ModeArg;
 
@@ -234,6 +235,39 @@ pub(super) struct Options {
 }
 
 impl Options {
+    /// What holds unless it is set, beside what is set.
+    pub(super) fn defaults(set: &Self) -> Self {
+        let service = ServiceOptions::default();
+        let bank_timeout_ms = set.bank_timeout_ms.unwrap_or(service.bank_timeout_ms);
+        Self {
+            listen: Some(LISTEN),
+            data: Some(DATA.into()),
+            bank: Some(SIMULATED.to_owned()),
+            bank_capability: Some(ModeArg::Keyed),
+            bank_window_ms: Some(bank::WINDOW_MS),
+            bank_grace_ms: Some(bank::GRACE_MS),
+            bank_timeout_ms: Some(service.bank_timeout_ms),
+            bank_connect_timeout_ms: Some(bank::connect_timeout_ms(bank_timeout_ms)),
+            bank_calls_max: Some(service.bank_calls_max),
+            bank_ca: None,
+            bank_identity: None,
+            bank_token_file: None,
+            bank_latency_ms: Some(0),
+            attempts_max: Some(service.budgets.attempts_max),
+            inquiries_max: Some(service.budgets.inquiries_max),
+            backoff_base_ms: Some(service.backoff.base_ms),
+            backoff_cap_ms: Some(service.backoff.cap_ms),
+            breaker_failures_max: Some(service.breaker.failures_max),
+            breaker_open_ms: Some(service.breaker.open_ms),
+            breaker_open_ms_max: Some(service.breaker.open_ms_max),
+            expire_after_ms: Some(service.expire_after_ms),
+            flights_max: Some(service.flights_max),
+            cache_mib: Some(service.cache_bytes / (1024 * 1024)),
+            store_cache_mib: Some(STORE_CACHE_MIB),
+            api_keys: Vec::new(),
+        }
+    }
+
     /// What is set here, and for the rest what is set in `file`.
     pub(super) fn over(&self, file: &Self) -> Result<Self, toml::ser::Error> {
         let mut merged = toml::Table::try_from(file)?;

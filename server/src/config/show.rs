@@ -1,0 +1,73 @@
+//! `holdfast config show`: what a service would run with, and where each value comes from.
+
+use std::fmt::Write;
+
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Args, Command};
+use toml::{Table, Value};
+
+use super::options::Options;
+use super::{ConfigError, ServeArgs};
+
+/// What stands in the place of what is nobody's business.
+const MASK: &str = "********";
+
+impl ServeArgs {
+    /// The configuration in force as a TOML file, each value with its origin. Hashes of API keys are masked.
+    ///
+    /// # Errors
+    /// When it could not be served.
+    pub(crate) fn show(self, matches: &ArgMatches) -> Result<String, ConfigError> {
+        let file = self.file()?;
+        let written = Table::try_from(&file)?;
+        let path = self.config.clone();
+        let merged = self.options.over(&file)?;
+        let effective = Table::try_from(merged.over(&Options::defaults(&merged))?)?;
+        self_check(&merged, &file)?;
+
+        let mut lines = Vec::new();
+        let command = Self::augment_args(Command::new("serve"));
+        for argument in command.get_arguments() {
+            let key = argument.get_id().as_str();
+            if key == "config" {
+                continue;
+            }
+            let origin = match matches.value_source(key) {
+                Some(ValueSource::CommandLine) => {
+                    format!("flag --{}", argument.get_long().unwrap_or(key))
+                }
+                Some(ValueSource::EnvVariable) => {
+                    let variable = argument.get_env().unwrap_or_default();
+                    format!("environment {}", variable.to_string_lossy())
+                }
+                _ => match &path {
+                    Some(path) if written.contains_key(key) => format!("file {}", path.display()),
+                    _ => "default".to_owned(),
+                },
+            };
+            lines.push(match effective.get(key) {
+                Some(value) => (format!("{key} = {value}"), origin),
+                None => (format!("# {key} is not set"), String::new()),
+            });
+        }
+        let width = lines.iter().map(|(line, _)| line.len()).max().unwrap_or(0);
+        let mut shown = String::new();
+        for (line, origin) in lines {
+            let _ = match origin.as_str() {
+                "" => writeln!(shown, "{line}"),
+                origin => writeln!(shown, "{line:width$}  # {origin}"),
+            };
+        }
+        for key in &file.api_keys {
+            let mut block = Table::try_from(key)?;
+            block.insert("hash".to_owned(), Value::from(MASK));
+            let _ = write!(shown, "\n[[api_keys]]\n{block}");
+        }
+        Ok(shown)
+    }
+}
+
+/// What is shown can be served.
+fn self_check(merged: &Options, file: &Options) -> Result<(), ConfigError> {
+    super::settings(merged, file).map(|_| ())
+}
