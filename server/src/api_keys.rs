@@ -11,6 +11,7 @@ use rand::TryRng;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
+use tokio::sync::watch;
 
 /// What every secret begins with: it lets people and scanners recognise one that leaked.
 const SECRET_PREFIX: &str = "hf_";
@@ -77,16 +78,22 @@ impl Bearer {
     }
 }
 
-/// The keys in force.
-#[derive(Clone, Default)]
-pub(crate) struct ApiKeys {
-    /// Shared: the front door hands itself to every request.
-    keys: Arc<[(Bearer, [u8; 32])]>,
+/// Who holds which key, by the hash of its secret.
+pub(crate) type Keys = Arc<[(Bearer, [u8; 32])]>;
+
+/// The keys in force. Clones share them: the front door hands itself to every request, and a change holds for all.
+#[derive(Clone)]
+pub(crate) struct ApiKeys(watch::Sender<Keys>);
+
+impl Default for ApiKeys {
+    fn default() -> Self {
+        Self(watch::Sender::new(Arc::default()))
+    }
 }
 
 impl fmt::Debug for ApiKeys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ApiKeys({})", self.keys.len())
+        write!(f, "ApiKeys({})", self.len())
     }
 }
 
@@ -109,24 +116,34 @@ impl ApiKeys {
             };
             Ok((Bearer { merchant, operator }, hash))
         });
-        Ok(Self {
-            keys: keys.collect::<Result<_, _>>()?,
-        })
+        let keys: Keys = keys.collect::<Result<_, _>>()?;
+        Ok(Self(watch::Sender::new(keys)))
     }
 
     /// How many there are.
     pub(crate) fn len(&self) -> usize {
-        self.keys.len()
+        self.0.borrow().len()
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.keys.is_empty()
+        self.len() == 0
+    }
+
+    /// From now on the other keys are in force, and these no more.
+    pub(crate) fn replace(&self, other: &Self) {
+        self.0.send_replace(other.0.borrow().clone());
+    }
+
+    /// Hears of the next change.
+    pub(crate) fn changes(&self) -> watch::Receiver<Keys> {
+        self.0.subscribe()
     }
 
     /// Whom an `Authorization` header speaks for. Without any keys configured that is always the
     /// merchant `default`, as an operator.
     pub(crate) fn bearer(&self, authorization: Option<&[u8]>) -> Option<Bearer> {
-        if self.is_empty() {
+        let keys = self.0.borrow().clone();
+        if keys.is_empty() {
             return Some(Bearer::anyone());
         }
         let (scheme, secret) = std::str::from_utf8(authorization?).ok()?.split_once(' ')?;
@@ -135,7 +152,7 @@ impl ApiKeys {
         }
         let hash: [u8; 32] = Sha256::digest(secret.trim()).into();
         // Every key is compared, so the time tells nothing about which one matched.
-        self.keys.iter().fold(None, |found, (bearer, known)| {
+        keys.iter().fold(None, |found, (bearer, known)| {
             if bool::from(known.ct_eq(&hash)) {
                 Some(bearer.clone())
             } else {

@@ -224,7 +224,7 @@ fn bank(args: BankArgs) -> ExitCode {
 }
 
 fn openapi() -> ExitCode {
-    told(&crate::api::openapi_json())
+    told(crate::api::openapi_json().trim_end())
 }
 
 #[expect(

@@ -28,6 +28,21 @@ pub(crate) struct Signals {
     terminate: Signal,
 }
 
+/// SIGHUP.
+pub(crate) struct Hangups(Signal);
+
+impl Hangups {
+    /// Catches it from here on.
+    pub(crate) fn new() -> io::Result<Self> {
+        signal(SignalKind::hangup()).map(Self)
+    }
+
+    /// Waits for one.
+    pub(crate) async fn next(&mut self) {
+        self.0.recv().await;
+    }
+}
+
 impl Signals {
     /// Catches them from here on.
     pub(crate) fn new() -> io::Result<Self> {

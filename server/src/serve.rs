@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,10 +17,10 @@ use holdfast_simulator::{LedgerError, SimulatedBank, SimulatedBankOptions};
 use rand::TryRng;
 
 use crate::accept;
-use crate::api::{FrontDoor, Routes};
+use crate::api::{ApiKeys, FrontDoor, Routes};
 use crate::bank_client::{BankClient, BankClientError, BankClientOptions};
-use crate::config::{BankSettings, Settings};
-use crate::process::{ListenError, Signals, listen};
+use crate::config::{BankSettings, Settings, api_keys_again};
+use crate::process::{Hangups, ListenError, Signals, listen};
 
 /// The simulated bank's books, beside the store but no part of it.
 const SIMULATED_BANK_LEDGER: &str = "simulated-bank.jsonl";
@@ -73,6 +73,7 @@ fn chain(error: &FatalError) -> String {
 /// Runs the service until a signal or a fatal failure.
 pub(crate) async fn run(settings: Settings) -> Result<(), ServeError> {
     let mut signals = Signals::new().map_err(ServeError::Signals)?;
+    let hangups = Hangups::new().map_err(ServeError::Signals)?;
     let (listener, address) = listen(settings.listen).await?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let mut seed = [0; 32];
@@ -91,6 +92,11 @@ pub(crate) async fn run(settings: Settings) -> Result<(), ServeError> {
         source: source.clone(),
         options: settings.service,
     });
+    tokio::spawn(read_again(
+        hangups,
+        settings.file,
+        settings.api_keys.clone(),
+    ));
     let front_door =
         FrontDoor::new(service.clone(), clock, source).with_api_keys(settings.api_keys);
     let endpoint = Arc::new(front_door.endpoint(&Routes::documented()));
@@ -166,6 +172,24 @@ pub(crate) fn check(settings: &Settings) -> Result<(), BankClientError> {
     match &settings.bank {
         BankSettings::Simulated { .. } => Ok(()),
         BankSettings::Http(options) => BankClient::new(options).map(|_| ()),
+    }
+}
+
+/// At each SIGHUP the API keys are read again: new ones are in force, those that are gone no more.
+async fn read_again(mut hangups: Hangups, file: Option<PathBuf>, in_force: ApiKeys) {
+    loop {
+        hangups.next().await;
+        let Some(file) = &file else {
+            tracing::warn!("SIGHUP, and there is no configuration file to read again");
+            continue;
+        };
+        match api_keys_again(file, &in_force) {
+            Ok(api_keys) => {
+                in_force.replace(&api_keys);
+                tracing::info!(keys = api_keys.len(), "the API keys were read again");
+            }
+            Err(error) => tracing::error!(%error, "the API keys in force stay"),
+        }
     }
 }
 

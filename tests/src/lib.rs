@@ -1,5 +1,6 @@
 //! The test kit: a real `holdfast` process, an HTTP client, and what tests say over and over.
 
+mod api_key;
 pub mod bank_books;
 mod client;
 #[cfg(target_os = "linux")]
@@ -18,6 +19,7 @@ mod small_disk;
 mod tcp_proxy;
 mod told;
 
+pub use api_key::ApiKey;
 pub use client::{Answer, Client, NoAnswer};
 #[cfg(target_os = "linux")]
 pub use disk::{Disk, PowerLoss};

@@ -1,10 +1,9 @@
 //! The contract's answers and headers, one by one, over the real binary.
 
 use std::fmt::Write;
-use std::process::Command;
 
 use holdfast_tests::sample::{BODY, DECLINED_BODY};
-use holdfast_tests::{Answer, Server, holdfast};
+use holdfast_tests::{Answer, ApiKey, Server};
 use http::{Method, StatusCode};
 use serde_json::json;
 
@@ -313,14 +312,9 @@ async fn with_api_keys_each_merchant_sees_only_its_own() {
     let mut secrets = Vec::new();
     let mut blocks = String::new();
     for merchant in ["shop", "mall"] {
-        let made = Command::new(holdfast())
-            .args(["api-key", "new", "--merchant", merchant])
-            .output()
-            .unwrap();
-        let text = String::from_utf8(made.stdout).unwrap();
-        let (secret, block) = text.split_once('\n').unwrap();
-        secrets.push(format!("Bearer {secret}"));
-        blocks.push_str(block);
+        let key = ApiKey::of(merchant, "merchant");
+        secrets.push(key.bearer);
+        blocks.push_str(&key.block);
     }
     std::fs::write(&config, blocks).unwrap();
     let store = data.path().join("data");

@@ -5,11 +5,10 @@
     reason = "what a test cannot go on without fails it"
 )]
 
-use std::process::Command;
 use std::time::Duration;
 
 use holdfast_tests::sample::BODY;
-use holdfast_tests::{Answer, Client, Server, holdfast};
+use holdfast_tests::{Answer, ApiKey, Client, Server};
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -157,13 +156,10 @@ async fn only_an_operator_resolves_and_only_its_own_merchants_payments() {
         ("shop", "operator"),
         ("mall", "operator"),
     ] {
-        let arguments = ["api-key", "new", "--merchant", merchant, "--role", role];
-        let made = Command::new(holdfast()).args(arguments).output().unwrap();
-        let text = String::from_utf8(made.stdout).unwrap();
-        let (secret, block) = text.split_once('\n').unwrap();
-        secrets.push(format!("Bearer {secret}"));
+        let key = ApiKey::of(merchant, role);
+        secrets.push(key.bearer);
         let name = format!("name = \"{role}.of.{merchant}\"\nhash");
-        blocks.push_str(&block.replace("hash", &name));
+        blocks.push_str(&key.block.replace("hash", &name));
     }
     std::fs::write(&config, blocks).unwrap();
     let store = data.path().join("data");

@@ -119,9 +119,11 @@ fn known(front_door: &FrontDoor, heard: u64) -> Result<u64, Problem> {
 }
 
 fn stream(front_door: &FrontDoor, merchant: Merchant, after: u64) -> poem::Result<Response> {
+    let keys = front_door.api_keys.changes();
+    let service = front_door.service.clone();
     let events = front_door
         .listeners
-        .listen(front_door.service.clone(), merchant, after)?;
+        .listen(service, merchant, keys, after)?;
     let mut response = SSE::new(events).keep_alive(KEEP_ALIVE).into_response();
     // Gateways that gather answers before they pass them on must not gather this one.
     let headers = response.headers_mut();

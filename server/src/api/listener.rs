@@ -10,11 +10,12 @@ use futures_util::stream::{self, Stream};
 use holdfast_engine::payment::{JournalEntry, Merchant};
 use holdfast_engine::service::Service;
 use poem::web::sse::Event;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::Instant;
 
 use super::event_view::EventView;
 use super::problem::{Kind, Problem};
+use crate::api_keys::Keys;
 
 /// How many events are read ahead for one listener.
 const READ_AHEAD: usize = 100;
@@ -50,16 +51,19 @@ struct Listener {
     read_to: u64,
     ahead: VecDeque<Event>,
     turn: Arc<Semaphore>,
+    /// Its own key may be gone with the next change of the keys: it must come again.
+    keys: watch::Receiver<Keys>,
     _place: OwnedSemaphorePermit,
 }
 
 impl Listeners {
-    /// The entries after a sequence, then those that come. Ends when the service shuts down or its
-    /// store fails; the listener resumes where it was.
+    /// The entries after a sequence, then those that come. Ends when the service shuts down, its store fails or
+    /// its API keys change; the listener resumes where it was.
     pub(super) fn listen(
         &self,
         service: Service,
         merchant: Merchant,
+        keys: watch::Receiver<Keys>,
         after: u64,
     ) -> Result<impl Stream<Item = Event> + Send + use<>, Problem> {
         let place = self.places.clone().try_acquire_owned();
@@ -73,6 +77,7 @@ impl Listeners {
             read_to: after,
             ahead: VecDeque::new(),
             turn: self.turn.clone(),
+            keys,
             _place: place,
         };
         Ok(stream::unfold(listener, |mut listener| async move {
@@ -85,10 +90,11 @@ impl Listeners {
 impl Listener {
     async fn next(&mut self) -> Option<Event> {
         while self.ahead.is_empty() {
-            let service = self.service.clone();
+            let (service, mut keys) = (self.service.clone(), self.keys.clone());
             tokio::select! {
                 biased;
                 () = service.draining() => return None,
+                _ = keys.changed() => return None,
                 read = self.read() => read?,
             }
         }

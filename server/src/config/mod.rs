@@ -62,6 +62,12 @@ pub(crate) enum ConfigError {
         key: String,
         similar: Option<String>,
     },
+    #[error(
+        "the configuration file {} has no API keys any more, and without any everyone would be let in; to open the \
+         service to everyone, start it anew",
+        path.display()
+    )]
+    NoKeysLeft { path: PathBuf },
     #[error("a value cannot be used: {0}")]
     Value(#[from] toml::ser::Error),
     #[error(transparent)]
@@ -117,6 +123,8 @@ pub(crate) struct Settings {
     pub(crate) store_cache_bytes: u64,
     pub(crate) service: ServiceOptions,
     pub(crate) api_keys: ApiKeys,
+    /// The file it was read from, if any.
+    pub(crate) file: Option<PathBuf>,
 }
 
 impl fmt::Display for Settings {
@@ -139,7 +147,11 @@ impl ServeArgs {
     /// Puts flags, environment, file and defaults together.
     pub(crate) fn settings(self) -> Result<Settings, ConfigError> {
         let file = self.file()?;
-        settings(&self.options.over(&file)?, &file)
+        let settings = settings(&self.options.over(&file)?, &file)?;
+        Ok(Settings {
+            file: self.config,
+            ..settings
+        })
     }
 
     fn file(&self) -> Result<Options, ConfigError> {
@@ -166,8 +178,20 @@ fn settings(options: &Options, file: &Options) -> Result<Settings, ConfigError> 
         store_cache_bytes: store_cache_mib.saturating_mul(MIB),
         service,
         api_keys,
+        file: None,
         data: options.data.clone().unwrap_or_else(|| DATA.into()),
     })
+}
+
+/// Reads the API keys of a configuration file again, for a service that runs with some.
+pub(crate) fn api_keys_again(path: &Path, in_force: &ApiKeys) -> Result<ApiKeys, ConfigError> {
+    let api_keys = ApiKeys::new(&read_file(path)?.api_keys)?;
+    if api_keys.is_empty() && !in_force.is_empty() {
+        return Err(ConfigError::NoKeysLeft {
+            path: path.to_owned(),
+        });
+    }
+    Ok(api_keys)
 }
 
 /// Reads a configuration file.
