@@ -14,12 +14,21 @@ use crate::bank_server::BankArgs;
 use crate::bench::BenchArgs;
 use crate::chaos::ChaosArgs;
 use crate::config::ServeArgs;
+use crate::manual;
 use crate::offline::{ExportArgs, ExportError, ImportArgs, VerifyArgs};
+
+/// The version, and the commit that it was made of.
+const VERSION: &str = concat!(
+    env!("CARGO_PKG_VERSION"),
+    " (",
+    env!("HOLDFAST_COMMIT"),
+    ")"
+);
 
 /// Payments whose retries are safe: at most one charge per idempotency key, and the same answer for
 /// every repeat.
 #[derive(Debug, Parser)]
-#[command(name = "holdfast", version, about, max_term_width = 100)]
+#[command(name = "holdfast", version = VERSION, max_term_width = 100)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -46,6 +55,14 @@ enum Command {
     /// Look at the configuration that `serve` would run with
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Print what completes commands and flags in a shell
+    Completions {
+        /// Which shell
+        #[arg(value_enum)]
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page
+    Man,
     /// Make API keys
     #[command(subcommand, name = "api-key")]
     ApiKey(ApiKeyCommand),
@@ -118,6 +135,8 @@ pub fn main() -> ExitCode {
         },
         Command::Openapi => openapi(),
         Command::Bench(args) => block_on(crate::bench::run(args)).map_or_else(failed, |()| done()),
+        Command::Completions { shell } => told(&manual::completions(shell, Cli::command())),
+        Command::Man => told(&manual::page(Cli::command())),
         Command::Config(ConfigCommand::Check(args)) => check_config(*args),
         Command::Config(ConfigCommand::Show(args)) => {
             let given = given(given(&matches));

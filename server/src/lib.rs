@@ -15,6 +15,7 @@ mod bench;
 mod chaos;
 pub mod cli;
 mod config;
+mod manual;
 mod offline;
 mod process;
 mod serve;

@@ -93,13 +93,6 @@ fn a_new_api_key_prints_its_secret_once_and_only_its_hash_in_the_block() {
     assert!(!block.contains(secret));
 }
 
-#[test]
-fn the_version_is_told() {
-    let output = holdfast(&["--version"]);
-    let version = format!("holdfast {}\n", env!("CARGO_PKG_VERSION"));
-    assert_eq!(String::from_utf8(output.stdout).unwrap(), version);
-}
-
 fn stdout(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
@@ -178,5 +171,30 @@ fn a_configuration_that_cannot_be_used_is_refused_with_what_is_wrong() {
             stderr(&output)
         );
         assert!(stdout(&output).is_empty(), "{text}");
+    }
+}
+
+#[test]
+fn a_package_can_be_made_of_what_it_says_of_itself() {
+    let version = stdout(&holdfast(&["--version"]));
+    let (name, commit) = version.trim().split_once(" (").unwrap();
+    assert_eq!(name, concat!("holdfast ", env!("CARGO_PKG_VERSION")));
+    assert!(commit.ends_with(')') && commit.len() > 8, "{version}");
+
+    let manual = stdout(&holdfast(&["man"]));
+    assert!(manual.starts_with(".ie"), "{manual}");
+    for command in ["serve", "config check", "api-key new", "verify"] {
+        assert!(
+            manual.contains(&format!(".SH \"holdfast {command}\"")),
+            "{command}"
+        );
+    }
+    assert!(manual.contains("bank\\-timeout\\-ms"), "each flag is in it");
+    for shell in ["bash", "zsh", "fish"] {
+        let script = stdout(&holdfast(&["completions", shell]));
+        assert!(
+            script.contains("api-key") && script.contains("bank-timeout-ms"),
+            "{shell}"
+        );
     }
 }
