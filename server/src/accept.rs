@@ -14,17 +14,30 @@ use poem::{Addr, Endpoint, Response};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
-/// Most connections at once; further ones wait in the kernel's queue.
-const CONNECTIONS_MAX: usize = 8_192;
+/// What connections may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ConnectionLimits {
+    /// Most at once; further ones wait in the kernel's queue.
+    pub(crate) connections_max: usize,
+    /// A client must have sent its headers within this time, or it is cut off (slowloris). That also ends
+    /// connections on which nothing is asked for so long.
+    pub(crate) head_timeout: Duration,
+    /// Largest request head, in bytes; hyper refuses a larger one.
+    pub(crate) head_bytes_max: usize,
+    /// Most headers of a request.
+    pub(crate) headers_max: usize,
+}
 
-/// A client must have sent its headers within this time, or it is cut off (slowloris).
-const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(20);
-
-/// Most headers of a request.
-const HEADERS_MAX: usize = 64;
-
-/// Largest request head, in bytes; hyper refuses a larger one.
-const HEAD_BYTES_MAX: usize = 32 * 1024;
+impl Default for ConnectionLimits {
+    fn default() -> Self {
+        Self {
+            connections_max: 8_192,
+            head_timeout: Duration::from_secs(20),
+            head_bytes_max: 32 * 1024,
+            headers_max: 64,
+        }
+    }
+}
 
 /// How long to pause when the process has run out of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -39,13 +52,14 @@ pub(crate) struct Abort;
 pub(crate) async fn serve<E>(
     listener: TcpListener,
     endpoint: Arc<E>,
+    limits: ConnectionLimits,
     stop: impl Future<Output = ()>,
 ) -> GracefulShutdown
 where
     E: Endpoint<Output = Response> + 'static,
 {
     let connections = GracefulShutdown::new();
-    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let places = Arc::new(Semaphore::new(limits.connections_max));
     tokio::pin!(stop);
     loop {
         let place = tokio::select! {
@@ -67,7 +81,7 @@ where
                 continue;
             }
         };
-        let Ok(connection) = connect(stream, remote.into(), endpoint.clone()) else {
+        let Ok(connection) = connect(stream, remote.into(), endpoint.clone(), limits) else {
             continue;
         };
         let connection = connections.watch(connection);
@@ -94,6 +108,7 @@ fn connect<E>(
     stream: TcpStream,
     remote: Addr,
     endpoint: Arc<E>,
+    limits: ConnectionLimits,
 ) -> io::Result<impl hyper_util::server::graceful::GracefulConnection<Error = hyper::Error> + Send>
 where
     E: Endpoint<Output = Response> + 'static,
@@ -114,8 +129,8 @@ where
     });
     Ok(hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_READ_TIMEOUT)
-        .max_headers(HEADERS_MAX)
-        .max_buf_size(HEAD_BYTES_MAX)
+        .header_read_timeout(limits.head_timeout)
+        .max_headers(limits.headers_max)
+        .max_buf_size(limits.head_bytes_max)
         .serve_connection(TokioIo::new(stream), service))
 }

@@ -97,8 +97,10 @@ pub(crate) async fn run(settings: Settings) -> Result<(), ServeError> {
         settings.file,
         settings.api_keys.clone(),
     ));
-    let front_door =
-        FrontDoor::new(service.clone(), clock, source).with_api_keys(settings.api_keys);
+    let front_door = FrontDoor::new(service.clone(), clock, source)
+        .with_api_keys(settings.api_keys)
+        .with_body_limits(settings.limits.body)
+        .with_rate(settings.limits.rate);
     let endpoint = Arc::new(front_door.endpoint(&Routes::documented()));
     announce(address, &settings.data, &settings.bank);
     tokio::spawn(recover(service.clone()));
@@ -115,7 +117,7 @@ pub(crate) async fn run(settings: Settings) -> Result<(), ServeError> {
             name = signals.next() => tracing::info!(signal = name, "shutting down"),
         }
     };
-    let connections = accept::serve(listener, endpoint, stop).await;
+    let connections = accept::serve(listener, endpoint, settings.limits.connections, stop).await;
 
     // No new connections from here on. Whatever only waits is parked, which answers its clients.
     let drained = async {

@@ -16,6 +16,7 @@ use prometheus_client::registry::Registry;
 
 use super::payments::{REPLAYED, SHOULD_RETRY, boolean};
 use super::problem::{FieldError, Kind, Problem, quoted};
+use super::rate::Told;
 use super::{FrontDoor, PAYMENTS_PATH, key_header};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -82,7 +83,11 @@ impl<E: Endpoint> Edge<E> {
 impl<E: Endpoint> Endpoint for Edge<E> {
     type Output = Response;
 
-    async fn call(&self, request: Request) -> poem::Result<Response> {
+    async fn call(&self, mut request: Request) -> poem::Result<Response> {
+        let told = Told::default();
+        if self.front_door.rates.is_some() {
+            request.extensions_mut().insert(told.clone());
+        }
         let method = request.method().clone();
         let path = request.uri().path().to_owned();
         let request_id = self.request_id(request.headers());
@@ -119,6 +124,9 @@ impl<E: Endpoint> Endpoint for Edge<E> {
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, nosniff);
         if !headers.contains_key(header::CACHE_CONTROL) {
             headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        }
+        if let Some(rates) = &self.front_door.rates {
+            rates.describe(&told, headers);
         }
         if is_create {
             for key in keys {

@@ -8,17 +8,14 @@ use poem_openapi::registry::{MetaMediaType, MetaRequest, MetaSchemaRef};
 use serde_json::Value;
 
 use super::problem::{FieldError, Kind, Problem, quoted};
-
-/// Largest body, in bytes.
-const BODY_BYTES_MAX: usize = 16 * 1024;
+use super::{BodyLimits, FrontDoor};
 
 /// Reads a body that must be declared as JSON and not be too large. It is not parsed yet.
 pub(crate) async fn read(request: &Request, body: &mut RequestBody) -> Result<Vec<u8>, Problem> {
+    let BodyLimits { bytes_max, timeout } = FrontDoor::of(request).body_limits;
     let too_large = || {
-        Problem::new(
-            Kind::ContentTooLarge,
-            "The body may have at most 16 KiB (16384 bytes).",
-        )
+        let detail = format!("The body may have at most {bytes_max} bytes.");
+        Problem::new(Kind::ContentTooLarge, detail)
     };
     let content_type = request.headers().get(header::CONTENT_TYPE);
     if !content_type.is_some_and(|value| is_json(value.as_bytes())) {
@@ -29,14 +26,21 @@ pub(crate) async fn read(request: &Request, body: &mut RequestBody) -> Result<Ve
     }
     let declared = request.headers().get(header::CONTENT_LENGTH);
     let declared = declared.and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-    if declared.is_some_and(|bytes| bytes > BODY_BYTES_MAX as u64) {
+    if declared.is_some_and(|bytes| bytes > bytes_max as u64) {
         return Err(too_large());
     }
     let body = body.take().map_err(|_| Problem::field("", "is missing"))?;
-    match body.into_bytes_limit(BODY_BYTES_MAX).await {
-        Ok(bytes) => Ok(bytes.to_vec()),
-        Err(poem::error::ReadBodyError::PayloadTooLarge) => Err(too_large()),
-        Err(_) => Err(Problem::field("", "could not be read to its end")),
+    match tokio::time::timeout(timeout, body.into_bytes_limit(bytes_max)).await {
+        Ok(Ok(bytes)) => Ok(bytes.to_vec()),
+        Ok(Err(poem::error::ReadBodyError::PayloadTooLarge)) => Err(too_large()),
+        Ok(Err(_)) => Err(Problem::field("", "could not be read to its end")),
+        Err(_) => {
+            let detail = format!(
+                "The body did not arrive within {} s.",
+                timeout.as_secs_f32()
+            );
+            Err(Problem::new(Kind::RequestTimeout, detail))
+        }
     }
 }
 

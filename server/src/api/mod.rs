@@ -15,6 +15,7 @@ mod examples;
 mod in_process;
 mod json_body;
 mod key_header;
+mod limits;
 mod listener;
 mod openapi;
 mod operations;
@@ -25,6 +26,7 @@ mod principal;
 mod probes;
 mod problem;
 mod problem_pages;
+mod rate;
 mod resolve_body;
 mod view;
 
@@ -43,11 +45,14 @@ pub(crate) use docs::{escape, page};
 use edge::Edge;
 pub use in_process::InProcess;
 pub(crate) use json_body::{is_in_utf8, is_json};
+pub(crate) use limits::BodyLimits;
 use listener::Listeners;
 pub(crate) use openapi::Document;
 use operators::OperatorsApi;
 use payments::PaymentsApi;
 use probes::ProbesApi;
+pub(crate) use rate::RateOptions;
+use rate::Rates;
 
 const PAYMENTS_PATH: &str = "/v1/payments";
 
@@ -73,6 +78,8 @@ pub struct FrontDoor {
     source: Arc<SeededSource>,
     listeners: Listeners,
     requests: edge::Requests,
+    rates: Option<Rates>,
+    body_limits: BodyLimits,
 }
 
 /// The routes of the API: built once, they serve any number of front doors.
@@ -113,12 +120,26 @@ impl FrontDoor {
             source,
             listeners: Listeners::default(),
             requests: edge::Requests::default(),
+            rates: None,
+            body_limits: BodyLimits::default(),
         }
     }
 
     /// Admits only who brings one of these keys.
     pub(crate) fn with_api_keys(mut self, api_keys: ApiKeys) -> Self {
         self.api_keys = api_keys;
+        self
+    }
+
+    /// Takes no larger and no slower bodies than these.
+    pub(crate) fn with_body_limits(mut self, body_limits: BodyLimits) -> Self {
+        self.body_limits = body_limits;
+        self
+    }
+
+    /// Lets each merchant send no more than this.
+    pub(crate) fn with_rate(mut self, rate: Option<RateOptions>) -> Self {
+        self.rates = rate.map(Rates::new);
         self
     }
 

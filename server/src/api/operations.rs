@@ -62,6 +62,31 @@ const UNAVAILABLE: Case = case(
     &[RETRY_AFTER, CACHE_CONTROL],
     "`unavailable`: the service is shutting down or its store has stopped.",
 );
+const REQUEST_TIMEOUT: Case = case(
+    408,
+    Content::Problem,
+    &[RETRY_AFTER, CACHE_CONTROL],
+    "`request-timeout`: the body did not arrive in time.",
+);
+const RATE_LIMITED: Case = case(
+    429,
+    Content::Problem,
+    &[RETRY_AFTER, CACHE_CONTROL, RATE_LIMIT, RATE_LIMIT_POLICY],
+    "`rate-limited`: the merchant has sent more requests than it is granted. This one did nothing.",
+);
+const RATE_LIMIT: Header = header(
+    "RateLimit",
+    HeaderSchema::Text,
+    "What is left of the merchant's requests, where a rate is configured: `r` requests, `t` seconds until all are \
+     granted again, or the next one is (draft-ietf-httpapi-ratelimit-headers).",
+)
+.optional();
+const RATE_LIMIT_POLICY: Header = header(
+    "RateLimit-Policy",
+    HeaderSchema::Text,
+    "What the merchant is granted, where a rate is configured: `q` requests in `w` seconds.",
+)
+.optional();
 const FORBIDDEN: Case = problem(403, "`forbidden`: the API key has not the role operator.");
 const ETAG: Header = header(
     "ETag",
@@ -109,6 +134,12 @@ impl Operation for Create {
              every repeat gets the same bytes.",
         ),
         case(
+            408,
+            Content::Problem,
+            create_headers![RETRY_AFTER],
+            "`request-timeout`: the body did not arrive in time. The key stays unused.",
+        ),
+        case(
             409,
             Content::Problem,
             create_headers![RETRY_AFTER],
@@ -119,7 +150,7 @@ impl Operation for Create {
             413,
             Content::Problem,
             create_headers![],
-            "`content-too-large`: the body has more than 16 KiB. The key stays unused.",
+            "`content-too-large`: the body has more than 16 KiB, or what is configured. The key stays unused.",
         ),
         case(
             415,
@@ -135,6 +166,13 @@ impl Operation for Create {
             "`idempotency-key-reused`: the key stands for another request; `mismatched_fields` \
              names where they differ. `account-full`: an account of the payment has no room for it. \
              Nothing changed.",
+        ),
+        case(
+            429,
+            Content::Problem,
+            create_headers![RETRY_AFTER, RATE_LIMIT, RATE_LIMIT_POLICY],
+            "`rate-limited`: the merchant has sent more requests than it is granted. This one did nothing; an earlier one \
+             with the key may have made the payment.",
         ),
         case(
             500,
@@ -169,6 +207,7 @@ impl Operation for List {
             "`validation-failed`: a parameter breaks a rule; `errors` names it.",
         ),
         UNAUTHORIZED,
+        RATE_LIMITED,
         INTERNAL,
         UNAVAILABLE,
     ];
@@ -187,6 +226,7 @@ impl Operation for Get {
         ),
         UNAUTHORIZED,
         NO_SUCH_PAYMENT,
+        RATE_LIMITED,
         INTERNAL,
         UNAVAILABLE,
     ];
@@ -209,6 +249,7 @@ impl Operation for Events {
         ),
         UNAUTHORIZED,
         NO_SUCH_PAYMENT,
+        RATE_LIMITED,
         INTERNAL,
         UNAVAILABLE,
     ];
@@ -232,6 +273,7 @@ impl Operation for Cancel {
             "`payment-not-cancellable`: it is finished, or the bank may have it; `payment` shows \
              where it stands.",
         ),
+        RATE_LIMITED,
         INTERNAL,
         UNAVAILABLE,
     ];
@@ -255,6 +297,7 @@ impl Operation for Resolve {
         UNAUTHORIZED,
         FORBIDDEN,
         NO_SUCH_PAYMENT,
+        REQUEST_TIMEOUT,
         problem(
             409,
             "`payment-not-resolvable`: its outcome is not in question; `payment` shows where it \
@@ -264,12 +307,16 @@ impl Operation for Resolve {
             412,
             "`version-stale`: it has changed since; `payment` shows how it stands now.",
         ),
-        problem(413, "`content-too-large`: the body has more than 16 KiB."),
+        problem(
+            413,
+            "`content-too-large`: the body has more than 16 KiB, or what is configured.",
+        ),
         problem(
             415,
             "`unsupported-media-type`: the body is not declared as JSON in UTF-8.",
         ),
         problem(428, "`version-required`: If-Match is missing."),
+        RATE_LIMITED,
         INTERNAL,
         UNAVAILABLE,
     ];
@@ -292,6 +339,7 @@ impl Operation for Contradictions {
         ),
         UNAUTHORIZED,
         FORBIDDEN,
+        RATE_LIMITED,
         INTERNAL,
         UNAVAILABLE,
     ];
@@ -313,6 +361,7 @@ impl Operation for Account {
             404,
             "`not-found`: nothing ever moved on an account of that name.",
         ),
+        RATE_LIMITED,
         INTERNAL,
         UNAVAILABLE,
     ];
@@ -335,6 +384,7 @@ impl Operation for Feed {
             "`validation-failed`: a parameter breaks a rule; `errors` names it.",
         ),
         UNAUTHORIZED,
+        RATE_LIMITED,
         INTERNAL,
         UNAVAILABLE,
     ];
@@ -357,6 +407,7 @@ impl Operation for Journal {
         ),
         UNAUTHORIZED,
         FORBIDDEN,
+        RATE_LIMITED,
         INTERNAL,
         UNAVAILABLE,
     ];

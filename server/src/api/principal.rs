@@ -43,7 +43,11 @@ fn register_scheme(registry: &mut Registry) {
 fn authenticate(request: &Request) -> Result<Bearer, Problem> {
     let header = request.headers().get(header::AUTHORIZATION);
     let authorization = header.map(HeaderValue::as_bytes);
-    if let Some(bearer) = FrontDoor::of(request).api_keys.bearer(authorization) {
+    let front_door = FrontDoor::of(request);
+    if let Some(bearer) = front_door.api_keys.bearer(authorization) {
+        if let Some(rates) = &front_door.rates {
+            rates.take(&bearer.merchant, request)?;
+        }
         return Ok(bearer);
     }
     let what = if header.is_some() {

@@ -161,7 +161,15 @@ pub(crate) async fn run(args: BankArgs, options: SimulatedBankOptions) -> Result
         tracing::info!(signal = name, "shutting down");
     };
     // Connections under way are cut: a bank that vanishes is what this one is for.
-    drop(accept::serve(listener, endpoint, stop).await);
+    drop(
+        accept::serve(
+            listener,
+            endpoint,
+            accept::ConnectionLimits::default(),
+            stop,
+        )
+        .await,
+    );
     Ok(())
 }
 

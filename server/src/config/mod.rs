@@ -1,11 +1,13 @@
 //! Configuration: flags win, then the environment, then the file, then the defaults.
 
 mod bank;
+mod limits;
 mod options;
 mod show;
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -14,6 +16,7 @@ use holdfast_simulator::faults::Range;
 
 use crate::api_keys::{ApiKeys, InvalidApiKey};
 pub(crate) use bank::BankSettings;
+use limits::Limits;
 use options::Options;
 
 /// Where to listen unless told otherwise.
@@ -103,6 +106,19 @@ pub(crate) enum ConfigError {
         Range::LATEST_MS
     )]
     BankLatency { latency_ms: u64 },
+    #[error("head_bytes_max ({head_bytes_max}) must be at least 8192")]
+    HeadBytes { head_bytes_max: usize },
+    #[error(
+        "rate_burst is given and rate_per_second is not: say how many requests a second are granted"
+    )]
+    BurstAlone,
+    #[error(
+        "rate_burst ({burst}) must not be more than an hour's worth of rate_per_second ({per_second})"
+    )]
+    Burst {
+        burst: NonZeroU32,
+        per_second: NonZeroU32,
+    },
     #[error("{name} must be at least 1")]
     Zero { name: &'static str },
     #[error(
@@ -123,6 +139,7 @@ pub(crate) struct Settings {
     pub(crate) store_cache_bytes: u64,
     pub(crate) service: ServiceOptions,
     pub(crate) api_keys: ApiKeys,
+    pub(crate) limits: Limits,
     /// The file it was read from, if any.
     pub(crate) file: Option<PathBuf>,
 }
@@ -178,6 +195,7 @@ fn settings(options: &Options, file: &Options) -> Result<Settings, ConfigError> 
         store_cache_bytes: store_cache_mib.saturating_mul(MIB),
         service,
         api_keys,
+        limits: Limits::of(options)?,
         file: None,
         data: options.data.clone().unwrap_or_else(|| DATA.into()),
     })

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 use holdfast_engine::breaker::BreakerOptions;
@@ -11,6 +12,7 @@ use holdfast_engine::service::ServiceOptions;
 use serde::{Deserialize, Serialize};
 
 use super::bank::{self, SIMULATED};
+use super::limits::Limits;
 use super::{ConfigError, DATA, LISTEN, STORE_CACHE_MIB};
 use crate::api_keys::ApiKey;
 use crate::bank_server::ModeArg;
@@ -206,9 +208,82 @@ pub(super) struct Options {
         long,
         env = "HOLDFAST_FLIGHTS_MAX",
         value_name = "N",
-        help_heading = "Memory"
+        help_heading = "Limits"
     )]
     pub(super) flights_max: Option<usize>,
+
+    /// Most connections at once; further ones wait [default: 8192]
+    #[arg(
+        long,
+        env = "HOLDFAST_CONNECTIONS_MAX",
+        value_name = "N",
+        help_heading = "Limits"
+    )]
+    pub(super) connections_max: Option<usize>,
+
+    /// A client must have sent its headers within this time, in milliseconds; also the longest that a connection
+    /// stands idle [default: 20000]
+    #[arg(
+        long,
+        env = "HOLDFAST_HEAD_TIMEOUT_MS",
+        value_name = "MS",
+        help_heading = "Limits"
+    )]
+    pub(super) head_timeout_ms: Option<u64>,
+
+    /// Largest request head, in bytes, from 8192 [default: 32768]
+    #[arg(
+        long,
+        env = "HOLDFAST_HEAD_BYTES_MAX",
+        value_name = "BYTES",
+        help_heading = "Limits"
+    )]
+    pub(super) head_bytes_max: Option<usize>,
+
+    /// Most headers of a request [default: 64]
+    #[arg(
+        long,
+        env = "HOLDFAST_HEADERS_MAX",
+        value_name = "N",
+        help_heading = "Limits"
+    )]
+    pub(super) headers_max: Option<usize>,
+
+    /// Largest body, in bytes; a larger one gets 413 [default: 16384]
+    #[arg(
+        long,
+        env = "HOLDFAST_BODY_BYTES_MAX",
+        value_name = "BYTES",
+        help_heading = "Limits"
+    )]
+    pub(super) body_bytes_max: Option<usize>,
+
+    /// A body must have arrived within this time, in milliseconds, or it gets 408 [default: 20000]
+    #[arg(
+        long,
+        env = "HOLDFAST_BODY_TIMEOUT_MS",
+        value_name = "MS",
+        help_heading = "Limits"
+    )]
+    pub(super) body_timeout_ms: Option<u64>,
+
+    /// Requests a second that each merchant may send; beyond it they get 429. Without it there is no limit
+    #[arg(
+        long,
+        env = "HOLDFAST_RATE_PER_SECOND",
+        value_name = "N",
+        help_heading = "Limits"
+    )]
+    pub(super) rate_per_second: Option<u32>,
+
+    /// Requests that a merchant may send at once. Without it as many as in a second
+    #[arg(
+        long,
+        env = "HOLDFAST_RATE_BURST",
+        value_name = "N",
+        help_heading = "Limits"
+    )]
+    pub(super) rate_burst: Option<u32>,
 
     /// Memory for finished payments, in MiB; 0 turns the cache off [default: 64]
     #[arg(
@@ -238,6 +313,10 @@ impl Options {
     /// What holds unless it is set, beside what is set.
     pub(super) fn defaults(set: &Self) -> Self {
         let service = ServiceOptions::default();
+        let Limits {
+            connections, body, ..
+        } = Limits::default();
+        let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         let bank_timeout_ms = set.bank_timeout_ms.unwrap_or(service.bank_timeout_ms);
         Self {
             listen: Some(LISTEN),
@@ -262,6 +341,14 @@ impl Options {
             breaker_open_ms_max: Some(service.breaker.open_ms_max),
             expire_after_ms: Some(service.expire_after_ms),
             flights_max: Some(service.flights_max),
+            connections_max: Some(connections.connections_max),
+            head_timeout_ms: Some(ms(connections.head_timeout)),
+            head_bytes_max: Some(connections.head_bytes_max),
+            headers_max: Some(connections.headers_max),
+            body_bytes_max: Some(body.bytes_max),
+            body_timeout_ms: Some(ms(body.timeout)),
+            rate_per_second: None,
+            rate_burst: None,
             cache_mib: Some(service.cache_bytes / (1024 * 1024)),
             store_cache_mib: Some(STORE_CACHE_MIB),
             api_keys: Vec::new(),

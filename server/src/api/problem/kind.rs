@@ -1,11 +1,6 @@
-//! Errors as RFC 9457 problem details: one table of kinds, one way to render them.
+//! The kinds of problems, as one table.
 
-use poem::http::{HeaderValue, StatusCode, header};
-use poem::{Body, Response};
-use poem_openapi::Object;
-use serde::Serialize;
-
-use super::view::PaymentView;
+use poem::http::StatusCode;
 
 /// A kind of problem: its name is the last part of its `type`, its page stands at
 /// `/problems/NAME`.
@@ -28,12 +23,14 @@ pub(crate) enum Kind {
     UnsupportedMediaType,
     KeyReused,
     AccountFull,
+    RequestTimeout,
+    RateLimited,
     InternalError,
     Unavailable,
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 19] = [
+    pub(crate) const ALL: [Self; 21] = [
         Self::ValidationFailed,
         Self::KeyMissing,
         Self::KeyInvalid,
@@ -51,6 +48,8 @@ impl Kind {
         Self::UnsupportedMediaType,
         Self::KeyReused,
         Self::AccountFull,
+        Self::RequestTimeout,
+        Self::RateLimited,
         Self::InternalError,
         Self::Unavailable,
     ];
@@ -74,6 +73,8 @@ impl Kind {
             Self::UnsupportedMediaType => "unsupported-media-type",
             Self::KeyReused => "idempotency-key-reused",
             Self::AccountFull => "account-full",
+            Self::RequestTimeout => "request-timeout",
+            Self::RateLimited => "rate-limited",
             Self::InternalError => "internal-error",
             Self::Unavailable => "unavailable",
         }
@@ -93,6 +94,8 @@ impl Kind {
             Self::ContentTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::KeyReused | Self::AccountFull => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
+            Self::RateLimited => StatusCode::TOO_MANY_REQUESTS,
             Self::InternalError => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         }
@@ -117,6 +120,8 @@ impl Kind {
             Self::UnsupportedMediaType => "The media type is not supported",
             Self::KeyReused => "The key was used for another request",
             Self::AccountFull => "An account has no room for the payment",
+            Self::RequestTimeout => "The request took too long to arrive",
+            Self::RateLimited => "Too many requests",
             Self::InternalError => "Something went wrong inside Holdfast",
             Self::Unavailable => "The service takes nothing in right now",
         }
@@ -182,7 +187,8 @@ impl Kind {
                  If-Match (RFC 9110, section 13.1.1), quoted or bare, exactly once."
             }
             Self::ContentTooLarge => {
-                "The body may have at most 16 KiB. The idempotency key stays unused."
+                "The body has more bytes than this service takes, 16 KiB unless it is configured otherwise. The \
+                 idempotency key stays unused."
             }
             Self::UnsupportedMediaType => {
                 "Send the body as JSON in UTF-8, with `Content-Type: application/json`. The idempotency \
@@ -197,6 +203,15 @@ impl Kind {
                 "One side of an account, pending and posted together, holds at most 9007199254740991 minor \
                  units, the largest integer that every JSON reader keeps exactly. This payment would pass \
                  that. Nothing was stored or sent; the idempotency key stays unused."
+            }
+            Self::RequestTimeout => {
+                "The body of the request did not arrive within the time that this service gives it. Nothing was \
+                 looked up or changed: send it again with the same key."
+            }
+            Self::RateLimited => {
+                "The merchant has sent more requests than this service grants it; the RateLimit headers of each answer \
+                 say how many are left. This one did nothing. Keep the key and retry with it after the time in \
+                 Retry-After: an earlier request with it may have made the payment."
             }
             Self::InternalError => {
                 "A bug in Holdfast. Whatever the request had made durable stays durable: retry with the \
@@ -213,7 +228,11 @@ impl Kind {
     /// nothing.
     pub(crate) const fn retry_after_ms(self) -> u32 {
         match self {
-            Self::InProgress | Self::Unavailable | Self::InternalError => 1_000,
+            Self::InProgress
+            | Self::RequestTimeout
+            | Self::RateLimited
+            | Self::Unavailable
+            | Self::InternalError => 1_000,
             Self::ValidationFailed
             | Self::KeyMissing
             | Self::KeyInvalid
@@ -236,199 +255,5 @@ impl Kind {
     /// Whether the same request with the same key may get another answer later.
     pub(crate) const fn should_retry(self) -> bool {
         self.retry_after_ms() > 0
-    }
-}
-
-/// What the client may safely do next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Object)]
-pub(crate) struct Retry {
-    /// Repeating the request with the same key never charges a second time. Always true.
-    pub(crate) same_key_safe: bool,
-    /// Sending the intent under a new key cannot charge a second time: no charge happened under
-    /// this key and none can.
-    pub(crate) new_key_safe: bool,
-    /// How long to wait before a repeat, in milliseconds; 0 when waiting changes nothing.
-    pub(crate) after_ms: u32,
-}
-
-/// One broken rule of a request.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Object)]
-pub(crate) struct FieldError {
-    /// The field or parameter; empty when it is the body as a whole.
-    pub(crate) field: String,
-    /// What is expected of it.
-    pub(crate) message: String,
-}
-
-/// An error, as RFC 9457 problem details.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Object)]
-#[oai(rename = "Problem")]
-pub(crate) struct ProblemView {
-    /// Identifies the kind of problem, and is the address of its page.
-    #[serde(rename = "type")]
-    #[oai(rename = "type")]
-    kind: String,
-    /// The kind of problem in words; the same for all problems of the kind.
-    title: String,
-    /// The HTTP status.
-    status: u16,
-    /// What went wrong this time and what to do.
-    detail: String,
-    /// Where it went wrong: the path of the request, or of the payment it is about.
-    instance: String,
-    /// What the client may safely do next; on the payment routes only.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[oai(skip_serializing_if_is_none)]
-    retry: Option<Retry>,
-    /// The broken rules, with `validation-failed`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[oai(skip_serializing_if_is_none)]
-    errors: Option<Vec<FieldError>>,
-    /// The fields that differ from the first request, with `idempotency-key-reused`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[oai(skip_serializing_if_is_none)]
-    mismatched_fields: Option<Vec<String>>,
-    /// The payment, with `payment-failed`, `payment-not-cancellable`, `payment-not-resolvable` and
-    /// `version-stale`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[oai(skip_serializing_if_is_none)]
-    payment: Option<PaymentView>,
-}
-
-/// A problem on its way to the client.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{}: {detail}", kind.name())]
-pub(crate) struct Problem {
-    pub(crate) kind: Kind,
-    detail: String,
-    instance: Option<String>,
-    new_key_safe: bool,
-    errors: Option<Vec<FieldError>>,
-    mismatched_fields: Option<Vec<String>>,
-    payment: Option<Box<PaymentView>>,
-}
-
-/// Longest client input that is quoted back in a message, in characters.
-const QUOTED_CHARS_MAX: usize = 120;
-
-/// Client input for use in a message: cut to a bounded length.
-pub(crate) fn quoted(input: &str) -> String {
-    let mut cut: String = input.chars().take(QUOTED_CHARS_MAX).collect();
-    if cut.len() < input.len() {
-        cut.push('…');
-    }
-    cut
-}
-
-impl Problem {
-    pub(crate) fn new(kind: Kind, detail: impl Into<String>) -> Self {
-        Self {
-            kind,
-            detail: detail.into(),
-            instance: None,
-            new_key_safe: false,
-            errors: None,
-            mismatched_fields: None,
-            payment: None,
-        }
-    }
-
-    /// A `validation-failed` problem about the given fields.
-    pub(crate) fn validation(errors: Vec<FieldError>) -> Self {
-        let detail = match errors.as_slice() {
-            [FieldError { field, message }] if field.is_empty() => format!("The body {message}."),
-            [FieldError { field, message }] => format!("{} {message}.", quoted(field)),
-            errors => format!("{} fields break a rule; see errors.", errors.len()),
-        };
-        Self {
-            errors: Some(errors),
-            ..Self::new(Kind::ValidationFailed, detail)
-        }
-    }
-
-    /// A `validation-failed` problem about one field or parameter.
-    pub(crate) fn field(field: &str, message: impl Into<String>) -> Self {
-        Self::validation(vec![FieldError {
-            field: quoted(field),
-            message: message.into(),
-        }])
-    }
-
-    pub(crate) fn instance(mut self, instance: String) -> Self {
-        self.instance = Some(instance);
-        self
-    }
-
-    pub(crate) fn new_key_safe(mut self, safe: bool) -> Self {
-        self.new_key_safe = safe;
-        self
-    }
-
-    pub(crate) fn mismatched_fields(mut self, fields: &[&str]) -> Self {
-        self.mismatched_fields = Some(fields.iter().map(ToString::to_string).collect());
-        self
-    }
-
-    pub(crate) fn payment(mut self, payment: PaymentView) -> Self {
-        self.payment = Some(Box::new(payment));
-        self
-    }
-
-    /// The body, for a request to `path`.
-    pub(crate) fn view(self, path: &str) -> ProblemView {
-        let on_payment_route = path == "/v1/payments" || path.starts_with("/v1/payments/");
-        let retry = on_payment_route.then_some(Retry {
-            same_key_safe: true,
-            new_key_safe: self.new_key_safe,
-            after_ms: self.kind.retry_after_ms(),
-        });
-        ProblemView {
-            kind: format!("/problems/{}", self.kind.name()),
-            title: self.kind.title().to_owned(),
-            status: self.kind.status().as_u16(),
-            detail: self.detail,
-            instance: self.instance.unwrap_or_else(|| quoted(path)),
-            retry,
-            errors: self.errors,
-            mismatched_fields: self.mismatched_fields,
-            payment: self.payment.map(|payment| *payment),
-        }
-    }
-
-    /// The whole answer, for a request to `path`.
-    pub(crate) fn respond(self, path: &str) -> Response {
-        let kind = self.kind;
-        let body = serde_json::to_vec(&self.view(path)).expect("a problem is plain data");
-        let mut response = Response::builder()
-            .status(kind.status())
-            .header(header::CONTENT_TYPE, "application/problem+json")
-            .body(Body::from(body));
-        // For the outermost layer, which knows the route but not what went wrong.
-        response.extensions_mut().insert(kind);
-        let headers = response.headers_mut();
-        if kind.should_retry() {
-            let seconds = kind.retry_after_ms().div_ceil(1000);
-            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-        }
-        if kind == Kind::Unauthorized {
-            let challenge = HeaderValue::from_static("Bearer realm=\"holdfast\"");
-            headers.insert(header::WWW_AUTHENTICATE, challenge);
-        }
-        response
-    }
-}
-
-impl From<Problem> for poem::Error {
-    fn from(problem: Problem) -> Self {
-        let status = problem.kind.status();
-        Self::new(problem, status)
-    }
-}
-
-impl From<holdfast_engine::service::Unavailable> for Problem {
-    fn from(reason: holdfast_engine::service::Unavailable) -> Self {
-        let detail =
-            format!("Nothing was sent to the bank: {reason}. Keep the key and retry with it.");
-        Self::new(Kind::Unavailable, detail)
     }
 }

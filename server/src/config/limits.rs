@@ -1,0 +1,79 @@
+//! What clients may take of the service.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use super::{ConfigError, Options};
+use crate::accept::ConnectionLimits;
+use crate::api::{BodyLimits, RateOptions};
+
+/// All limits on clients.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Limits {
+    pub(crate) connections: ConnectionLimits,
+    pub(crate) body: BodyLimits,
+    pub(crate) rate: Option<RateOptions>,
+}
+
+/// hyper asks for as much room at least.
+const HEAD_BYTES_MIN: usize = 8 * 1024;
+
+/// Most seconds that a bucket may take to fill: beyond that a burst is a rate of its own.
+const BURST_SECONDS_MAX: u32 = 3_600;
+
+impl Limits {
+    pub(super) fn of(options: &Options) -> Result<Self, ConfigError> {
+        let defaults = Self::default();
+        let (connections, body) = (defaults.connections, defaults.body);
+        let ms = |given: Option<u64>, default| given.map_or(default, Duration::from_millis);
+        let limits = Self {
+            connections: ConnectionLimits {
+                connections_max: options
+                    .connections_max
+                    .unwrap_or(connections.connections_max),
+                head_timeout: ms(options.head_timeout_ms, connections.head_timeout),
+                head_bytes_max: options.head_bytes_max.unwrap_or(connections.head_bytes_max),
+                headers_max: options.headers_max.unwrap_or(connections.headers_max),
+            },
+            body: BodyLimits {
+                bytes_max: options.body_bytes_max.unwrap_or(body.bytes_max),
+                timeout: ms(options.body_timeout_ms, body.timeout),
+            },
+            rate: rate(options)?,
+        };
+        let at_least_one = [
+            ("connections_max", limits.connections.connections_max == 0),
+            ("head_timeout_ms", limits.connections.head_timeout.is_zero()),
+            ("headers_max", limits.connections.headers_max == 0),
+            ("body_bytes_max", limits.body.bytes_max == 0),
+            ("body_timeout_ms", limits.body.timeout.is_zero()),
+        ];
+        if let Some((name, _)) = at_least_one.into_iter().find(|(_, is_zero)| *is_zero) {
+            return Err(ConfigError::Zero { name });
+        }
+        let head_bytes_max = limits.connections.head_bytes_max;
+        if head_bytes_max < HEAD_BYTES_MIN {
+            return Err(ConfigError::HeadBytes { head_bytes_max });
+        }
+        Ok(limits)
+    }
+}
+
+fn rate(options: &Options) -> Result<Option<RateOptions>, ConfigError> {
+    let Some(per_second) = options.rate_per_second else {
+        return match options.rate_burst {
+            None => Ok(None),
+            Some(_) => Err(ConfigError::BurstAlone),
+        };
+    };
+    let burst = options.rate_burst.unwrap_or(per_second);
+    let positive = |name, number| NonZeroU32::new(number).ok_or(ConfigError::Zero { name });
+    let (per_second, burst) = (
+        positive("rate_per_second", per_second)?,
+        positive("rate_burst", burst)?,
+    );
+    if burst.get() / per_second > BURST_SECONDS_MAX {
+        return Err(ConfigError::Burst { burst, per_second });
+    }
+    Ok(Some(RateOptions { per_second, burst }))
+}
