@@ -1,9 +1,74 @@
 //! What the engine counts. One set per engine, so that simulated lives do not share them.
 
+use std::fmt;
+
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
 use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
+
+/// What answered a repeat of a finished payment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Layer {
+    /// The cache.
+    Cache,
+    /// The store.
+    Store,
+}
+
+impl EncodeLabelValue for Layer {
+    fn encode(&self, encoder: &mut LabelValueEncoder) -> Result<(), fmt::Error> {
+        let name = match self {
+            Self::Cache => "cache",
+            Self::Store => "store",
+        };
+        name.encode(encoder)
+    }
+}
+
+/// The label of a repeat.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ByLayer {
+    /// Who answered.
+    pub layer: Layer,
+}
+
+/// How an attempt at the bank ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// Debited.
+    Confirmed,
+    /// Not debited, and why.
+    Declined,
+    /// Sent back; nothing was processed.
+    Throttled,
+    /// Not a byte left.
+    NotSent,
+    /// Nobody knows.
+    Unknown,
+}
+
+impl EncodeLabelValue for Outcome {
+    fn encode(&self, encoder: &mut LabelValueEncoder) -> Result<(), fmt::Error> {
+        let name = match self {
+            Self::Confirmed => "confirmed",
+            Self::Declined => "declined",
+            Self::Throttled => "throttled",
+            Self::NotSent => "not_sent",
+            Self::Unknown => "unknown",
+        };
+        name.encode(encoder)
+    }
+}
+
+/// The label of an attempt.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ByOutcome {
+    /// How it ended.
+    pub outcome: Outcome,
+}
 
 /// The engine's counters; clones share their values.
 #[derive(Debug, Clone)]
@@ -14,16 +79,18 @@ pub struct Metrics {
     pub settled: Counter,
     /// Payments that reached Failed.
     pub failed: Counter,
-    /// Creates answered from the cache.
-    pub cache_hits: Counter,
+    /// Creates of payments that were finished by then, by what answered them.
+    pub replays: Family<ByLayer, Counter>,
     /// Creates that joined an open flight.
     pub joins: Counter,
     /// Attempts sent to the bank.
     pub bank_attempts: Counter,
+    /// How they ended.
+    pub bank_outcomes: Family<ByOutcome, Counter>,
+    /// How long they took, in seconds.
+    pub bank_seconds: Histogram,
     /// Inquiries sent to the bank.
     pub bank_inquiries: Counter,
-    /// Attempts that ended with an unknown outcome.
-    pub bank_unknown: Counter,
     /// Finished payments that the bank contradicted.
     pub contradictions: Counter,
     /// Payments that went to review.
@@ -44,11 +111,12 @@ impl Default for Metrics {
             admitted: Counter::default(),
             settled: Counter::default(),
             failed: Counter::default(),
-            cache_hits: Counter::default(),
+            replays: Family::default(),
             joins: Counter::default(),
             bank_attempts: Counter::default(),
+            bank_outcomes: Family::default(),
+            bank_seconds: Histogram::new(exponential_buckets(0.001, 2.0, 15)),
             bank_inquiries: Counter::default(),
-            bank_unknown: Counter::default(),
             contradictions: Counter::default(),
             reviews: Counter::default(),
             breaker_open: Gauge::default(),
@@ -73,11 +141,6 @@ impl Metrics {
         counter("payments_settled", "Payments that settled", &self.settled);
         counter("payments_failed", "Payments that failed", &self.failed);
         counter(
-            "cache_hits",
-            "Creates answered from the cache",
-            &self.cache_hits,
-        );
-        counter(
             "flight_joins",
             "Creates that joined an open flight",
             &self.joins,
@@ -93,11 +156,6 @@ impl Metrics {
             &self.bank_inquiries,
         );
         counter(
-            "bank_unknown",
-            "Attempts with an unknown outcome",
-            &self.bank_unknown,
-        );
-        counter(
             "contradictions",
             "Finished payments that the bank contradicted: look at each of them",
             &self.contradictions,
@@ -106,6 +164,22 @@ impl Metrics {
             "reviews",
             "Payments that went to review: an operator decides",
             &self.reviews,
+        );
+        registry.register(
+            "replays",
+            "Creates of payments that were finished by then, by what answered them",
+            self.replays.clone(),
+        );
+        registry.register(
+            "bank_outcomes",
+            "How attempts at the bank ended",
+            self.bank_outcomes.clone(),
+        );
+        registry.register_with_unit(
+            "bank",
+            "Time of an attempt at the bank",
+            Unit::Seconds,
+            self.bank_seconds.clone(),
         );
         registry.register(
             "bank_breaker_open",

@@ -37,7 +37,9 @@ pub fn holdfast() -> PathBuf {
     });
     // Beside the binary, cargo keeps the list of sources it was made of.
     let sources = std::fs::read_to_string(binary.with_extension("d")).unwrap_or_default();
-    for source in sources.split_whitespace().skip(1) {
+    // A commit changes no more than what the version says.
+    let ours = |source: &&str| !source.contains("/.git/");
+    for source in sources.split_whitespace().skip(1).filter(ours) {
         assert!(
             modified(Path::new(source)).is_none_or(|changed| changed <= built),
             "{} is older than {source}: run `cargo test --workspace`",

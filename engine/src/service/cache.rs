@@ -34,6 +34,13 @@ impl Cache {
         }
     }
 
+    /// How many there are.
+    pub(super) fn len(&self) -> u64 {
+        // It counts when it has a moment: now it has.
+        self.finished.run_pending_tasks();
+        self.finished.entry_count()
+    }
+
     pub(super) fn get(&self, key: &PaymentKey) -> Option<Arc<Payment>> {
         self.finished.get(key)
     }

@@ -4,12 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Instant;
 use tokio_retry::RetryIf;
 
 use super::Inner;
 use crate::bank::{ChargeOutcome, InquiryOutcome};
 use crate::breaker::Pass;
-use crate::payment::{BankReference, Cause, Event, Evidence, Payment, PaymentId, transition};
+use crate::metrics::{ByOutcome, Outcome};
+use crate::payment::{
+    BankReference, Cause, Decision, Event, Evidence, Payment, PaymentId, transition,
+};
 use crate::pipeline::{Committed, SendPermit};
 use crate::store::Write;
 
@@ -40,17 +44,27 @@ impl Inner {
     /// Sends an attempt. Time being up says nothing about what the bank did.
     pub(super) async fn charge(&self, permit: SendPermit, turn: Turn) -> ChargeOutcome {
         self.metrics.bank_attempts.inc();
+        let began = Instant::now();
         let answer = tokio::time::timeout(self.bank_timeout(), self.bank.charge(permit)).await;
-        let outcome = answer.unwrap_or(ChargeOutcome::Unknown);
-        match outcome {
+        let seconds = began.elapsed().as_secs_f64();
+        self.metrics.bank_seconds.observe(seconds);
+        let charged = answer.unwrap_or(ChargeOutcome::Unknown);
+        match charged {
             ChargeOutcome::Decided(_) => turn.pass.answered(),
-            ChargeOutcome::NotSent | ChargeOutcome::Throttled { .. } => turn.pass.failed(),
-            ChargeOutcome::Unknown => {
-                self.metrics.bank_unknown.inc();
+            ChargeOutcome::NotSent | ChargeOutcome::Throttled { .. } | ChargeOutcome::Unknown => {
                 turn.pass.failed();
             }
         }
-        outcome
+        let outcome = match charged {
+            ChargeOutcome::Decided(Decision::Confirmed { .. }) => Outcome::Confirmed,
+            ChargeOutcome::Decided(Decision::Declined { .. }) => Outcome::Declined,
+            ChargeOutcome::Throttled { .. } => Outcome::Throttled,
+            ChargeOutcome::NotSent => Outcome::NotSent,
+            ChargeOutcome::Unknown => Outcome::Unknown,
+        };
+        let label = ByOutcome { outcome };
+        self.metrics.bank_outcomes.get_or_create(&label).inc();
+        charged
     }
 
     /// Asks what became of a reference.

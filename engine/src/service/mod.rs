@@ -24,7 +24,7 @@ use crate::bank::Bank;
 use crate::breaker::Breaker;
 use crate::clock::Clock;
 use crate::fatal::{Failure, FatalError};
-use crate::metrics::Metrics;
+use crate::metrics::{ByLayer, Layer, Metrics};
 use crate::payment::{
     Event, FailureReason, JournalEntry, Merchant, Payment, PaymentId, PaymentKey, PaymentRequest,
     State, Step, transition,
@@ -178,6 +178,11 @@ impl Service {
         Ok(())
     }
 
+    /// How many finished payments the cache holds now.
+    pub fn cached(&self) -> u64 {
+        self.inner.cache.len()
+    }
+
     /// Creates a payment, or answers with the one the key stands for.
     ///
     /// # Errors
@@ -193,7 +198,7 @@ impl Service {
             return Err(Unavailable::Stopped.into());
         }
         if let Some(payment) = self.inner.cache.get(&key) {
-            self.inner.metrics.cache_hits.inc();
+            self.inner.replayed_by(Layer::Cache);
             same_request(&payment, &request)?;
             return Ok(Created {
                 payment,
@@ -215,6 +220,9 @@ impl Service {
         let payment = stage.payment.ok_or(Unavailable::Stopped)?;
         same_request(&payment, &request)?;
         let replayed = !(opened && stage.admitted_here);
+        if opened && replayed && payment.is_finished() {
+            self.inner.replayed_by(Layer::Store);
+        }
         if options.strict && replayed && !payment.is_finished() && !stage.ended {
             return Err(CreateError::InProgress(payment));
         }
@@ -422,6 +430,10 @@ impl Inner {
         });
         let committed = changed.await.map_err(|_| Unavailable::Stopped)?;
         committed.map_err(|_| Unavailable::Stopped)
+    }
+
+    fn replayed_by(&self, layer: Layer) {
+        self.metrics.replays.get_or_create(&ByLayer { layer }).inc();
     }
 
     /// Books a payment that has just become finished and durable.

@@ -12,7 +12,9 @@ use poem_openapi::error::{ParseParamError, ParsePathError};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
-use prometheus_client::registry::Registry;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::{Registry, Unit};
+use tokio::time::Instant;
 
 use super::payments::{REPLAYED, SHOULD_RETRY, boolean};
 use super::problem::{FieldError, Kind, Problem, quoted};
@@ -25,9 +27,28 @@ const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static(key_header::NAME);
 /// Longest request id that is taken over from the client, in bytes.
 const REQUEST_ID_BYTES_MAX: usize = 128;
 
-/// Counts answers by route and status.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Requests(Family<RequestLabels, Counter>);
+/// Counts answers by route and status, and times them by route.
+#[derive(Debug, Clone)]
+pub(super) struct Requests {
+    answers: Family<RequestLabels, Counter>,
+    seconds: Family<RouteLabel, Histogram, fn() -> Histogram>,
+}
+
+impl Default for Requests {
+    fn default() -> Self {
+        let buckets = || Histogram::new(exponential_buckets(0.000_25, 2.0, 18));
+        Self {
+            answers: Family::default(),
+            seconds: Family::new_with_constructor(buckets),
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RouteLabel {
+    method: &'static str,
+    route: &'static str,
+}
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RequestLabels {
@@ -41,7 +62,13 @@ impl Requests {
         registry.register(
             "http_requests",
             "Answers by method, route and status",
-            self.0.clone(),
+            self.answers.clone(),
+        );
+        registry.register_with_unit(
+            "http_request",
+            "Time of a request: to the answer's head, waits that clients ask for included",
+            Unit::Seconds,
+            self.seconds.clone(),
         );
     }
 }
@@ -84,6 +111,7 @@ impl<E: Endpoint> Endpoint for Edge<E> {
     type Output = Response;
 
     async fn call(&self, mut request: Request) -> poem::Result<Response> {
+        let began = Instant::now();
         let told = Told::default();
         if self.front_door.rates.is_some() {
             request.extensions_mut().insert(told.clone());
@@ -110,12 +138,17 @@ impl<E: Endpoint> Endpoint for Edge<E> {
 
         let route = route_of(&path);
         let status = response.status().as_u16();
+        let method = label_of(&method);
         let labels = RequestLabels {
-            method: label_of(&method),
+            method,
             route,
             status,
         };
-        self.front_door.requests.0.get_or_create(&labels).inc();
+        let requests = &self.front_door.requests;
+        requests.answers.get_or_create(&labels).inc();
+        let seconds = began.elapsed().as_secs_f64();
+        let label = RouteLabel { method, route };
+        requests.seconds.get_or_create(&label).observe(seconds);
         let kind: Option<&Kind> = response.extensions().get();
         let should_retry = kind.is_some_and(|kind| kind.should_retry());
         let headers = response.headers_mut();

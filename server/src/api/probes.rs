@@ -4,6 +4,8 @@ use poem::http::{StatusCode, header};
 use poem::web::Data;
 use poem::{Body, Request, Response};
 use poem_openapi::OpenApi;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
 use super::FrontDoor;
@@ -52,6 +54,7 @@ impl ProbesApi {
         let mut registry = Registry::with_prefix("holdfast");
         front_door.service.metrics().register(&mut registry);
         front_door.requests.register(&mut registry);
+        register_state(&front_door, &mut registry);
         let mut body = String::new();
         prometheus_client::encoding::text::encode(&mut body, &registry)
             .expect("writing to a string cannot fail");
@@ -66,6 +69,31 @@ impl ProbesApi {
         };
         text(content_type, body).into()
     }
+}
+
+/// What is not counted but looked up.
+fn register_state(front_door: &FrontDoor, registry: &mut Registry) {
+    let mut gauge = |name, help, value: u64| {
+        let gauge: Gauge = Gauge::default();
+        gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
+        registry.register(name, help, gauge);
+    };
+    let service = &front_door.service;
+    let head = *service.appended().borrow();
+    gauge(
+        "journal_head",
+        "Sequence of the last durable journal entry",
+        head,
+    );
+    let cached = service.cached();
+    gauge("cache_payments", "Finished payments in the cache", cached);
+    let ready = u64::from(service.ready().is_ok());
+    gauge("ready", "1 while new payments are taken in", ready);
+    let version = vec![
+        ("version", env!("CARGO_PKG_VERSION")),
+        ("commit", env!("HOLDFAST_COMMIT")),
+    ];
+    registry.register("build", "What runs", Info::new(version));
 }
 
 fn text(content_type: &'static str, body: String) -> Response {

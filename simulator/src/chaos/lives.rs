@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use holdfast_engine::metrics::{ByLayer, Layer};
 use holdfast_engine::payment::BankReference;
 
 use super::bank::WatchedBank;
@@ -161,7 +162,10 @@ impl World<'_> {
         if metrics.joins.get() > 0 {
             state.happened(Sometimes::Joined);
         }
-        if metrics.cache_hits.get() > 0 {
+        let by_cache = ByLayer {
+            layer: Layer::Cache,
+        };
+        if metrics.replays.get_or_create(&by_cache).get() > 0 {
             state.happened(Sometimes::CacheHit);
         }
     }
