@@ -1,18 +1,26 @@
 //! The accept loop: sockets in, requests to the front door, responses out.
 //!
 //! It is small and its own because it needs what the framework's does not give: no delay on small
-//! packets, a time limit on slow headers, a bound on connections, and an orderly end.
+//! packets, a time limit on slow headers, a bound on connections, and an orderly end. HTTP/1.1 and HTTP/2: over
+//! TLS the client chooses (ALPN), without it HTTP/2 is spoken to whoever begins with it (RFC 9113, section 3.3).
 
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
+use http::uri::Scheme;
+use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use poem::web::{LocalAddr, RemoteAddr};
 use poem::{Addr, Endpoint, Response};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
+use tokio::time::timeout;
+
+use crate::tls::Tls;
 
 /// What connections may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,17 +50,34 @@ impl Default for ConnectionLimits {
 /// How long to pause when the process has run out of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
+/// What a client sends first that speaks HTTP/2.
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// How long to wait before another look at a client that has begun to say which HTTP it speaks.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
+
+/// Most requests at once of a client that speaks HTTP/2.
+const STREAMS_MAX: u32 = 128;
+
+/// A client that speaks HTTP/2 and is silent is asked after so long whether it is still there, and cut off when it does
+/// not answer in as long again.
+const PING_AFTER: Duration = Duration::from_secs(20);
+
 /// In the extensions of a response: break the connection instead of sending it. Only a simulated bank
 /// does so.
 #[derive(Debug, Clone, Copy, thiserror::Error)]
 #[error("the connection is to break without an answer")]
 pub(crate) struct Abort;
 
+/// A connection ended otherwise than it should: the client's affair.
+type Ended = Box<dyn std::error::Error + Send + Sync>;
+
 /// Serves until `stop` completes; then stops accepting and returns the connections still at work.
 pub(crate) async fn serve<E>(
     listener: TcpListener,
     endpoint: Arc<E>,
     limits: ConnectionLimits,
+    tls: Option<Tls>,
     stop: impl Future<Output = ()>,
 ) -> GracefulShutdown
 where
@@ -81,14 +106,17 @@ where
                 continue;
             }
         };
-        let Ok(connection) = connect(stream, remote.into(), endpoint.clone(), limits) else {
-            continue;
+        let connection = Connection {
+            endpoint: endpoint.clone(),
+            limits,
+            watcher: connections.watcher(),
+            remote: remote.into(),
         };
-        let connection = connections.watch(connection);
+        let tls = tls.clone();
         tokio::spawn(async move {
             // A broken connection is the client's affair; its payment goes on without it.
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "connection ended");
+            if let Err(error) = connection.take(stream, tls).await {
+                tracing::debug!(error, "connection ended");
             }
             drop(place);
         });
@@ -104,33 +132,89 @@ fn is_about_one_connection(error: &io::Error) -> bool {
     )
 }
 
-fn connect<E>(
-    stream: TcpStream,
-    remote: Addr,
+/// A connection before it is known what is spoken on it.
+struct Connection<E> {
     endpoint: Arc<E>,
     limits: ConnectionLimits,
-) -> io::Result<impl hyper_util::server::graceful::GracefulConnection<Error = hyper::Error> + Send>
-where
-    E: Endpoint<Output = Response> + 'static,
-{
-    stream.set_nodelay(true)?;
-    let local: Addr = stream.local_addr()?.into();
-    let service = hyper::service::service_fn(move |request: hyper::Request<_>| {
-        let endpoint = endpoint.clone();
-        let (local, remote) = (LocalAddr(local.clone()), RemoteAddr(remote.clone()));
-        async move {
-            let request = (request, local, remote, http::uri::Scheme::HTTP).into();
-            let response = endpoint.get_response(request).await;
-            match response.extensions().get::<Abort>() {
-                Some(abort) => Err(*abort),
-                None => Ok(hyper::Response::from(response)),
+    watcher: Watcher,
+    remote: Addr,
+}
+
+impl<E: Endpoint<Output = Response> + 'static> Connection<E> {
+    async fn take(self, stream: TcpStream, tls: Option<Tls>) -> Result<(), Ended> {
+        stream.set_nodelay(true)?;
+        let local: Addr = stream.local_addr()?.into();
+        let patience = self.limits.head_timeout;
+        let Some(tls) = tls else {
+            let http2 = timeout(patience, begins_with_http2(&stream)).await??;
+            return self.speak(stream, local, Scheme::HTTP, http2).await;
+        };
+        let stream = timeout(patience, tls.acceptor().accept(stream)).await??;
+        let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+        self.speak(stream, local, Scheme::HTTPS, http2).await
+    }
+
+    async fn speak(
+        self,
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        local: Addr,
+        scheme: Scheme,
+        http2: bool,
+    ) -> Result<(), Ended> {
+        let Self {
+            endpoint,
+            limits,
+            watcher,
+            remote,
+        } = self;
+        let service = hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
+            let endpoint = endpoint.clone();
+            let (local, remote) = (LocalAddr(local.clone()), RemoteAddr(remote.clone()));
+            let scheme = scheme.clone();
+            async move {
+                let request = (request, local, remote, scheme).into();
+                let response = endpoint.get_response(request).await;
+                match response.extensions().get::<Abort>() {
+                    Some(abort) => Err(*abort),
+                    None => Ok(hyper::Response::from(response)),
+                }
             }
+        });
+        let stream = TokioIo::new(stream);
+        if http2 {
+            let head_bytes_max = u32::try_from(limits.head_bytes_max).unwrap_or(u32::MAX);
+            let connection = http2::Builder::new(TokioExecutor::new())
+                .timer(TokioTimer::new())
+                .max_concurrent_streams(STREAMS_MAX)
+                .max_header_list_size(head_bytes_max)
+                .keep_alive_interval(PING_AFTER)
+                .keep_alive_timeout(PING_AFTER)
+                .serve_connection(stream, service);
+            watcher.watch(connection).await?;
+        } else {
+            let connection = http1::Builder::new()
+                .timer(TokioTimer::new())
+                .header_read_timeout(limits.head_timeout)
+                .max_headers(limits.headers_max)
+                .max_buf_size(limits.head_bytes_max)
+                .serve_connection(stream, service);
+            watcher.watch(connection).await?;
         }
-    });
-    Ok(hyper::server::conn::http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(limits.head_timeout)
-        .max_headers(limits.headers_max)
-        .max_buf_size(limits.head_bytes_max)
-        .serve_connection(TokioIo::new(stream), service))
+        Ok(())
+    }
+}
+
+/// Whether a client begins with HTTP/2. Takes nothing of what it sends.
+async fn begins_with_http2(stream: &TcpStream) -> io::Result<bool> {
+    let mut seen = [0; PREFACE.len()];
+    loop {
+        let count = stream.peek(&mut seen).await?;
+        if count == 0 || !PREFACE.starts_with(&seen[..count]) {
+            return Ok(false);
+        }
+        if count == PREFACE.len() {
+            return Ok(true);
+        }
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
 }

@@ -19,3 +19,4 @@ mod manual;
 mod offline;
 mod process;
 mod serve;
+mod tls;

@@ -21,6 +21,7 @@ use crate::api::{ApiKeys, FrontDoor, Routes};
 use crate::bank_client::{BankClient, BankClientError, BankClientOptions};
 use crate::config::{BankSettings, Settings, api_keys_again};
 use crate::process::{Hangups, ListenError, Signals, listen};
+use crate::tls::{Tls, TlsError};
 
 /// The simulated bank's books, beside the store but no part of it.
 const SIMULATED_BANK_LEDGER: &str = "simulated-bank.jsonl";
@@ -44,6 +45,8 @@ pub(crate) enum ServeError {
     Bank(#[from] LedgerError),
     #[error(transparent)]
     BankClient(#[from] BankClientError),
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     #[error(transparent)]
     Listen(#[from] ListenError),
     #[error("the operating system gave no randomness: {0}")]
@@ -92,17 +95,19 @@ pub(crate) async fn run(settings: Settings) -> Result<(), ServeError> {
         source: source.clone(),
         options: settings.service,
     });
-    tokio::spawn(read_again(
-        hangups,
-        settings.file,
-        settings.api_keys.clone(),
-    ));
+    let tls = settings.tls.map(Tls::new).transpose()?;
+    let again = Again {
+        file: settings.file,
+        api_keys: settings.api_keys.clone(),
+        tls: tls.clone(),
+    };
+    tokio::spawn(again.at_each(hangups));
     let front_door = FrontDoor::new(service.clone(), clock, source)
         .with_api_keys(settings.api_keys)
         .with_body_limits(settings.limits.body)
         .with_rate(settings.limits.rate);
     let endpoint = Arc::new(front_door.endpoint(&Routes::documented()));
-    announce(address, &settings.data, &settings.bank);
+    announce(address, tls.is_some(), &settings.data, &settings.bank);
     tokio::spawn(recover(service.clone()));
 
     let failure = service.failure().clone();
@@ -117,7 +122,8 @@ pub(crate) async fn run(settings: Settings) -> Result<(), ServeError> {
             name = signals.next() => tracing::info!(signal = name, "shutting down"),
         }
     };
-    let connections = accept::serve(listener, endpoint, settings.limits.connections, stop).await;
+    let connections =
+        accept::serve(listener, endpoint, settings.limits.connections, tls, stop).await;
 
     // No new connections from here on. Whatever only waits is parked, which answers its clients.
     let drained = async {
@@ -170,24 +176,48 @@ fn open_bank(settings: &BankSettings, data: &Path) -> Result<Arc<dyn Bank>, Serv
 }
 
 /// Looks at what a start would look at besides the store.
-pub(crate) fn check(settings: &Settings) -> Result<(), BankClientError> {
-    match &settings.bank {
-        BankSettings::Simulated { .. } => Ok(()),
-        BankSettings::Http(options) => BankClient::new(options).map(|_| ()),
+pub(crate) fn check(settings: &Settings) -> Result<(), ServeError> {
+    if let Some(tls) = &settings.tls {
+        Tls::new(tls.clone())?;
     }
+    match &settings.bank {
+        BankSettings::Simulated { .. } => {}
+        BankSettings::Http(options) => {
+            BankClient::new(options)?;
+        }
+    }
+    Ok(())
 }
 
-/// At each SIGHUP the API keys are read again: new ones are in force, those that are gone no more.
-async fn read_again(mut hangups: Hangups, file: Option<PathBuf>, in_force: ApiKeys) {
-    loop {
-        hangups.next().await;
-        let Some(file) = &file else {
-            tracing::warn!("SIGHUP, and there is no configuration file to read again");
-            continue;
+/// What is read again at each SIGHUP.
+struct Again {
+    file: Option<PathBuf>,
+    api_keys: ApiKeys,
+    tls: Option<Tls>,
+}
+
+impl Again {
+    async fn at_each(self, mut hangups: Hangups) {
+        loop {
+            hangups.next().await;
+            self.now();
+        }
+    }
+
+    /// New keys are in force, those that are gone no more; new connections get the new certificate.
+    fn now(&self) {
+        if let Some(tls) = &self.tls {
+            match tls.read_again() {
+                Ok(()) => tracing::info!("the certificate was read again"),
+                Err(error) => tracing::error!(%error, "the certificate in force stays"),
+            }
+        }
+        let Some(file) = &self.file else {
+            return tracing::warn!("SIGHUP, and there is no configuration file to read again");
         };
-        match api_keys_again(file, &in_force) {
+        match api_keys_again(file, &self.api_keys) {
             Ok(api_keys) => {
-                in_force.replace(&api_keys);
+                self.api_keys.replace(&api_keys);
                 tracing::info!(keys = api_keys.len(), "the API keys were read again");
             }
             Err(error) => tracing::error!(%error, "the API keys in force stay"),
@@ -208,11 +238,12 @@ async fn recover(service: Service) {
     clippy::print_stdout,
     reason = "this is what the command says to the person who ran it"
 )]
-fn announce(address: SocketAddr, data: &Path, bank: &BankSettings) {
+fn announce(address: SocketAddr, tls: bool, data: &Path, bank: &BankSettings) {
+    let scheme = if tls { "https" } else { "http" };
     let data = std::fs::canonicalize(data).unwrap_or_else(|_| data.to_owned());
     println!("Holdfast {}", env!("CARGO_PKG_VERSION"));
-    println!("  listening on  http://{address}");
-    println!("  API docs      http://{address}/docs");
+    println!("  listening on  {scheme}://{address}");
+    println!("  API docs      {scheme}://{address}/docs");
     println!("  data          {}", data.display());
     match bank {
         BankSettings::Simulated { latency_ms, .. } => println!(

@@ -155,7 +155,8 @@ impl Server {
         let (said, listening) = mpsc::channel();
         std::thread::spawn(move || {
             for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-                if let Some(address) = line.trim().strip_prefix("listening on  http://") {
+                if let Some(address) = line.trim().strip_prefix("listening on  ") {
+                    let (_, address) = address.split_once("://").unwrap_or(("", address));
                     let _ = said.send(address.to_owned());
                 }
             }

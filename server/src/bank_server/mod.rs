@@ -166,6 +166,7 @@ pub(crate) async fn run(args: BankArgs, options: SimulatedBankOptions) -> Result
             listener,
             endpoint,
             accept::ConnectionLimits::default(),
+            None,
             stop,
         )
         .await,

@@ -15,6 +15,7 @@ use holdfast_engine::service::ServiceOptions;
 use holdfast_simulator::faults::Range;
 
 use crate::api_keys::{ApiKeys, InvalidApiKey};
+use crate::tls::TlsOptions;
 pub(crate) use bank::BankSettings;
 use limits::Limits;
 use options::Options;
@@ -106,6 +107,8 @@ pub(crate) enum ConfigError {
         Range::LATEST_MS
     )]
     BankLatency { latency_ms: u64 },
+    #[error("tls_certificate and tls_key go together: give both, or neither")]
+    HalfTls,
     #[error("head_bytes_max ({head_bytes_max}) must be at least 8192")]
     HeadBytes { head_bytes_max: usize },
     #[error(
@@ -140,6 +143,7 @@ pub(crate) struct Settings {
     pub(crate) service: ServiceOptions,
     pub(crate) api_keys: ApiKeys,
     pub(crate) limits: Limits,
+    pub(crate) tls: Option<TlsOptions>,
     /// The file it was read from, if any.
     pub(crate) file: Option<PathBuf>,
 }
@@ -196,9 +200,21 @@ fn settings(options: &Options, file: &Options) -> Result<Settings, ConfigError> 
         service,
         api_keys,
         limits: Limits::of(options)?,
+        tls: tls(options)?,
         file: None,
         data: options.data.clone().unwrap_or_else(|| DATA.into()),
     })
+}
+
+fn tls(options: &Options) -> Result<Option<TlsOptions>, ConfigError> {
+    match (&options.tls_certificate, &options.tls_key) {
+        (None, None) => Ok(None),
+        (Some(certificate), Some(key)) => Ok(Some(TlsOptions {
+            certificate: certificate.clone(),
+            key: key.clone(),
+        })),
+        (Some(_), None) | (None, Some(_)) => Err(ConfigError::HalfTls),
+    }
 }
 
 /// Reads the API keys of a configuration file again, for a service that runs with some.

@@ -25,6 +25,14 @@ pub(super) struct Options {
     #[arg(long, env = "HOLDFAST_LISTEN", value_name = "ADDRESS:PORT")]
     pub(super) listen: Option<SocketAddr>,
 
+    /// Speak TLS with the certificate in this PEM file, followed by those that lead to one that clients trust
+    #[arg(long, env = "HOLDFAST_TLS_CERTIFICATE", value_name = "FILE")]
+    pub(super) tls_certificate: Option<PathBuf>,
+
+    /// The private key of the certificate, a PEM file
+    #[arg(long, env = "HOLDFAST_TLS_KEY", value_name = "FILE")]
+    pub(super) tls_key: Option<PathBuf>,
+
     /// Directory of the payments; made when it does not exist [default: ./holdfast-data]
     #[arg(long, env = "HOLDFAST_DATA", value_name = "DIR")]
     pub(super) data: Option<PathBuf>,
@@ -320,6 +328,8 @@ impl Options {
         let bank_timeout_ms = set.bank_timeout_ms.unwrap_or(service.bank_timeout_ms);
         Self {
             listen: Some(LISTEN),
+            tls_certificate: None,
+            tls_key: None,
             data: Some(DATA.into()),
             bank: Some(SIMULATED.to_owned()),
             bank_capability: Some(ModeArg::Keyed),

@@ -1,0 +1,96 @@
+//! TLS towards clients: a certificate and its key from PEM files, read again when they are renewed.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustls::ServerConfig;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio::sync::watch;
+use tokio_rustls::TlsAcceptor;
+
+/// HTTP/2 where the client can, else HTTP/1.1 (RFC 7301).
+const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
+
+/// Where the certificate and its key stand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct TlsOptions {
+    /// The certificate, and those that lead from it to one that clients trust.
+    pub(crate) certificate: PathBuf,
+    /// Its private key.
+    pub(crate) key: PathBuf,
+}
+
+/// They cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum TlsError {
+    #[error("cannot read {option} {}: {problem}", path.display())]
+    File {
+        option: &'static str,
+        path: PathBuf,
+        problem: String,
+    },
+    #[error("tls_certificate {} and tls_key {} do not go together: {source}", certificate.display(), key.display())]
+    Pair {
+        certificate: PathBuf,
+        key: PathBuf,
+        source: rustls::Error,
+    },
+}
+
+/// The certificate in force. Connections that are made from now on get the one that is in force then.
+#[derive(Clone)]
+pub(crate) struct Tls {
+    options: TlsOptions,
+    config: watch::Sender<Arc<ServerConfig>>,
+}
+
+impl Tls {
+    /// Reads the files.
+    pub(crate) fn new(options: TlsOptions) -> Result<Self, TlsError> {
+        let config = watch::Sender::new(config(&options)?);
+        Ok(Self { options, config })
+    }
+
+    /// Reads them again. What is in force stays when they cannot be used.
+    pub(crate) fn read_again(&self) -> Result<(), TlsError> {
+        self.config.send_replace(config(&self.options)?);
+        Ok(())
+    }
+
+    /// Takes the next connection.
+    pub(crate) fn acceptor(&self) -> TlsAcceptor {
+        self.config.borrow().clone().into()
+    }
+}
+
+fn config(options: &TlsOptions) -> Result<Arc<ServerConfig>, TlsError> {
+    // Who else set a provider in this process has set one that will do as well.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let failed = |option, path: &Path, problem: String| TlsError::File {
+        option,
+        path: path.to_owned(),
+        problem,
+    };
+    let TlsOptions { certificate, key } = options;
+    let chain = CertificateDer::pem_file_iter(certificate)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(|error| failed("tls_certificate", certificate, error.to_string()))?;
+    if chain.is_empty() {
+        let problem =
+            "it holds no certificate; give a PEM file with the chain, the service's own first";
+        return Err(failed("tls_certificate", certificate, problem.to_owned()));
+    }
+    let private = PrivateKeyDer::from_pem_file(key)
+        .map_err(|error| failed("tls_key", key, error.to_string()))?;
+    let mut config = ServerConfig::builder()
+        .with_no_client_auth()
+        .with_single_cert(chain, private)
+        .map_err(|source| TlsError::Pair {
+            certificate: certificate.clone(),
+            key: key.clone(),
+            source,
+        })?;
+    config.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).to_vec();
+    Ok(Arc::new(config))
+}
