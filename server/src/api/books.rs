@@ -74,7 +74,10 @@ impl BooksApi {
         front_door: Data<&FrontDoor>,
         principal: Principal,
         /// Only events after this sequence; 0 for all.
-        #[oai(default)]
+        #[oai(
+            default,
+            validator(minimum(value = "0"), maximum(value = "9007199254740991"))
+        )]
         after: Query<u64>,
         /// How many events at most, in a page of JSON.
         #[oai(

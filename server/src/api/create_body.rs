@@ -33,9 +33,10 @@ struct CreatePaymentSchema {
     #[oai(validator(pattern = "^[A-Za-z0-9._:-]{1,64}$"))]
     creditor: String,
     /// The client's own text, such as an order number; no control characters.
-    #[oai(validator(max_length = 140))]
+    #[oai(validator(max_length = 140, pattern = r"^[^\u0000-\u001f\u007f-\u009f]*$"))]
     reference: Option<String>,
     /// The client's own key-value pairs: up to 16, keys up to 40 characters, values up to 500.
+    #[oai(validator(max_properties = 16))]
     metadata: Option<BTreeMap<String, String>>,
 }
 
@@ -173,8 +174,7 @@ impl Members {
         let (amount, currency) = (self.amount.take(), self.currency.take());
         let (debtor, creditor) = (self.debtor.take(), self.creditor.take());
         let amount = self.take("amount", amount, |value| {
-            let minor_units = value.as_u64().unwrap_or_default();
-            Amount::new(minor_units)
+            Amount::new(integer(&value).unwrap_or_default())
         });
         let currency = self.take("currency", currency, |value| {
             text(
@@ -233,6 +233,23 @@ impl Members {
             },
         )
     }
+}
+
+/// An integer, however it is written: `1999.0` and `1.999e3` are the same number as `1999` (JSON Schema 2020-12, section
+/// 4.2.3).
+fn integer(value: &Value) -> Option<u64> {
+    /// Up to here every integer is a floating-point number of its own.
+    const EXACT_BELOW: f64 = 9_007_199_254_740_992.0;
+    value.as_u64().or_else(|| {
+        let number = value.as_f64()?;
+        let is_one = number.fract() == 0.0 && (0.0..EXACT_BELOW).contains(&number);
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "it is an integer in the range of one"
+        )]
+        is_one.then_some(number as u64)
+    })
 }
 
 /// The metadata member: an object of strings without duplicates, or what is wrong with it.
@@ -417,9 +434,24 @@ mod tests {
         row(r#"{"amount":1,"amount":2,"currency":"EUR","debtor":"a","creditor":"b"}"#);
         row(r#"{"amount":1,"currency":"EUR","debtor":"a","creditor":"b",
             "metadata":{"a":"1","a":"2"}}"#);
-        row(r#"{"amount":1.0,"currency":"EUR","debtor":"a","creditor":"b"}"#);
+        row(r#"{"amount":1e300,"currency":"EUR","debtor":"a","creditor":"b"}"#);
         row(r#"{"amount":1,"currency":"EUR","debtor":"a","creditor":"b"} trailing"#);
         insta::assert_snapshot!(table);
+    }
+
+    #[test]
+    fn an_integer_is_the_same_however_it_is_written() {
+        let amount = |written: &str| {
+            let body =
+                format!(r#"{{"amount":{written},"currency":"EUR","debtor":"a","creditor":"b"}}"#);
+            parse(body.as_bytes()).map(|request| request.amount().minor_units())
+        };
+        for written in ["1999", "1999.0", "1.999e3", "19990e-1"] {
+            assert_eq!(amount(written), Ok(1999), "{written}");
+        }
+        for written in ["1999.5", "-1.0", "0.0", "1e15"] {
+            assert!(amount(written).is_err(), "{written}");
+        }
     }
 
     proptest! {

@@ -239,6 +239,8 @@ fn not_found(path: &str) -> Problem {
 
 fn invalid_parameter(name: &str, reason: &str) -> Problem {
     let rule = match name {
+        "idempotency_key" => "must be 1 to 255 visible ASCII characters".to_owned(),
+        "after" => "must be an integer from 0 to 9007199254740991".to_owned(),
         "limit" => "must be an integer from 1 to 100".to_owned(),
         "state" => "must be one of persisted, bank_called, settled, failed".to_owned(),
         "cursor" => "must be the next_cursor of an earlier page, unchanged".to_owned(),

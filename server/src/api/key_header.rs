@@ -32,7 +32,8 @@ impl<'a> ApiExtractor<'a> for KeyHeader {
             min_length: Some(1),
             // 255 characters, two quotes, and an escape before each: what the syntax can need.
             max_length: Some(512),
-            pattern: Some("^[\\x20-\\x7e]+$".to_owned()),
+            // A structured-field string, or the same bare: then it begins with no quote.
+            pattern: Some(r#"^("([!#-\[\]-~]|\\["\\]){1,255}"|[!#-~][!-~]{0,254})$"#.to_owned()),
             example: Some("\"8e03978e-40d5-43dd-bc93-6894a57f9324\"".into()),
             ..MetaSchema::new("string")
         })))

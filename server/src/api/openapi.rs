@@ -5,6 +5,7 @@
 //! are refused, that an API key is needed only where keys are configured, and an example of every
 //! answer. The result is OpenAPI 3.1, whose `type: [.., "null"]` says "may be null" exactly.
 
+use holdfast_engine::payment::{Currency, Metadata};
 use poem::http::header;
 use poem::{Endpoint, Response, endpoint::make_sync};
 use poem_openapi::{LicenseObject, OpenApi, OpenApiService, ServerObject};
@@ -158,6 +159,17 @@ fn complete(generated: &str) -> Value {
     document
 }
 
+/// Every currency that is taken, in the order of the alphabet.
+fn currencies() -> Vec<String> {
+    let letters = || 'A'..='Z';
+    let codes = letters().flat_map(|a| {
+        letters().flat_map(move |b| letters().map(move |c| String::from_iter([a, b, c])))
+    });
+    codes
+        .filter(|code| Currency::from_code(code).is_ok())
+        .collect()
+}
+
 fn complete_schema(name: &str, schema: &mut Value) {
     let Some(properties) = schema["properties"].as_object().cloned() else {
         return;
@@ -165,6 +177,10 @@ fn complete_schema(name: &str, schema: &mut Value) {
     schema["additionalProperties"] = false.into();
     if name == "CreatePayment" {
         schema["example"] = examples::create_body();
+        schema["properties"]["currency"]["enum"] = currencies().into();
+        let metadata = &mut schema["properties"]["metadata"];
+        metadata["propertyNames"] = json!({"maxLength": Metadata::KEY_CHARS_MAX});
+        metadata["additionalProperties"]["maxLength"] = Metadata::VALUE_CHARS_MAX.into();
     }
     if !RENDERED.contains(&name) {
         return;

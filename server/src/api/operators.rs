@@ -91,6 +91,7 @@ impl OperatorsApi {
         )]
         limit: Query<u32>,
         /// `next_cursor` of the page before.
+        #[oai(validator(minimum(value = "0"), maximum(value = "9007199254740991")))]
         cursor: Query<Option<u64>>,
     ) -> poem::Result<Answer<operations::Contradictions>> {
         only_known_parameters(request, &["limit", "cursor"])?;
@@ -125,7 +126,10 @@ impl OperatorsApi {
         front_door: Data<&FrontDoor>,
         operator: Operator,
         /// Only entries after this sequence; 0 for all.
-        #[oai(default)]
+        #[oai(
+            default,
+            validator(minimum(value = "0"), maximum(value = "9007199254740991"))
+        )]
         after: Query<u64>,
         /// How many entries at most.
         #[oai(

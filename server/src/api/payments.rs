@@ -91,6 +91,7 @@ impl PaymentsApi {
         request: &Request,
         principal: Principal,
         /// Only the payment under this key.
+        #[oai(validator(pattern = r#"^("([!#-\[\]-~]|\\["\\]){1,255}"|[!#-~][!-~]{0,254})$"#))]
         idempotency_key: Query<Option<String>>,
         /// Only payments in this state.
         state: Query<Option<StateView>>,
@@ -101,6 +102,9 @@ impl PaymentsApi {
         )]
         limit: Query<u32>,
         /// `next_cursor` of the page before.
+        #[oai(validator(
+            pattern = "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
+        ))]
         cursor: Query<Option<String>>,
     ) -> poem::Result<Answer<operations::List>> {
         only_known_parameters(request, &["idempotency_key", "state", "limit", "cursor"])?;
@@ -176,6 +180,7 @@ impl PaymentsApi {
         )]
         limit: Query<u32>,
         /// `next_cursor` of the page before.
+        #[oai(validator(minimum(value = "0"), maximum(value = "9007199254740991")))]
         cursor: Query<Option<u64>>,
     ) -> poem::Result<Answer<operations::Events>> {
         only_known_parameters(request, &["limit", "cursor"])?;

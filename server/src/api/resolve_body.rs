@@ -20,7 +20,10 @@ struct ResolvePaymentSchema {
     /// What became of the payment.
     outcome: Outcome,
     /// Why the operator is sure: what was looked at. Journalled with the operator's name.
-    #[oai(validator(min_length = 1, max_length = 1000))]
+    #[oai(validator(
+        max_length = 1000,
+        pattern = r"^[^\u0000-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f][^\u0000-\u001f\u007f-\u009f]*$"
+    ))]
     evidence: String,
     /// The bank's id for the debit: with `settled` it must be given, with `failed` it must not.
     #[oai(validator(pattern = "^[!-~]{1,128}$"))]
