@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::uri::Scheme;
+use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -17,7 +18,7 @@ use poem::web::{LocalAddr, RemoteAddr};
 use poem::{Addr, Endpoint, Response};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio::time::timeout;
 
 use crate::tls::Tls;
@@ -54,7 +55,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// How long to wait before another look at a client that has begun to say which HTTP it speaks.
-const LOOK_AGAIN: Duration = Duration::from_millis(5);
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 /// Most requests at once of a client that speaks HTTP/2.
 const STREAMS_MAX: u32 = 128;
@@ -167,8 +168,11 @@ impl<E: Endpoint<Output = Response> + 'static> Connection<E> {
             watcher,
             remote,
         } = self;
+        let at_work = Arc::new(AtWork::default());
+        let idle = at_work.clone().idle(limits.head_timeout);
         let service = hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
             let endpoint = endpoint.clone();
+            let at_work = at_work.begin();
             let (local, remote) = (LocalAddr(local.clone()), RemoteAddr(remote.clone()));
             let scheme = scheme.clone();
             async move {
@@ -176,7 +180,13 @@ impl<E: Endpoint<Output = Response> + 'static> Connection<E> {
                 let response = endpoint.get_response(request).await;
                 match response.extensions().get::<Abort>() {
                     Some(abort) => Err(*abort),
-                    None => Ok(hyper::Response::from(response)),
+                    // It is at work until its body is gone.
+                    None => Ok(hyper::Response::from(response).map(|body| {
+                        body.map_frame(move |frame| {
+                            let _ = &at_work;
+                            frame
+                        })
+                    })),
                 }
             }
         });
@@ -190,7 +200,10 @@ impl<E: Endpoint<Output = Response> + 'static> Connection<E> {
                 .keep_alive_interval(PING_AFTER)
                 .keep_alive_timeout(PING_AFTER)
                 .serve_connection(stream, service);
-            watcher.watch(connection).await?;
+            tokio::select! {
+                ended = watcher.watch(connection) => ended?,
+                () = idle => {}
+            }
         } else {
             let connection = http1::Builder::new()
                 .timer(TokioTimer::new())
@@ -201,6 +214,39 @@ impl<E: Endpoint<Output = Response> + 'static> Connection<E> {
             watcher.watch(connection).await?;
         }
         Ok(())
+    }
+}
+
+/// The requests at work on a connection. HTTP/1.1 ends a connection on which nothing is asked by itself; a client that speaks
+/// HTTP/2 may say nothing at all, or that it is still there, for ever.
+#[derive(Default)]
+struct AtWork(watch::Sender<usize>);
+
+/// One request at work.
+struct Working(Arc<AtWork>);
+
+impl AtWork {
+    fn begin(self: &Arc<Self>) -> Working {
+        self.0.send_modify(|requests| *requests += 1);
+        Working(self.clone())
+    }
+
+    /// Waits until nothing was at work for so long.
+    async fn idle(self: Arc<Self>, patience: Duration) {
+        let mut requests = self.0.subscribe();
+        loop {
+            // The sender is ours: it is never gone.
+            let _ = requests.wait_for(|requests| *requests == 0).await;
+            if timeout(patience, requests.changed()).await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+impl Drop for Working {
+    fn drop(&mut self) {
+        self.0.0.send_modify(|requests| *requests -= 1);
     }
 }
 

@@ -131,7 +131,12 @@ impl ApiKeys {
 
     /// From now on the other keys are in force, and these no more.
     pub(crate) fn replace(&self, other: &Self) {
-        self.0.send_replace(other.0.borrow().clone());
+        let keys = other.0.borrow().clone();
+        self.0.send_if_modified(|in_force| {
+            let changed = *in_force != keys;
+            *in_force = keys;
+            changed
+        });
     }
 
     /// Hears of the next change.

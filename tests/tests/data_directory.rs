@@ -88,6 +88,30 @@ fn a_snapshot_of_the_database_that_was_cut_short_is_thrown_away() {
     }
 }
 
+/// With a wrong guess of how it was made the database would wipe its log.
+#[test]
+fn a_database_without_its_settings_is_left_as_it_is() {
+    let directory = tempfile::tempdir().unwrap();
+    drop(open(directory.path()).unwrap());
+    let (conf, log) = ("store/conf", "store/db");
+    let [conf, log] = [conf, log].map(|file| directory.path().join(file));
+    let (settings, before) = (std::fs::read(&conf).unwrap(), std::fs::read(&log).unwrap());
+    for torn in [None, Some("")] {
+        match torn {
+            None => std::fs::remove_file(&conf).unwrap(),
+            Some(text) => std::fs::write(&conf, text).unwrap(),
+        }
+        let message = said(directory.path());
+        assert!(message.contains("store/conf"), "{message}");
+        assert!(
+            std::fs::read(&log).unwrap() == before,
+            "nothing was changed"
+        );
+    }
+    std::fs::write(&conf, settings).unwrap();
+    assert!(open(directory.path()).is_ok());
+}
+
 #[test]
 fn two_stores_do_not_share_a_directory() {
     let directory = tempfile::tempdir().unwrap();

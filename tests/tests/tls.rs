@@ -22,6 +22,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 const H1: &[u8] = b"http/1.1";
 const H2: &[u8] = b"h2";
@@ -56,6 +57,15 @@ async fn pay_over_tls(
     trusted: &CertificateDer<'static>,
     protocol: &[u8],
 ) -> std::io::Result<Answer> {
+    let stream = connect(server, trusted, protocol).await?;
+    Ok(pay_over(stream, protocol == H2).await)
+}
+
+async fn connect(
+    server: &Server,
+    trusted: &CertificateDer<'static>,
+    protocol: &[u8],
+) -> std::io::Result<TlsStream<TcpStream>> {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let mut roots = RootCertStore::empty();
     roots.add(trusted.clone()).unwrap();
@@ -68,7 +78,7 @@ async fn pay_over_tls(
         .connect(name, stream)
         .await?;
     assert_eq!(stream.get_ref().1.alpn_protocol(), Some(protocol));
-    Ok(pay_over(stream, protocol == H2).await)
+    Ok(stream)
 }
 
 async fn pay_over(
@@ -128,6 +138,20 @@ async fn a_payment_is_the_same_over_every_protocol() {
         ended.expect("the connection is ended").ok();
         assert!(!String::from_utf8_lossy(&answer).contains("200 OK"));
     }
+    // Also over HTTP/2, whether it has asked for something before or not.
+    let mut silent = connect(&server, &trusted, H2).await.unwrap();
+    let ended = timeout(PATIENCE, silent.read_to_end(&mut Vec::new())).await;
+    ended.expect("the connection is ended").ok();
+    let idle = TokioIo::new(connect(&server, &trusted, H2).await.unwrap());
+    let (mut sender, connection) = http2::handshake(TokioExecutor::new(), idle).await.unwrap();
+    let connection = tokio::spawn(connection);
+    let probe = Request::get("https://localhost/livez").body(Full::new(Bytes::new()));
+    let answer = sender.send_request(probe.unwrap()).await.unwrap();
+    assert_eq!(answer.status(), StatusCode::OK);
+    drop(answer);
+    let ended = timeout(PATIENCE, connection).await;
+    ended.expect("the connection is ended").unwrap().ok();
+
     // HTTP/2 without TLS, by prior knowledge, and HTTP/1.1 on the same port.
     drop(server);
     let server = Server::start(&directory.path().join("data"), &[]);

@@ -89,6 +89,10 @@ impl Listeners {
 
 impl Listener {
     async fn next(&mut self) -> Option<Event> {
+        // What was read ahead is not for a holder whose key may be gone; the listener resumes where it was.
+        if self.keys.has_changed().unwrap_or(true) {
+            return None;
+        }
         while self.ahead.is_empty() {
             let (service, mut keys) = (self.service.clone(), self.keys.clone());
             tokio::select! {

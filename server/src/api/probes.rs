@@ -4,8 +4,8 @@ use poem::http::{StatusCode, header};
 use poem::web::Data;
 use poem::{Body, Request, Response};
 use poem_openapi::OpenApi;
+use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
 use super::FrontDoor;
@@ -89,11 +89,12 @@ fn register_state(front_door: &FrontDoor, registry: &mut Registry) {
     gauge("cache_payments", "Finished payments in the cache", cached);
     let ready = u64::from(service.ready().is_ok());
     gauge("ready", "1 while new payments are taken in", ready);
-    let version = vec![
-        ("version", env!("CARGO_PKG_VERSION")),
-        ("commit", env!("HOLDFAST_COMMIT")),
-    ];
-    registry.register("build", "What runs", Info::new(version));
+    // A gauge, for the text format knows no type for what only informs.
+    let build: Family<[(&str, &str); 2], Gauge> = Family::default();
+    let version = ("version", env!("CARGO_PKG_VERSION"));
+    let labels = [version, ("commit", env!("HOLDFAST_COMMIT"))];
+    build.get_or_create(&labels).set(1);
+    registry.register("build_info", "What runs: always 1", build);
 }
 
 fn text(content_type: &'static str, body: String) -> Response {

@@ -80,6 +80,7 @@ impl Rates {
             }
             Err(refused) => {
                 let wait = refused.wait_time_from(MonotonicClock.now());
+                let wait = wait.max(Duration::from_millis(1));
                 tell(Left { requests: 0, wait });
                 let RateOptions { per_second, burst } = self.options;
                 let detail = format!(

@@ -18,6 +18,9 @@ pub(crate) struct Limits {
 /// hyper asks for as much room at least.
 const HEAD_BYTES_MIN: usize = 8 * 1024;
 
+/// A larger rate is none.
+const PER_SECOND_MAX: u32 = 1_000_000;
+
 /// Most seconds that a bucket may take to fill: beyond that a burst is a rate of its own.
 const BURST_SECONDS_MAX: u32 = 3_600;
 
@@ -72,6 +75,9 @@ fn rate(options: &Options) -> Result<Option<RateOptions>, ConfigError> {
         positive("rate_per_second", per_second)?,
         positive("rate_burst", burst)?,
     );
+    if per_second.get() > PER_SECOND_MAX {
+        return Err(ConfigError::Rate { per_second });
+    }
     if burst.get() / per_second > BURST_SECONDS_MAX {
         return Err(ConfigError::Burst { burst, per_second });
     }

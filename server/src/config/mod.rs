@@ -115,6 +115,8 @@ pub(crate) enum ConfigError {
         "rate_burst is given and rate_per_second is not: say how many requests a second are granted"
     )]
     BurstAlone,
+    #[error("rate_per_second ({per_second}) must be at most 1000000; leave it out for no limit")]
+    Rate { per_second: NonZeroU32 },
     #[error(
         "rate_burst ({burst}) must not be more than an hour's worth of rate_per_second ({per_second})"
     )]

@@ -7,10 +7,10 @@
 //! as a segment holds.
 //!
 //! **How unfinished payments are found after a crash without two index writes a payment.** The set
-//! lives in memory. On disk stand a low-water mark and, in `unfinished`, only the payments admitted
+//! lives in memory. On disk stand a low-water mark and, in `unfinished`, the payments admitted
 //! before the mark that were still open when it moved. Opening reads that index and replays the
-//! journal from the mark, which is at most [`LOW_WATER_STRIDE`] entries and a batch away from the
-//! end.
+//! journal from the mark, which is [`LOW_WATER_STRIDE`] entries and a batch away from the end, or further for a
+//! while when very many payments are open at once.
 
 use std::collections::BTreeMap;
 use std::sync::PoisonError;
@@ -35,6 +35,9 @@ pub(super) const LOW_WATER_STRIDE: u64 = 4096;
 /// A part of a batch ends once it has written records of so many bytes. In the log they take many times the room: the
 /// journal has them too, and whole pages are written anew with them.
 const PART_BYTES_MAX: usize = 32 * 1024;
+
+/// And after so many writes: each may have a page written anew whose other values are the largest there can be.
+const PART_WRITES_MAX: usize = 64;
 
 /// Most index entries that are written when the mark moves. It moves less far for it, and again with the next part.
 const LINGERING_MAX: usize = 128;
@@ -195,7 +198,7 @@ impl Inner {
             bytes: 0,
         };
         for write in batch {
-            if applied.bytes >= PART_BYTES_MAX {
+            if applied.bytes >= PART_BYTES_MAX || applied.verdicts.len() >= PART_WRITES_MAX {
                 break;
             }
             let verdict = self.apply_write(trees, write, &mut journal, &mut books, &mut applied)?;

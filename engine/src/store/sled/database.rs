@@ -15,14 +15,18 @@ pub(super) fn open(options: &SledOptions, path: &Path) -> Result<sled::Db, OpenP
         }
         Ok(()) | Err(_) => {}
     }
-    try_open(options, path).map_err(of_database)
+    try_open(options, path, segment_bytes(path)?).map_err(of_database)
 }
 
-fn try_open(options: &SledOptions, path: &Path) -> Result<sled::Db, sled::Error> {
+fn try_open(
+    options: &SledOptions,
+    path: &Path,
+    segment_bytes: usize,
+) -> Result<sled::Db, sled::Error> {
     let config = sled::Config::new()
         .path(path)
         .cache_capacity(options.cache_bytes)
-        .segment_size(segment_bytes(path))
+        .segment_size(segment_bytes)
         // Nothing relies on a timer: every batch is flushed and synced by its commit.
         .flush_every_ms(None);
     let mut tries_left = LOCK_TRIES;
@@ -37,15 +41,20 @@ fn try_open(options: &SledOptions, path: &Path) -> Result<sled::Db, sled::Error>
     }
 }
 
-/// Bytes of a segment of the log: what the database was made with, for it opens with nothing else.
-fn segment_bytes(path: &Path) -> usize {
-    // Lines of text, and a checksum. sled itself says what is wrong with one that cannot be read.
+/// Bytes of a segment of the log: what the database was made with. With anything else sled would take its log for
+/// another and wipe it, so a guess is made for new ones only.
+fn segment_bytes(path: &Path) -> Result<usize, OpenProblem> {
+    let log = fs::metadata(path.join("db"));
+    if log.map_or(true, |log| log.len() == 0) {
+        return Ok(SEGMENT_BYTES);
+    }
+    // Lines of text, and a checksum.
     let written = fs::read(path.join("conf")).unwrap_or_default();
     let written = String::from_utf8_lossy(&written);
     let mut lines = written.lines();
     let line = lines.find_map(|line| line.strip_prefix("segment_size: "));
     line.and_then(|bytes| bytes.parse().ok())
-        .unwrap_or(SEGMENT_BYTES)
+        .ok_or(OpenProblem::NoSettings)
 }
 
 /// A directory in the place of a blob from after the end of any log. sled, which never makes such a blob, cannot
@@ -56,9 +65,10 @@ const STOP: &str = "blobs/9223372036854775807";
 ///
 /// sled does so at every start, and right after it wipes the segments of the log that the new snapshot does
 /// without. It never syncs the snapshot's name, though: when the power goes then, the one before is found, and
-/// what it leads to may be gone. So sled is stopped between the two, and the name is synced.
+/// what it leads to may be gone. So sled is stopped between the two, and the name is synced. (What lies beyond the torn
+/// end of the log it has wiped by then; neither snapshot leads there.)
 pub(super) fn settle(options: &SledOptions, path: &Path) -> Result<(), OpenProblem> {
-    let segment_bytes = segment_bytes(path);
+    let segment_bytes = segment_bytes(path)?;
     if segment_bytes < SEGMENT_BYTES {
         tracing::warn!(
             segment_bytes,
@@ -69,20 +79,17 @@ pub(super) fn settle(options: &SledOptions, path: &Path) -> Result<(), OpenProbl
     remove_half_snapshots(path)?;
     let stop = path.join(STOP);
     fs::create_dir_all(&stop).map_err(io("opening the database"))?;
-    match try_open(options, path) {
-        // Such is the answer to the removal of a directory as if it were a file: EISDIR, or EPERM by POSIX.
-        Err(sled::Error::Io(stopped))
-            if matches!(
-                stopped.kind(),
-                io::ErrorKind::IsADirectory | io::ErrorKind::PermissionDenied
-            ) => {}
+    match try_open(options, path, segment_bytes) {
+        Err(sled::Error::Io(stopped)) if is_stop(&stopped) => {}
         Err(error) => {
             // It is the other error that must be heard.
             let _ = fs::remove_dir(&stop);
             return Err(of_database(error));
         }
-        // There was no log yet.
-        Ok(database) => drop(database),
+        Ok(database) => assert!(
+            !database.was_recovered(),
+            "sled stops wherever there is a log to recover"
+        ),
     }
     fs::remove_dir(&stop).map_err(io("opening the database"))?;
     sync_path(path)
@@ -103,6 +110,13 @@ fn remove_half_snapshots(path: &Path) -> Result<(), OpenProblem> {
         }
     }
     Ok(())
+}
+
+/// The answer to the removal of a directory as if it were a file. Linux says what it is, POSIX allows EPERM.
+fn is_stop(error: &io::Error) -> bool {
+    let elsewhere = cfg!(not(target_os = "linux"));
+    error.kind() == io::ErrorKind::IsADirectory
+        || (elsewhere && error.kind() == io::ErrorKind::PermissionDenied)
 }
 
 /// What the operating system refuses says nothing against the database.

@@ -83,6 +83,12 @@ pub enum OpenProblem {
          directory from a backup; no payment in it was changed"
     )]
     NoFormatMark,
+    /// The file that says how the database was made.
+    #[error(
+        "its store/conf, which says how its database was made, is missing or cannot be read; without it nothing is safe to \
+         open. Restore the directory from a backup, or that file alone; nothing was changed"
+    )]
+    NoSettings,
     /// The database refused to open.
     #[error(
         "its database is damaged or unreadable ({0}). Restore the directory from a backup; keep the \
