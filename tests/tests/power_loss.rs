@@ -296,7 +296,7 @@ async fn between_two_syncs_less_than_a_segment_is_written() {
         join_all(payments).await;
         let unsynced = stage.disk.take_unsynced_max();
         println!("at most {} KiB were not synced", unsynced / 1024);
-        assert!(unsynced < SEGMENT_BYTES as u64 * 3 / 4, "{unsynced}");
+        assert!(unsynced < SEGMENT_BYTES as u64 / 2, "{unsynced}");
     }
 }
 

@@ -36,8 +36,15 @@ pub(super) const LOW_WATER_STRIDE: u64 = 4096;
 /// journal has them too, and whole pages are written anew with them.
 const PART_BYTES_MAX: usize = 32 * 1024;
 
-/// And after so many writes: each may have a page written anew whose other values are the largest there can be.
-const PART_WRITES_MAX: usize = 64;
+/// And after as many writes as payments take so many bytes of the log: a write may have a whole page written anew, so it
+/// weighs as much as what is stored already.
+const PART_STORED_BYTES_MAX: u64 = 1024 * 1024;
+
+/// But after no fewer writes than this.
+const PART_WRITES_MIN: u64 = 16;
+
+/// Journal entries of a payment that goes well.
+const ENTRIES_PER_PAYMENT: u64 = 3;
 
 /// Most index entries that are written when the mark moves. It moves less far for it, and again with the next part.
 const LINGERING_MAX: usize = 128;
@@ -163,6 +170,14 @@ impl Inner {
         Ok(applied.verdicts)
     }
 
+    /// How many writes a part may have.
+    fn part_writes_max(&self, head: Head) -> usize {
+        let log_bytes = self.log.metadata().map_or(u64::MAX, |log| log.len());
+        let payments = head.sequence / ENTRIES_PER_PAYMENT + 1;
+        let writes = PART_STORED_BYTES_MAX * payments / log_bytes.max(1);
+        usize::try_from(writes.max(PART_WRITES_MIN)).unwrap_or(usize::MAX)
+    }
+
     fn mark_move(&self, first_sequence: u64, low_water: u64) -> Option<MarkMove> {
         if first_sequence - low_water < LOW_WATER_STRIDE {
             return None;
@@ -197,8 +212,9 @@ impl Inner {
             finished: Vec::new(),
             bytes: 0,
         };
+        let writes_max = self.part_writes_max(head);
         for write in batch {
-            if applied.bytes >= PART_BYTES_MAX || applied.verdicts.len() >= PART_WRITES_MAX {
+            if applied.bytes >= PART_BYTES_MAX || applied.verdicts.len() >= writes_max {
                 break;
             }
             let verdict = self.apply_write(trees, write, &mut journal, &mut books, &mut applied)?;
