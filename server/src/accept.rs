@@ -168,11 +168,11 @@ impl<E: Endpoint<Output = Response> + 'static> Connection<E> {
             watcher,
             remote,
         } = self;
-        let at_work = Arc::new(AtWork::default());
-        let idle = at_work.clone().idle(limits.head_timeout);
+        let at_work = http2.then(Arc::<AtWork>::default);
+        let counted = at_work.clone();
         let service = hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
             let endpoint = endpoint.clone();
-            let at_work = at_work.begin();
+            let at_work = counted.as_ref().map(AtWork::begin);
             let (local, remote) = (LocalAddr(local.clone()), RemoteAddr(remote.clone()));
             let scheme = scheme.clone();
             async move {
@@ -191,7 +191,7 @@ impl<E: Endpoint<Output = Response> + 'static> Connection<E> {
             }
         });
         let stream = TokioIo::new(stream);
-        if http2 {
+        if let Some(at_work) = at_work {
             let head_bytes_max = u32::try_from(limits.head_bytes_max).unwrap_or(u32::MAX);
             let connection = http2::Builder::new(TokioExecutor::new())
                 .timer(TokioTimer::new())
@@ -202,7 +202,7 @@ impl<E: Endpoint<Output = Response> + 'static> Connection<E> {
                 .serve_connection(stream, service);
             tokio::select! {
                 ended = watcher.watch(connection) => ended?,
-                () = idle => {}
+                () = at_work.idle(limits.head_timeout) => {}
             }
         } else {
             let connection = http1::Builder::new()
@@ -232,7 +232,7 @@ impl AtWork {
     }
 
     /// Waits until nothing was at work for so long.
-    async fn idle(self: Arc<Self>, patience: Duration) {
+    async fn idle(&self, patience: Duration) {
         let mut requests = self.0.subscribe();
         loop {
             // The sender is ours: it is never gone.

@@ -18,6 +18,7 @@ use reqwest::{Certificate, Client, Identity, Request, Response, Url};
 use serde::{Deserialize, Serialize};
 
 use crate::api::{is_in_utf8, is_json};
+use crate::tls::install_provider;
 
 /// How to reach a bank, and what it can do.
 #[derive(Debug, Clone)]
@@ -124,8 +125,7 @@ impl BankClient {
     /// # Panics
     /// Never: a URL with a longer path is a URL still.
     pub fn new(options: &BankClientOptions) -> Result<Self, BankClientError> {
-        // Who else set a provider in this process has set one that will do as well.
-        let _ = rustls::crypto::ring::default_provider().install_default();
+        install_provider();
         let mut builder = Client::builder()
             .connect_timeout(Duration::from_millis(options.connect_timeout_ms))
             .pool_max_idle_per_host(options.connections_idle_max)

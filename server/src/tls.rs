@@ -64,9 +64,14 @@ impl Tls {
     }
 }
 
-fn config(options: &TlsOptions) -> Result<Arc<ServerConfig>, TlsError> {
+/// Chooses the cryptography of all TLS in this process.
+pub(crate) fn install_provider() {
     // Who else set a provider in this process has set one that will do as well.
     let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
+fn config(options: &TlsOptions) -> Result<Arc<ServerConfig>, TlsError> {
+    install_provider();
     let failed = |option, path: &Path, problem: String| TlsError::File {
         option,
         path: path.to_owned(),

@@ -49,12 +49,6 @@ impl Inner {
         let seconds = began.elapsed().as_secs_f64();
         self.metrics.bank_seconds.observe(seconds);
         let charged = answer.unwrap_or(ChargeOutcome::Unknown);
-        match charged {
-            ChargeOutcome::Decided(_) => turn.pass.answered(),
-            ChargeOutcome::NotSent | ChargeOutcome::Throttled { .. } | ChargeOutcome::Unknown => {
-                turn.pass.failed();
-            }
-        }
         let outcome = match charged {
             ChargeOutcome::Decided(Decision::Confirmed { .. }) => Outcome::Confirmed,
             ChargeOutcome::Decided(Decision::Declined { .. }) => Outcome::Declined,
@@ -62,6 +56,10 @@ impl Inner {
             ChargeOutcome::NotSent => Outcome::NotSent,
             ChargeOutcome::Unknown => Outcome::Unknown,
         };
+        match outcome {
+            Outcome::Confirmed | Outcome::Declined => turn.pass.answered(),
+            Outcome::Throttled | Outcome::NotSent | Outcome::Unknown => turn.pass.failed(),
+        }
         let label = ByOutcome { outcome };
         self.metrics.bank_outcomes.get_or_create(&label).inc();
         charged

@@ -112,8 +112,9 @@ impl<E: Endpoint> Endpoint for Edge<E> {
 
     async fn call(&self, mut request: Request) -> poem::Result<Response> {
         let began = Instant::now();
-        let told = Told::default();
-        if self.front_door.rates.is_some() {
+        let rates = self.front_door.rates.as_ref();
+        let rates = rates.map(|rates| (rates, Told::default()));
+        if let Some((_, told)) = &rates {
             request.extensions_mut().insert(told.clone());
         }
         let method = request.method().clone();
@@ -158,8 +159,8 @@ impl<E: Endpoint> Endpoint for Edge<E> {
         if !headers.contains_key(header::CACHE_CONTROL) {
             headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         }
-        if let Some(rates) = &self.front_door.rates {
-            rates.describe(&told, headers);
+        if let Some((rates, told)) = &rates {
+            rates.describe(told, headers);
         }
         if is_create {
             for key in keys {

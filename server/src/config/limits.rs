@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use super::{ConfigError, Options};
+use super::{ConfigError, Options, at_least_one};
 use crate::accept::ConnectionLimits;
 use crate::api::{BodyLimits, RateOptions};
 
@@ -44,16 +44,13 @@ impl Limits {
             },
             rate: rate(options)?,
         };
-        let at_least_one = [
+        at_least_one([
             ("connections_max", limits.connections.connections_max == 0),
             ("head_timeout_ms", limits.connections.head_timeout.is_zero()),
             ("headers_max", limits.connections.headers_max == 0),
             ("body_bytes_max", limits.body.bytes_max == 0),
             ("body_timeout_ms", limits.body.timeout.is_zero()),
-        ];
-        if let Some((name, _)) = at_least_one.into_iter().find(|(_, is_zero)| *is_zero) {
-            return Err(ConfigError::Zero { name });
-        }
+        ])?;
         let head_bytes_max = limits.connections.head_bytes_max;
         if head_bytes_max < HEAD_BYTES_MIN {
             return Err(ConfigError::HeadBytes { head_bytes_max });

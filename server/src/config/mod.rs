@@ -208,6 +208,14 @@ fn settings(options: &Options, file: &Options) -> Result<Settings, ConfigError> 
     })
 }
 
+/// None of these options is zero.
+fn at_least_one<const N: usize>(zeros: [(&'static str, bool); N]) -> Result<(), ConfigError> {
+    match zeros.into_iter().find(|(_, is_zero)| *is_zero) {
+        Some((name, _)) => Err(ConfigError::Zero { name }),
+        None => Ok(()),
+    }
+}
+
 fn tls(options: &Options) -> Result<Option<TlsOptions>, ConfigError> {
     match (&options.tls_certificate, &options.tls_key) {
         (None, None) => Ok(None),

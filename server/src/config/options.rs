@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::bank::{self, SIMULATED};
 use super::limits::Limits;
-use super::{ConfigError, DATA, LISTEN, STORE_CACHE_MIB};
+use super::{ConfigError, DATA, LISTEN, STORE_CACHE_MIB, at_least_one};
 use crate::api_keys::ApiKey;
 use crate::bank_server::ModeArg;
 
@@ -399,7 +399,7 @@ impl Options {
             batch_max: defaults.batch_max,
             expire_after_ms: self.expire_after_ms.unwrap_or(defaults.expire_after_ms),
         };
-        let at_least_one = [
+        at_least_one([
             ("flights_max", options.flights_max == 0),
             ("bank_calls_max", options.bank_calls_max == 0),
             ("bank_timeout_ms", options.bank_timeout_ms == 0),
@@ -409,10 +409,7 @@ impl Options {
             ("breaker_failures_max", options.breaker.failures_max == 0),
             ("breaker_open_ms", options.breaker.open_ms == 0),
             ("breaker_open_ms_max", options.breaker.open_ms_max == 0),
-        ];
-        match at_least_one.into_iter().find(|(_, is_zero)| *is_zero) {
-            Some((name, _)) => Err(ConfigError::Zero { name }),
-            None => Ok(options),
-        }
+        ])?;
+        Ok(options)
     }
 }

@@ -23,7 +23,8 @@ impl ServeArgs {
         let path = self.config.clone();
         let merged = self.options.over(&file)?;
         let effective = Table::try_from(merged.over(&Options::defaults(&merged))?)?;
-        self_check(&merged, &file)?;
+        // What is shown can be served.
+        super::settings(&merged, &file)?;
 
         let mut lines = Vec::new();
         let command = Self::augment_args(Command::new("serve"));
@@ -65,9 +66,4 @@ impl ServeArgs {
         }
         Ok(shown)
     }
-}
-
-/// What is shown can be served.
-fn self_check(merged: &Options, file: &Options) -> Result<(), ConfigError> {
-    super::settings(merged, file).map(|_| ())
 }
