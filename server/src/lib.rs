@@ -15,6 +15,7 @@ mod bench;
 mod chaos;
 pub mod cli;
 mod config;
+mod console;
 mod manual;
 mod offline;
 mod process;

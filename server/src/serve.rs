@@ -244,6 +244,7 @@ fn announce(address: SocketAddr, tls: bool, data: &Path, bank: &BankSettings) {
     println!("Holdfast {}", env!("CARGO_PKG_VERSION"));
     println!("  listening on  {scheme}://{address}");
     println!("  API docs      {scheme}://{address}/docs");
+    println!("  console       {scheme}://{address}/console");
     println!("  data          {}", data.display());
     match bank {
         BankSettings::Simulated { latency_ms, .. } => println!(

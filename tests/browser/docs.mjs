@@ -2,41 +2,12 @@
 // closed, and makes a payment from the page. Fails when a page asks for anything from elsewhere.
 //
 // Usage: node docs.mjs http://127.0.0.1:PORT http://127.0.0.1:PORT-OF-THE-BANK [DIRECTORY FOR SCREENSHOTS]
-import { mkdirSync } from "node:fs";
-import { chromium } from "playwright-core";
+import { end, open } from "./kit.mjs";
 
 const [base, bank, screenshots] = process.argv.slice(2);
 const key = `browser-${process.pid}`;
-const failures = [];
-if (screenshots) mkdirSync(screenshots, { recursive: true });
-
-const browser = await chromium.launch({
-  executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-  args: [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
-  ],
-});
+const { browser, page, failures, shoot } = await open([base, bank], screenshots);
 try {
-  const page = await browser.newPage({ viewport: { width: 1280, height: 1000 } });
-  page.setDefaultTimeout(30_000);
-  page.on("request", (request) => {
-    const url = request.url();
-    const ours = url.startsWith(`${base}/`) || url.startsWith(`${bank}/`);
-    const own = ours || url.startsWith("data:") || url.startsWith("blob:");
-    if (!own) failures.push(`${page.url()} asked for ${url}`);
-  });
-  page.on("pageerror", (error) => failures.push(`${page.url()}: ${error}`));
-  const shoot = async (name) => {
-    if (screenshots) await page.screenshot({ path: `${screenshots}/${name}.png` });
-  };
-
   await page.goto(`${base}/docs`);
   await page.getByText("The life of a payment").waitFor();
   await shoot("docs");
@@ -77,5 +48,4 @@ const list = await (await fetch(`${base}/v1/payments?idempotency_key=${key}`)).j
 if (list.data.length !== 1 || list.data[0].state !== "settled") {
   failures.push(`the page's payment did not settle: ${JSON.stringify(list)}`);
 }
-for (const failure of failures) console.error(failure);
-process.exit(failures.length ? 1 : 0);
+end(failures);

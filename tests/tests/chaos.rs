@@ -130,6 +130,8 @@ fn a_failed_world_is_shrunk_to_what_it_needs() {
     for part in ["<svg", "VIOLATED", &format!("key-{key}"), "The plan"] {
         assert!(page.contains(part), "{part} is missing");
     }
+    // The picture's name space is a name; nothing is fetched by it.
+    let page = page.replace("http://www.w3.org/2000/svg", "");
     assert!(!page.contains("http://") && !page.contains("https://") && !page.contains("<script"));
 }
 

@@ -19,7 +19,7 @@ use tokio::time::Instant;
 use super::payments::{REPLAYED, SHOULD_RETRY, boolean};
 use super::problem::{FieldError, Kind, Problem, quoted};
 use super::rate::Told;
-use super::{FrontDoor, PAYMENTS_PATH, key_header};
+use super::{FrontDoor, PAYMENTS_PATH, key_header, same_origin};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static(key_header::NAME);
@@ -132,9 +132,13 @@ impl<E: Endpoint> Endpoint for Edge<E> {
             Vec::new()
         };
 
-        let mut response = match self.inner.call(request).await {
-            Ok(response) => response.into_response(),
-            Err(error) => respond_to_error(error, &path, &request_id),
+        let mut response = if same_origin::is_foreign(&request) {
+            Problem::new(Kind::Forbidden, same_origin::REFUSED).respond(&path)
+        } else {
+            match self.inner.call(request).await {
+                Ok(response) => response.into_response(),
+                Err(error) => respond_to_error(error, &path, &request_id),
+            }
         };
 
         let route = route_of(&path);
@@ -251,7 +255,7 @@ fn invalid_parameter(name: &str, reason: &str) -> Problem {
 }
 
 /// The API's addresses and the methods each takes; `{}` stands for one path segment.
-const ROUTES: [(&str, &[&str]); 13] = [
+const ROUTES: [(&str, &[&str]); 14] = [
     ("/v1/payments", &["GET", "POST"]),
     ("/v1/payments/{}", &["GET"]),
     ("/v1/payments/{}/events", &["GET"]),
@@ -265,6 +269,7 @@ const ROUTES: [(&str, &[&str]); 13] = [
     ("/readyz", &["GET"]),
     ("/metrics", &["GET"]),
     ("/openapi.json", &["GET"]),
+    ("/console/chaos", &["GET", "POST"]),
 ];
 
 /// The route a path belongs to, for metrics: a bounded set of names.

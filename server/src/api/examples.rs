@@ -305,6 +305,9 @@ fn problems(status: &str, path: &str, life: &Life) -> Vec<Example> {
             .new_key_safe(true)
             .payment(PaymentView::of(&life.declined)),
         ],
+        "403" if is_create || path.ends_with("/cancel") => {
+            vec![Problem::new(Kind::Forbidden, super::same_origin::REFUSED)]
+        }
         "403" => vec![Problem::new(
             Kind::Forbidden,
             "This API key has the role merchant; this needs the role operator.",

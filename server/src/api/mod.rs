@@ -28,6 +28,7 @@ mod problem;
 mod problem_pages;
 mod rate;
 mod resolve_body;
+mod same_origin;
 mod view;
 
 use std::sync::Arc;
@@ -40,17 +41,21 @@ use poem::{Endpoint, EndpointExt, IntoEndpoint, Request, Response, Route};
 use poem_openapi::{OpenApiService, Tags};
 
 pub(crate) use crate::api_keys::ApiKeys;
+use crate::console;
 use books::BooksApi;
 pub(crate) use docs::{escape, page};
 use edge::Edge;
 pub use in_process::InProcess;
-pub(crate) use json_body::{is_in_utf8, is_json};
+pub(crate) use json_body::{is_in_utf8, is_json, read as read_json};
 pub(crate) use limits::BodyLimits;
 use listener::Listeners;
 pub(crate) use openapi::Document;
 use operators::OperatorsApi;
 use payments::PaymentsApi;
+pub(crate) use payments::json;
+pub(crate) use principal::Operator;
 use probes::ProbesApi;
+pub(crate) use problem::{Kind, Problem};
 pub(crate) use rate::RateOptions;
 use rate::Rates;
 
@@ -96,7 +101,8 @@ impl Routes {
                 .nest("/problems", problem_pages::routes())
                 .at("/openapi.json", document.json_endpoint())
                 .at("/openapi.yaml", document.yaml_endpoint())
-                .nest("/docs", docs::routes(&document)),
+                .nest("/docs", docs::routes(&document))
+                .nest("/console", console::routes()),
         )
     }
 

@@ -88,6 +88,7 @@ const RATE_LIMIT_POLICY: Header = header(
 )
 .optional();
 const FORBIDDEN: Case = problem(403, "`forbidden`: the API key has not the role operator.");
+const FOREIGN_PAGE: &str = "`forbidden`: a browser says that a page of another origin sent it.";
 const ETAG: Header = header(
     "ETag",
     HeaderSchema::Text,
@@ -133,6 +134,7 @@ impl Operation for Create {
             "`payment-failed`: declined or otherwise failed; no debit happened and none can. Frozen: \
              every repeat gets the same bytes.",
         ),
+        case(403, Content::Problem, create_headers![], FOREIGN_PAGE),
         case(
             408,
             Content::Problem,
@@ -267,6 +269,7 @@ impl Operation for Cancel {
             "Cancelled, now or before: `failed` with the code `cancelled`.",
         ),
         UNAUTHORIZED,
+        problem(403, FOREIGN_PAGE),
         NO_SUCH_PAYMENT,
         problem(
             409,

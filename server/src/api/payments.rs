@@ -400,7 +400,7 @@ pub(super) fn boolean(value: bool) -> HeaderValue {
     HeaderValue::from_static(if value { "true" } else { "false" })
 }
 
-pub(super) fn json<T: Serialize>(status: StatusCode, view: &T) -> Response {
+pub(crate) fn json<T: Serialize>(status: StatusCode, view: &T) -> Response {
     let body = serde_json::to_vec(view).expect("a view is plain data");
     Response::builder()
         .status(status)

@@ -81,6 +81,20 @@ impl<'a> ApiExtractor<'a> for Principal {
     }
 }
 
+impl Operator {
+    /// The operator who sent a request.
+    pub(crate) fn of(request: &Request) -> Result<Self, Problem> {
+        let Bearer { merchant, operator } = authenticate(request)?;
+        let name = operator.ok_or_else(|| {
+            Problem::new(
+                Kind::Forbidden,
+                "This API key has the role merchant; this needs the role operator.",
+            )
+        })?;
+        Ok(Self { merchant, name })
+    }
+}
+
 impl<'a> ApiExtractor<'a> for Operator {
     const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::SecurityScheme];
 
@@ -100,13 +114,6 @@ impl<'a> ApiExtractor<'a> for Operator {
         _body: &mut RequestBody,
         _options: ExtractParamOptions<()>,
     ) -> poem::Result<Self> {
-        let Bearer { merchant, operator } = authenticate(request)?;
-        let name = operator.ok_or_else(|| {
-            Problem::new(
-                Kind::Forbidden,
-                "This API key has the role merchant; this needs the role operator.",
-            )
-        })?;
-        Ok(Self { merchant, name })
+        Ok(Self::of(request)?)
     }
 }

@@ -4,6 +4,7 @@ mod door;
 mod report;
 mod runner;
 mod say;
+mod shown;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -16,6 +17,7 @@ use tokio::time::Instant;
 
 use door::RealFrontDoor;
 use runner::{FailedSeed, Tally, Wrong};
+pub(crate) use shown::{WorldWanted, catalogue, show_world};
 
 /// What `chaos` can be told.
 #[derive(Debug, Args)]
@@ -110,12 +112,20 @@ fn sabotage(name: &str) -> Result<Sabotage, String> {
     })
 }
 
+fn family(name: &str) -> Result<Family, String> {
+    let found = Family::ALL.into_iter().find(|family| family.name() == name);
+    found.ok_or_else(|| {
+        let known = names(Family::ALL.into_iter().map(Family::name));
+        format!("there is no such family of faults; there are {known}")
+    })
+}
+
 fn left_out(text: &str) -> Result<LeftOut, String> {
     let wrong = || {
         let families = names(Family::ALL.into_iter().map(Family::name));
         format!("is none of {families}, `key:N`, `key:N-M`, `operation:N`, `operation:N-M`")
     };
-    if let Some(family) = Family::ALL.into_iter().find(|family| family.name() == text) {
+    if let Ok(family) = family(text) {
         return Ok(LeftOut::Family(family));
     }
     let (kind, number) = text.split_once(':').ok_or_else(wrong)?;

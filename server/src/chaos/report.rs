@@ -28,11 +28,15 @@ const WIDTH_PX: usize = LEFT_PX + LANES.len() * LANE_PX + 760;
 /// More rows than this nobody reads; the last ones tell how it ended.
 const ROWS_MAX: usize = 400;
 
-/// Rows of the picture are set in this.
-const STYLE: &str = "<style>main{max-width:none}svg text{font:12px ui-monospace,monospace;fill:currentColor}\
+/// The picture is set in this, wherever it stands.
+const PICTURE_STYLE: &str = "<style>svg text{font:12px ui-monospace,monospace;fill:#16181d}\
+    @media(prefers-color-scheme:dark){svg text{fill:#e8eaee}}\
     svg .lane{stroke:#8888;stroke-dasharray:2 4}svg .flow{stroke:#4a7dd0;fill:none}\
     svg .dot{fill:#4a7dd0}svg .durable{fill:#2a9d5c}svg .unsynced{fill:#e09020}svg .bad{fill:#d03030}\
-    svg .band{fill:#d03030;opacity:.18}svg .calm{fill:#2a9d5c;opacity:.15}\
+    svg .band{fill:#d03030;opacity:.18}svg .calm{fill:#2a9d5c;opacity:.15}</style>";
+
+/// The page around it is set in this.
+const STYLE: &str = "<style>main{max-width:none}svg{width:auto}\
     .wide{overflow-x:auto}.verdict{border-left:6px solid #d03030;padding:.2em 1em}\
     .fine{border-left-color:#2a9d5c}td{vertical-align:top;padding-right:1.5em}</style>";
 
@@ -40,12 +44,12 @@ const STYLE: &str = "<style>main{max-width:none}svg text{font:12px ui-monospace,
 pub(super) fn render(setup: &Setup, wrong: Option<&Wrong>, lines: &[Line]) -> String {
     let mut body = String::from(STYLE);
     body.push_str(&verdict(setup, wrong));
-    let key = match wrong {
-        Some(Wrong::Violation(violation)) => violation.key,
-        _ => None,
-    };
-    body.push_str(&picture(key, lines, wrong));
-    body.push_str(&histories(key, lines));
+    body.push_str(
+        "<h2>What happened</h2><p>Time runs downwards; each row is one thing that happened. Orange: written, \
+         and not yet safe from a crash. Green: durable. Red bands: the process or its disk gave way.</p>",
+    );
+    let _ = write!(body, "<div class=\"wide\">{}</div>", picture(lines, wrong));
+    body.push_str(&histories(failing_key(wrong), lines));
     body.push_str(&plan(setup));
     page(&format!("Chaos, seed {}", setup.seed), &body)
 }
@@ -95,14 +99,20 @@ fn lane_x(lane: Lane) -> Option<usize> {
     Some(LEFT_PX + place * LANE_PX + LANE_PX / 2)
 }
 
-fn picture(key: Option<u32>, lines: &[Line], wrong: Option<&Wrong>) -> String {
-    let rows = shown(key, lines);
+fn failing_key(wrong: Option<&Wrong>) -> Option<u32> {
+    match wrong {
+        Some(Wrong::Violation(violation)) => violation.key,
+        Some(Wrong::Panic(_)) | None => None,
+    }
+}
+
+/// What happened as a picture: an SVG document of its own.
+pub(super) fn picture(lines: &[Line], wrong: Option<&Wrong>) -> String {
+    let rows = shown(failing_key(wrong), lines);
     let height = TOP_PX + (rows.len() + 2) * ROW_PX;
     let mut svg = format!(
-        "<h2>What happened</h2><p>Time runs downwards; each row is one thing that happened. Orange: written, \
-         and not yet safe from a crash. Green: durable. Red bands: the process or its disk gave way.</p>\
-         <div class=\"wide\"><svg width=\"{WIDTH_PX}\" height=\"{height}\" role=\"img\" \
-         aria-label=\"Sequence of events\">"
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{WIDTH_PX}\" height=\"{height}\" role=\"img\" \
+         aria-label=\"Sequence of events\">{PICTURE_STYLE}"
     );
     for (lane, name) in LANES {
         let x = lane_x(lane).unwrap_or(LEFT_PX);
@@ -139,7 +149,7 @@ fn picture(key: Option<u32>, lines: &[Line], wrong: Option<&Wrong>) -> String {
             escape(violation.invariant.text())
         );
     }
-    svg.push_str("</svg></div>");
+    svg.push_str("</svg>");
     svg
 }
 

@@ -1,17 +1,20 @@
 //! Many worlds, on as many threads as asked for. Each world lives on one thread.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, Once, PoisonError};
 
 use holdfast_simulator::chaos::{self, FrontDoor, Moments, Outcome, Setup, Violation};
 
 thread_local! {
     /// The first panic of the world that runs on this thread, also one that a task's runtime caught.
     static PANIC: RefCell<Option<String>> = const { RefCell::new(None) };
+
+    /// Whether a world runs on this thread.
+    static IN_WORLD: Cell<bool> = const { Cell::new(false) };
 }
 
 /// How a world went wrong.
@@ -94,14 +97,21 @@ const fn failures_max(setup: &Setup) -> usize {
     if setup.sabotage.is_some() { 1 } else { 10 }
 }
 
-/// Keeps panics for the worlds to find, instead of printing them.
+/// Keeps the panics of worlds for the worlds to find, instead of printing them; all others go where they went before.
 pub(super) fn keep_panics() {
-    panic::set_hook(Box::new(|info| {
-        let text = format!("{info}\n{}", std::backtrace::Backtrace::capture());
-        PANIC.with_borrow_mut(|first| {
-            first.get_or_insert(text);
-        });
-    }));
+    static KEPT: Once = Once::new();
+    KEPT.call_once(|| {
+        let others = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            if !IN_WORLD.get() {
+                return others(info);
+            }
+            let text = format!("{info}\n{}", std::backtrace::Backtrace::capture());
+            PANIC.with_borrow_mut(|first| {
+                first.get_or_insert(text);
+            });
+        }));
+    });
 }
 
 /// Runs one world.
@@ -111,7 +121,9 @@ pub(super) fn run_one(
     in_words: bool,
 ) -> (Option<Outcome>, Option<Wrong>) {
     PANIC.with_borrow_mut(Option::take);
+    IN_WORLD.set(true);
     let outcome = panic::catch_unwind(AssertUnwindSafe(|| chaos::run(setup, front_door, in_words)));
+    IN_WORLD.set(false);
     let panicked = PANIC.with_borrow_mut(Option::take);
     match (outcome, panicked) {
         (outcome, Some(text)) => (outcome.ok(), Some(Wrong::Panic(text))),

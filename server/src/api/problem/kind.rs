@@ -150,7 +150,8 @@ impl Kind {
             }
             Self::Forbidden => {
                 "Only an operator may do this: make a key with `holdfast api-key new --role operator` and \
-                 use it. Nothing was looked up or changed."
+                 use it. Or a browser sent the request from a page of another origin, which may change nothing \
+                 here. Nothing was looked up or changed."
             }
             Self::PaymentFailed => {
                 "The payment is finished and failed: no debit happened and none can. `payment.failure` \

@@ -1,0 +1,135 @@
+//! One world for the console: what can be asked for, and what came of it.
+
+use std::collections::BTreeMap;
+
+use holdfast_simulator::chaos::{Family, Line, Mask, Sabotage, Scenario, Setup};
+use serde::{Deserialize, Serialize};
+
+use super::door::RealFrontDoor;
+use super::runner::{self, Wrong};
+use super::{report, say};
+
+/// The world that somebody wants to see.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct WorldWanted {
+    seed: u64,
+    scenario: String,
+    sabotage: Option<String>,
+    without: Vec<String>,
+}
+
+impl WorldWanted {
+    /// Which world that is; else the field that is wrong, and why.
+    pub(crate) fn setup(&self) -> Result<Setup, (&'static str, String)> {
+        let scenario = super::scenario(&self.scenario).map_err(|why| ("scenario", why))?;
+        let sabotage = self.sabotage.as_deref().map(super::sabotage).transpose();
+        let families = self.without.iter().map(|name| super::family(name));
+        let families: Result<_, _> = families.collect();
+        Ok(Setup {
+            seed: self.seed,
+            scenario,
+            sabotage: sabotage.map_err(|why| ("sabotage", why))?,
+            mask: Mask {
+                families: families.map_err(|why| ("without", why))?,
+                ..Mask::default()
+            },
+        })
+    }
+}
+
+/// Something that can be asked for.
+#[derive(Debug, Serialize)]
+struct Named {
+    name: &'static str,
+    text: &'static str,
+}
+
+/// All that can be asked for.
+#[derive(Debug, Serialize)]
+pub(crate) struct Catalogue {
+    scenarios: Vec<Named>,
+    sabotages: Vec<Named>,
+    families: Vec<&'static str>,
+}
+
+pub(crate) fn catalogue() -> Catalogue {
+    let scenarios = Scenario::ALL.iter();
+    let sabotages = Sabotage::ALL.iter();
+    Catalogue {
+        scenarios: scenarios
+            .map(|one| Named {
+                name: one.name(),
+                text: one.description(),
+            })
+            .collect(),
+        sabotages: sabotages
+            .map(|one| Named {
+                name: one.name(),
+                text: one.description(),
+            })
+            .collect(),
+        families: Family::ALL.iter().map(|one| one.name()).collect(),
+    }
+}
+
+/// What came of a world.
+#[derive(Debug, Serialize)]
+pub(crate) struct WorldShown {
+    held: bool,
+    verdict: String,
+    command: String,
+    virtual_ms: u64,
+    payments: u64,
+    checks: u64,
+    faults: BTreeMap<&'static str, u64>,
+    /// The sequence, as an SVG document.
+    picture: String,
+    lines: Vec<Line>,
+}
+
+/// Runs a world on this thread.
+pub(crate) fn show_world(setup: &Setup) -> WorldShown {
+    runner::keep_panics();
+    // What the simulated service logs is not about the one that runs here.
+    let quiet = tracing::subscriber::NoSubscriber::default();
+    let (outcome, wrong) = tracing::subscriber::with_default(quiet, || {
+        runner::run_one(setup, &RealFrontDoor::new(), true)
+    });
+    let verdict = match &wrong {
+        None => "Everything held in this world.".to_owned(),
+        Some(Wrong::Panic(text)) => format!("A part of the service panicked: {text}"),
+        Some(Wrong::Violation(violation)) => format!(
+            "What must hold: {}. It did not, after {} ms of virtual time. Seen was: {}.",
+            violation.invariant.text(),
+            violation.at_ms,
+            violation.detail
+        ),
+    };
+    let held = wrong.is_none();
+    let command = say::command(setup.seed, setup);
+    let Some(outcome) = outcome else {
+        return WorldShown {
+            held,
+            verdict,
+            command,
+            virtual_ms: 0,
+            payments: 0,
+            checks: 0,
+            faults: BTreeMap::new(),
+            picture: report::picture(&[], None),
+            lines: Vec::new(),
+        };
+    };
+    WorldShown {
+        held,
+        verdict,
+        command,
+        virtual_ms: outcome.virtual_ms,
+        payments: outcome.payments,
+        checks: outcome.checks,
+        faults: outcome.faults,
+        picture: report::picture(&outcome.lines, wrong.as_ref()),
+        lines: outcome.lines,
+    }
+}

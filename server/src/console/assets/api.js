@@ -1,0 +1,98 @@
+// Speaks to the API. The key of who signed in goes along as a header, so no other page can act for them: there is no
+// cookie.
+
+const STORED = "holdfast-api-key";
+
+export class Problem extends Error {
+  constructor(status, body) {
+    const fields = (body?.errors ?? []).map((error) => `${error.field} ${error.message}`);
+    super([body?.detail ?? body?.title ?? `The server answered ${status}.`, ...fields].join(" "));
+    this.status = status;
+    this.body = body;
+  }
+}
+
+export const key = {
+  get: () => sessionStorage.getItem(STORED),
+  set: (secret) => sessionStorage.setItem(STORED, secret),
+  clear: () => sessionStorage.removeItem(STORED),
+};
+
+function headers(more) {
+  const secret = key.get();
+  return { ...(secret ? { Authorization: `Bearer ${secret}` } : {}), ...more };
+}
+
+async function refused(response) {
+  let body;
+  try {
+    body = await response.json();
+  } catch {
+    // Not from Holdfast: a proxy in between, say.
+  }
+  return new Problem(response.status, body);
+}
+
+async function call(path, init = {}) {
+  const response = await fetch(path, { ...init, headers: headers(init.headers), credentials: "omit" });
+  if (!response.ok) throw await refused(response);
+  return response.json();
+}
+
+export const get = (path) => call(path);
+
+export const post = (path, body, more = {}) =>
+  call(path, {
+    method: "POST",
+    headers: body === undefined ? more : { "Content-Type": "application/json", ...more },
+    body: body === undefined ? undefined : JSON.stringify(body),
+  });
+
+/** All pages of a list, up to a number of items; says whether there were more. */
+export async function pages(path, most) {
+  const items = [];
+  let cursor = null;
+  do {
+    const page = await get(cursor === null ? path : `${path}&cursor=${encodeURIComponent(cursor)}`);
+    items.push(...page.data);
+    cursor = page.next_cursor;
+  } while (cursor !== null && items.length < most);
+  return { items, more: cursor !== null };
+}
+
+/** Whether the key may decide payments: what only operators may read tells. */
+export async function isOperator() {
+  try {
+    await get("/v1/contradictions?limit=1");
+    return true;
+  } catch (problem) {
+    if (problem.status === 403) return false;
+    throw problem;
+  }
+}
+
+/** The sequence of the last durable journal entry. */
+export async function journalHead() {
+  const metrics = await (await fetch("/metrics", { credentials: "omit" })).text();
+  return Number(/^holdfast_journal_head (\d+)$/m.exec(metrics)?.[1] ?? 0);
+}
+
+/** Listens to the change feed after a sequence: server-sent events over `fetch`, for `EventSource` sends no key. */
+export async function listen(after, signal, heard) {
+  const response = await fetch(`/v1/events?after=${after}`, {
+    headers: headers({ Accept: "text/event-stream" }), credentials: "omit", signal,
+  });
+  if (!response.ok) throw await refused(response);
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = "";
+  for (;;) {
+    const { value, done } = await reader.read();
+    if (done) return;
+    const blocks = (rest + value).split("\n\n");
+    rest = blocks.pop();
+    for (const block of blocks) {
+      const data = block.split("\n").filter((line) => line.startsWith("data:"));
+      if (data.length > 0) heard(JSON.parse(data.map((line) => line.slice(5)).join("\n")));
+    }
+  }
+}

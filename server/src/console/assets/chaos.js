@@ -1,0 +1,84 @@
+// Runs one simulated world inside this server, beside the payments and without touching them, and shows what happened.
+
+import { get, post } from "./api.js";
+import { el, facts, field, heading, notice, span, table } from "./dom.js";
+
+function choice(all, none) {
+  return el("select", {},
+    none ? el("option", { value: "" }, none) : null,
+    all.map(({ name, text }) => el("option", { value: name, title: text }, name)));
+}
+
+export async function chaos(place, { query }) {
+  const known = await get("/console/chaos");
+  const seed = el("input", { type: "number", min: "0", max: String(Number.MAX_SAFE_INTEGER), step: "1", required: true, value: query.get("seed") ?? "1" });
+  const scenario = choice(known.scenarios);
+  const sabotage = choice(known.sabotages, "none");
+  const families = known.families.map((name) =>
+    el("input", { type: "checkbox", name: "family", value: name, checked: true }));
+  const result = el("div", { "aria-live": "polite" });
+  const button = el("button", { class: "main" }, "Run the world");
+  const help = el("p", {});
+  const explain = () => {
+    const text = (all, name) => all.find((one) => one.name === name)?.text;
+    const planted = text(known.sabotages, sabotage.value);
+    help.replaceChildren(`${text(known.scenarios, scenario.value)}.`, planted ? ` Planted bug, which must be found: ${planted}.` : "");
+  };
+  const run = async (event) => {
+    event.preventDefault();
+    button.disabled = true;
+    result.replaceChildren(notice("The world runs…"));
+    try {
+      const without = families.filter((family) => !family.checked).map((family) => family.value);
+      const world = await post("/console/chaos", {
+        seed: Number(seed.value), scenario: scenario.value, sabotage: sabotage.value || null, without,
+      });
+      show(result, world);
+    } catch (problem) {
+      result.replaceChildren(notice(problem.message, "bad"));
+    } finally {
+      button.disabled = false;
+    }
+  };
+  const another = () => {
+    seed.value = String(Math.floor(Math.random() * 1_000_000));
+  };
+  place.append(
+    heading("Chaos"),
+    el("p", {}, "The real service in a simulated world, in virtual time: clients, network, bank, disk and clock do everything wrong. The same seed is the same world, here and in ", el("code", {}, "holdfast chaos"), "."),
+    el("form", { class: "stack", onsubmit: run, onchange: explain },
+      el("div", { class: "pair" },
+        field("Seed", el("span", {}, seed, " ", el("button", { type: "button", onclick: another }, "Another")))),
+      field("Scenario", scenario),
+      field("Planted bug", sabotage),
+      el("fieldset", {}, el("legend", {}, "Faults that may happen"),
+        el("div", {}, families.map((family, index) => el("label", { class: "inline" }, family, known.families[index])))),
+      help,
+      el("div", {}, button)),
+    result);
+  explain();
+}
+
+function show(result, world) {
+  const picture = URL.createObjectURL(new Blob([world.picture], { type: "image/svg+xml" }));
+  const injected = Object.entries(world.faults).map(([name, times]) => `${name} ${times}`);
+  const image = el("img", { class: "picture", src: picture, alt: "Sequence of what happened between client, network, service, store and bank; the table below says the same" });
+  image.addEventListener("load", () => URL.revokeObjectURL(picture));
+  result.replaceChildren(
+    el("h2", {}, "What came of it"),
+    notice(world.verdict, world.held ? "good" : "bad"),
+    facts([
+      ["Virtual time", span(world.virtual_ms)],
+      ["Payments", String(world.payments)],
+      ["Checks made", String(world.checks)],
+      ["Faults injected", injected.join(", ") || "none"],
+      ["See it again", el("code", {}, world.command)],
+    ]),
+    el("h2", {}, "Sequence"),
+    el("p", {}, "Time runs downwards. Orange: written, and not yet safe from a crash. Green: durable. Red bands: the process or its disk gave way."),
+    el("div", { class: "wide-box", tabindex: "0", role: "region", "aria-label": "Sequence picture" }, image),
+    el("details", {}, el("summary", {}, "The same as a table"),
+      table("What happened", [{ text: "ms", number: true }, "Where", "Key", "What"], world.lines.map((line) =>
+        el("tr", {},
+          el("td", { class: "number" }, String(line.at_ms)), el("td", {}, line.lane), el("td", {}, line.key ?? ""), el("td", {}, line.text))))));
+}

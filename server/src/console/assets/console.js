@@ -1,0 +1,85 @@
+// The console's sections by address, and who has signed in.
+
+import { Problem, get, key } from "./api.js";
+import { el, field, heading, notice } from "./dom.js";
+import { payment, payments } from "./payments.js";
+import { queue } from "./queue.js";
+import { live } from "./live.js";
+import { chaos } from "./chaos.js";
+
+const SECTIONS = { payments, payment, queue, live, chaos };
+
+const main = document.getElementById("main");
+const signOut = document.getElementById("sign-out");
+let leave = new AbortController();
+
+/** Shows the section that the address names. Each gets a signal that ends what it keeps running. */
+async function show() {
+  leave.abort();
+  leave = new AbortController();
+  const { signal } = leave;
+  const [, path = "payments", query = ""] = /^#\/([^?]*)\??(.*)$/.exec(location.hash) ?? [];
+  const [name, ...rest] = path.split("/");
+  const section = SECTIONS[name] ?? payments;
+  for (const link of document.querySelectorAll("nav a")) {
+    const current = link.hash.slice(2) === (name === "payment" ? "payments" : name);
+    if (current) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
+  const place = el("div");
+  try {
+    await section(place, { signal, id: rest.map(decodeURIComponent).join("/"), query: new URLSearchParams(query), show });
+  } catch (problem) {
+    if (signal.aborted) return;
+    if (problem.status === 401) return signIn(problem);
+    place.replaceChildren(heading("That did not work"), notice(problem.message, "bad"));
+    if (!(problem instanceof Problem)) console.error(problem);
+  }
+  if (signal.aborted) return;
+  main.replaceChildren(place);
+  signOut.hidden = key.get() === null;
+  const title = main.querySelector("h1");
+  document.title = `${title?.textContent ?? "Console"} · Holdfast`;
+  title?.focus();
+}
+
+function signIn(problem) {
+  const wrong = key.get() !== null;
+  key.clear();
+  signOut.hidden = true;
+  const secret = el("input", { id: "secret", type: "password", autocomplete: "off", required: true, spellcheck: "false" });
+  const enter = async (event) => {
+    event.preventDefault();
+    key.set(secret.value.trim());
+    try {
+      await get("/v1/payments?limit=1");
+      await show();
+    } catch (refused) {
+      if (refused.status === 401) signIn(refused);
+      else main.prepend(notice(refused.message, "bad"));
+    }
+  };
+  main.replaceChildren(
+    heading("Sign in"),
+    wrong ? notice(problem.message, "bad") : el("p", {}, "This service has API keys. Yours stays in this tab, and goes to this server only."),
+    el("form", { class: "row", onsubmit: enter },
+      field("API key", secret, "wide"), el("button", { class: "main" }, "Sign in")));
+  document.title = "Sign in · Holdfast";
+  secret.focus();
+}
+
+signOut.addEventListener("click", () => {
+  key.clear();
+  location.hash = "#/payments";
+  show();
+});
+document.addEventListener("keydown", (event) => {
+  const typing = event.target.closest("input, textarea, select");
+  const search = document.getElementById("search");
+  if (event.key === "/" && !typing && search) {
+    event.preventDefault();
+    search.focus();
+  }
+});
+window.addEventListener("hashchange", show);
+show();

@@ -1,0 +1,86 @@
+// The page is built of nodes, never of HTML text: what a client wrote stays text. The page's policy (Trusted Types)
+// forbids the rest.
+
+const SVG = "http://www.w3.org/2000/svg";
+
+function fill(node, attributes, children) {
+  for (const [name, value] of Object.entries(attributes ?? {})) {
+    if (value === undefined || value === null || value === false) continue;
+    if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
+    else node.setAttribute(name, value === true ? "" : value);
+  }
+  for (const child of children.flat()) {
+    if (child !== undefined && child !== null) node.append(child);
+  }
+  return node;
+}
+
+/** An element with attributes (`onclick` and the like are listeners) and children: nodes or text. */
+export function el(tag, attributes, ...children) {
+  return fill(document.createElement(tag), attributes, children);
+}
+
+/** The same, inside a picture. */
+export function svg(tag, attributes, ...children) {
+  return fill(document.createElementNS(SVG, tag), attributes, children);
+}
+
+/** The title of a section; it gets the focus, so that keyboards and screen readers start there. */
+export function heading(text) {
+  return el("h1", { tabindex: "-1" }, text);
+}
+
+export function notice(text, kind = "") {
+  return el("p", { class: `notice ${kind}`, role: kind === "bad" ? "alert" : "status" }, text);
+}
+
+export function table(caption, headings, rows) {
+  const heads = headings.map((heading) =>
+    el("th", { scope: "col", class: heading.number && "number" }, heading.text ?? heading));
+  return el("div", { class: "wide-box" },
+    el("table", { "aria-label": caption },
+      el("thead", {}, el("tr", {}, heads)),
+      el("tbody", {}, rows)));
+}
+
+export function facts(pairs) {
+  const shown = pairs.filter(([, value]) => value !== null && value !== undefined && value !== "");
+  return el("dl", { class: "facts" }, shown.flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, value)]));
+}
+
+/** The field of a form, with its label. */
+export function field(label, control, cls) {
+  return el("label", { class: cls }, label, control);
+}
+
+/** Minor units as people write them: the digits after the point are the currency's (ISO 4217). */
+export function money(amount, currency) {
+  let digits = 2;
+  try {
+    digits = new Intl.NumberFormat("en", { style: "currency", currency }).resolvedOptions().maximumFractionDigits;
+  } catch {
+    // Not a currency that the browser knows.
+  }
+  const text = String(amount).padStart(digits + 1, "0");
+  const whole = text.slice(0, text.length - digits).replace(/\B(?=(\d{3})+$)/g, "\u202f");
+  return digits === 0 ? `${whole} ${currency}` : `${whole}.${text.slice(-digits)} ${currency}`;
+}
+
+/** A span of time in few words. */
+export function span(ms) {
+  if (ms < 1_000) return `${ms} ms`;
+  if (ms < 60_000) return `${(ms / 1_000).toFixed(1)} s`;
+  if (ms < 3_600_000) return `${Math.floor(ms / 60_000)} min ${Math.round((ms % 60_000) / 1_000)} s`;
+  if (ms < 86_400_000) return `${Math.floor(ms / 3_600_000)} h ${Math.round((ms % 3_600_000) / 60_000)} min`;
+  return `${Math.floor(ms / 86_400_000)} d ${Math.round((ms % 86_400_000) / 3_600_000)} h`;
+}
+
+/** Where a payment stands, or where an event led: the phase says more than `bank_called`. */
+export function standing({ state, to, phase }) {
+  return phase ?? state ?? to;
+}
+
+export function badge(of) {
+  const name = standing(of);
+  return el("span", { class: `state ${name}` }, name.replace("_", " "));
+}

@@ -1,0 +1,83 @@
+//! The pages in a real browser, with the network closed: all assets come from the binary. A payment is made from the
+//! documentation, and the console is worked through by clicks and by keyboard.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "what a test cannot go on without fails it"
+)]
+
+use std::path::Path;
+use std::process::Command;
+
+use holdfast_tests::{ApiKey, Server, need_tool};
+
+/// Runs a script of `tests/browser` with its arguments; screenshots go beside it.
+fn browse(script: &str, arguments: &[&str]) {
+    let browser = Path::new(env!("CARGO_MANIFEST_DIR")).join("browser");
+    if !browser.join("node_modules/playwright-core").is_dir() {
+        assert!(
+            std::env::var_os("CI").is_none(),
+            "playwright-core is missing under CI"
+        );
+        println!("SKIPPED: playwright-core is not installed; run `npm ci` in tests/browser");
+        return;
+    }
+    let output = Command::new("node")
+        .arg(browser.join(script))
+        .args(arguments)
+        .arg(browser.join("screenshots"))
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+}
+
+fn can_browse() -> bool {
+    need_tool("chromium", "Debian's package chromium") && need_tool("node", "Node.js")
+}
+
+#[test]
+fn a_payment_is_made_from_the_docs_with_the_network_closed() {
+    if !can_browse() {
+        return;
+    }
+    let data = tempfile::tempdir().unwrap();
+    let server = Server::start(data.path(), &[]);
+    let bank = Server::start_bank(&[]);
+    browse("docs.mjs", &[&server.url(), &bank.url()]);
+}
+
+#[test]
+fn an_operator_works_through_the_console() {
+    if !can_browse() {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("holdfast.toml");
+    let keys = [
+        ("shop", "operator"),
+        ("shop", "merchant"),
+        ("mall", "merchant"),
+    ];
+    let keys = keys.map(|(merchant, role)| ApiKey::of(merchant, role));
+    let blocks: String = keys.iter().map(|key| key.block.as_str()).collect();
+    std::fs::write(&file, blocks).unwrap();
+    let bank = Server::start_bank(&[]);
+    // A lost answer leads to review at once.
+    let arguments = [
+        "--config",
+        file.to_str().unwrap(),
+        "--bank",
+        &bank.url(),
+        "--bank-capability",
+        "neither",
+        "--bank-timeout-ms",
+        "500",
+    ];
+    let server = Server::start(&directory.path().join("data"), &arguments);
+    let [operator, merchant, other] = keys
+        .each_ref()
+        .map(|key| key.bearer.trim_start_matches("Bearer "));
+    let (service, bank) = (server.url(), bank.url());
+    browse("console.mjs", &[&service, &bank, operator, merchant, other]);
+}
