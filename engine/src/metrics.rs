@@ -9,6 +9,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
+use crate::payment::Phase;
+
 /// What answered a repeat of a finished payment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Layer {
@@ -70,6 +72,24 @@ pub struct ByOutcome {
     pub outcome: Outcome,
 }
 
+impl EncodeLabelValue for Phase {
+    fn encode(&self, encoder: &mut LabelValueEncoder) -> Result<(), fmt::Error> {
+        let name = match self {
+            Self::Awaiting => "awaiting",
+            Self::Unknown => "unknown",
+            Self::Review => "review",
+        };
+        name.encode(encoder)
+    }
+}
+
+/// The label of a payment whose outcome is in question.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ByPhase {
+    /// What is being done about it.
+    pub phase: Phase,
+}
+
 /// The engine's counters; clones share their values.
 #[derive(Debug, Clone)]
 pub struct Metrics {
@@ -95,6 +115,8 @@ pub struct Metrics {
     pub contradictions: Counter,
     /// Payments that went to review.
     pub reviews: Counter,
+    /// Payments whose outcome is in question now: unknown, or in review.
+    pub in_question: Family<ByPhase, Gauge>,
     /// 1 while calls to the bank are held back by the circuit breaker.
     pub breaker_open: Gauge,
     /// Open flights.
@@ -107,7 +129,13 @@ pub struct Metrics {
 
 impl Default for Metrics {
     fn default() -> Self {
+        let in_question = Family::<ByPhase, Gauge>::default();
+        // Both are there from the start: an alert on what is missing is no alert.
+        for phase in [Phase::Unknown, Phase::Review] {
+            let _ = in_question.get_or_create(&ByPhase { phase });
+        }
         Self {
+            in_question,
             admitted: Counter::default(),
             settled: Counter::default(),
             failed: Counter::default(),
@@ -164,6 +192,11 @@ impl Metrics {
             "reviews",
             "Payments that went to review: an operator decides",
             &self.reviews,
+        );
+        registry.register(
+            "payments_in_question",
+            "Payments whose outcome is in question now, by phase: unknown, or in review",
+            self.in_question.clone(),
         );
         registry.register(
             "replays",

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use holdfast_engine::bank::{ChargeOutcome, InquiryOutcome};
+use holdfast_engine::metrics::ByPhase;
 use holdfast_engine::payment::{
     BankTransactionId, Capability, Cause, Decision, EvidenceText, FailureReason, MovementKind,
     OperatorName, Payment, Phase, Resolution, ResolvedOutcome, State,
@@ -100,6 +101,35 @@ async fn an_operator_decides_and_state_ledger_and_journal_move_together() {
         let retry = world.pay("k", wait(0)).await.unwrap();
         assert_eq!(retry.payment, resolved);
     }
+}
+
+/// How many payments are in question: unknown, and in review.
+fn in_question(world: &World) -> [i64; 2] {
+    [Phase::Unknown, Phase::Review].map(|phase| {
+        let gauges = &world.service.metrics().in_question;
+        gauges.get_or_create(&ByPhase { phase }).get()
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn payments_in_question_are_counted_also_after_a_restart() {
+    let lost =
+        || ScriptedBank::new(KEYED).charges([ChargeOutcome::Unknown, ChargeOutcome::Unknown]);
+    let (review, reviewed) = reviewed(Capability::Neither, vec![]).await;
+    assert_eq!(in_question(&review), [0, 1]);
+    let again = world_with(lost(), review.store.reopen(), small_budgets());
+    assert_eq!(in_question(&again), [0, 0]);
+    assert_eq!(again.service.recover().await.unwrap(), 1);
+    // It comes to rest at once; then, later, so that it gets an id of its own, another payment becomes unknown.
+    tokio::time::sleep(Duration::from_mins(1)).await;
+    assert_eq!(in_question(&again), [0, 1]);
+    again.pay("other", wait(0)).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    assert_eq!(in_question(&again), [1, 1]);
+    resolve(&again, &reviewed, &failed("seen")).await.unwrap();
+    assert_eq!(in_question(&again), [1, 0]);
+    again.settles("other").await;
+    assert_eq!(in_question(&again), [0, 0]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
+use super::question::InQuestion;
 use crate::fatal::{Failure, FatalError};
 use crate::ledger::LedgerError;
 use crate::metrics::Metrics;
@@ -43,6 +44,7 @@ pub(super) struct Flight {
     pub(super) poke: Notify,
     /// Ends the wait between two steps, for the same reason.
     pub(super) wake: Notify,
+    in_question: Arc<InQuestion>,
 }
 
 impl Flight {
@@ -88,6 +90,7 @@ impl Flight {
             let known = stage.payment.as_ref().map_or(0, |known| known.version);
             // Who was told of a version is never told of an earlier one.
             if payment.version >= known {
+                self.in_question.note(&payment);
                 stage.payment = Some(payment);
             }
         });
@@ -111,6 +114,7 @@ impl Flight {
 #[derive(Debug)]
 pub(super) struct Flights {
     open: Mutex<BTreeMap<PaymentKey, Arc<Flight>>>,
+    pub(super) in_question: Arc<InQuestion>,
     metrics: Metrics,
     failure: Failure,
 }
@@ -129,6 +133,7 @@ impl Flights {
     pub(super) fn new(metrics: Metrics, failure: Failure) -> Self {
         Self {
             open: Mutex::new(BTreeMap::new()),
+            in_question: Arc::new(InQuestion::new(metrics.clone())),
             metrics,
             failure,
         }
@@ -157,6 +162,7 @@ impl Flights {
             staged: Notify::new(),
             poke: Notify::new(),
             wake: Notify::new(),
+            in_question: self.in_question.clone(),
         });
         open.insert(key.clone(), flight.clone());
         drop(open);

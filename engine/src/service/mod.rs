@@ -11,6 +11,7 @@ mod drive;
 mod errors;
 mod flight;
 mod options;
+mod question;
 mod resolve;
 
 use std::sync::Arc;
@@ -413,10 +414,13 @@ impl Inner {
             let committed = inner.pipeline.commit(Write::new(step)).await;
             if let Ok(Committed::Applied { payment, .. }) = &committed {
                 inner.finished(payment);
-                if let Some(flight) = inner.flights.get(&payment.key) {
-                    // Before anyone is answered: who joins from now on must not see less.
-                    flight.publish(payment.clone());
-                    flight.record_changed();
+                match inner.flights.get(&payment.key) {
+                    Some(flight) => {
+                        // Before anyone is answered: who joins from now on must not see less.
+                        flight.publish(payment.clone());
+                        flight.record_changed();
+                    }
+                    None => inner.flights.in_question.note(payment),
                 }
                 match aftermath {
                     Aftermath::None => {}

@@ -1,0 +1,49 @@
+//! Payments whose outcome is in question: how many, and in which phase.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use crate::metrics::{ByPhase, Metrics};
+use crate::payment::{Payment, PaymentId, Phase, State};
+
+/// The payments in the phases unknown and review. What an earlier life left there is noted as it is recovered.
+#[derive(Debug)]
+pub(super) struct InQuestion {
+    noted: Mutex<BTreeMap<PaymentId, Phase>>,
+    metrics: Metrics,
+}
+
+impl InQuestion {
+    pub(super) fn new(metrics: Metrics) -> Self {
+        Self {
+            noted: Mutex::default(),
+            metrics,
+        }
+    }
+
+    /// Notes how a payment durably stands. Of one payment, versions are noted in their order.
+    pub(super) fn note(&self, payment: &Payment) {
+        let phase = match &payment.state {
+            State::BankCalled(called) => match called.phase {
+                Phase::Unknown | Phase::Review => Some(called.phase),
+                Phase::Awaiting => None,
+            },
+            State::Received | State::Persisted | State::Settled { .. } | State::Failed { .. } => {
+                None
+            }
+        };
+        // A panic elsewhere leaves the map whole: it is changed by single inserts and removes.
+        let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = match phase {
+            Some(phase) => noted.insert(payment.id, phase),
+            None => noted.remove(&payment.id),
+        };
+        let gauges = &self.metrics.in_question;
+        if let Some(phase) = before {
+            gauges.get_or_create(&ByPhase { phase }).dec();
+        }
+        if let Some(phase) = phase {
+            gauges.get_or_create(&ByPhase { phase }).inc();
+        }
+    }
+}
