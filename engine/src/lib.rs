@@ -31,3 +31,4 @@ pub mod retry;
 pub mod service;
 pub mod source;
 pub mod store;
+pub mod trace;

@@ -52,16 +52,22 @@ pub enum Outcome {
     Unknown,
 }
 
-impl EncodeLabelValue for Outcome {
-    fn encode(&self, encoder: &mut LabelValueEncoder) -> Result<(), fmt::Error> {
-        let name = match self {
+impl Outcome {
+    /// Its name.
+    pub const fn name(self) -> &'static str {
+        match self {
             Self::Confirmed => "confirmed",
             Self::Declined => "declined",
             Self::Throttled => "throttled",
             Self::NotSent => "not_sent",
             Self::Unknown => "unknown",
-        };
-        name.encode(encoder)
+        }
+    }
+}
+
+impl EncodeLabelValue for Outcome {
+    fn encode(&self, encoder: &mut LabelValueEncoder) -> Result<(), fmt::Error> {
+        self.name().encode(encoder)
     }
 }
 

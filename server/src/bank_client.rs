@@ -18,6 +18,7 @@ use reqwest::{Certificate, Client, Identity, Request, Response, Url};
 use serde::{Deserialize, Serialize};
 
 use crate::api::{is_in_utf8, is_json};
+use crate::telemetry;
 use crate::tls::install_provider;
 
 /// How to reach a bank, and what it can do.
@@ -178,12 +179,22 @@ impl BankClient {
             creditor: request.creditor().as_str(),
         };
         let body = serde_json::to_vec(&body).expect("plain data is JSON");
-        self.http
+        let mut order = self
+            .http
             .post(self.charges.clone())
             .header("idempotency-key", permit.bank_reference().to_string())
             .header(header::CONTENT_TYPE, "application/json")
             .body(body)
-            .build()
+            .build()?;
+        telemetry::outgoing(order.headers_mut());
+        Ok(order)
+    }
+
+    async fn ask(&self, bank_reference: BankReference) -> Result<Response, reqwest::Error> {
+        let url = format!("{}/{bank_reference}", self.charges);
+        let mut question = self.http.get(url).build()?;
+        telemetry::outgoing(question.headers_mut());
+        self.http.execute(question).await
     }
 }
 
@@ -252,8 +263,7 @@ impl Bank for BankClient {
     }
 
     async fn inquire(&self, bank_reference: BankReference) -> InquiryOutcome {
-        let url = format!("{}/{bank_reference}", self.charges);
-        match self.http.get(url).send().await {
+        match self.ask(bank_reference).await {
             Ok(response) => inquiry_outcome(response).await,
             Err(error) => {
                 log("inquiry", &error);

@@ -16,6 +16,8 @@ use crate::chaos::ChaosArgs;
 use crate::config::ServeArgs;
 use crate::manual;
 use crate::offline::{ExportArgs, ExportError, ImportArgs, VerifyArgs};
+use crate::serve::ServeError;
+use crate::telemetry::Telemetry;
 
 /// The version, and the commit that it was made of.
 const VERSION: &str = concat!(
@@ -96,14 +98,12 @@ const WRONG_USAGE: u8 = 2;
 pub fn main() -> ExitCode {
     let matches = Cli::command().get_matches();
     let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
-    let quiet = matches!(cli.command, Command::Chaos(_));
-    let default = if quiet { "off" } else { "info" };
-    let filter =
-        EnvFilter::try_from_env("HOLDFAST_LOG").unwrap_or_else(|_| EnvFilter::new(default));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .init();
+    match cli.command {
+        // Says by its options what it logs.
+        Command::Serve(_) => {}
+        Command::Chaos(_) => log("off"),
+        _ => log("info"),
+    }
     match cli.command {
         Command::Serve(args) => serve(*args),
         Command::Bank(args) => bank(args),
@@ -145,6 +145,16 @@ pub fn main() -> ExitCode {
         }
         Command::ApiKey(ApiKeyCommand::New { merchant, role }) => new_api_key(&merchant, role),
     }
+}
+
+/// Logs to standard error what `HOLDFAST_LOG` says, else what is usual for the command.
+fn log(default: &str) {
+    let filter =
+        EnvFilter::try_from_env("HOLDFAST_LOG").unwrap_or_else(|_| EnvFilter::new(default));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
 }
 
 /// The matches of the command that was given.
@@ -207,13 +217,23 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
 }
 
 fn serve(args: ServeArgs) -> ExitCode {
-    let settings = match args.settings() {
-        Ok(settings) => settings,
+    let telemetry = match args.telemetry() {
+        Ok(telemetry) => telemetry,
         Err(error) => return wrong_usage(error),
     };
-    match block_on(crate::serve::run(settings)) {
+    let served = block_on(async {
+        let telemetry = Telemetry::start(telemetry)?;
+        let served = match args.settings() {
+            Ok(settings) => crate::serve::run(settings).await,
+            Err(error) => Err(ServeError::Config(error)),
+        };
+        telemetry.stop().await;
+        served
+    });
+    match served {
         Ok(()) => done(),
-        Err(error @ crate::serve::ServeError::Fatal(_)) => {
+        Err(ServeError::Config(error)) => wrong_usage(error),
+        Err(error @ ServeError::Fatal(_)) => {
             say_error(error);
             // At once, with the store kept from being dropped: see `serve::run`.
             std::process::exit(1)

@@ -20,4 +20,5 @@ mod manual;
 mod offline;
 mod process;
 mod serve;
+mod telemetry;
 mod tls;

@@ -19,8 +19,9 @@ use rand::TryRng;
 use crate::accept;
 use crate::api::{ApiKeys, FrontDoor, Routes};
 use crate::bank_client::{BankClient, BankClientError, BankClientOptions};
-use crate::config::{BankSettings, Settings, api_keys_again};
+use crate::config::{BankSettings, ConfigError, Settings, api_keys_again};
 use crate::process::{Hangups, ListenError, Signals, listen};
+use crate::telemetry::TelemetryError;
 use crate::tls::{Tls, TlsError};
 
 /// The simulated bank's books, beside the store but no part of it.
@@ -39,6 +40,10 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 /// Why the service could not start or had to stop.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ServeError {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Telemetry(#[from] TelemetryError),
     #[error(transparent)]
     Open(#[from] OpenError),
     #[error(transparent)]

@@ -16,6 +16,7 @@ mod raw;
 pub mod sample;
 pub mod scripted;
 mod small_disk;
+mod stub;
 mod tcp_proxy;
 mod told;
 
@@ -31,5 +32,6 @@ pub use naive::NaiveService;
 pub use process::{Server, holdfast, need_tool};
 pub use raw::raw_database;
 pub use small_disk::SmallDisk;
+pub use stub::{Stub, StubAnswer};
 pub use tcp_proxy::{Loss, TcpProxy};
 pub use told::Told;

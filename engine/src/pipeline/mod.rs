@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
+use tracing::Instrument;
 
 use crate::fatal::{Failure, FatalError};
 use crate::ledger::LedgerError;
@@ -86,12 +87,16 @@ impl Pipeline {
     /// # Errors
     /// When the pipeline has stopped.
     pub async fn commit(&self, write: Write) -> Result<Committed, Stopped> {
-        let (answer, committed) = oneshot::channel();
-        self.queue
-            .send(Submission { write, answer })
-            .await
-            .map_err(|_| Stopped)?;
-        committed.await.map_err(|_| Stopped)
+        let span = tracing::debug_span!("commit", to = ?write.last().state.name());
+        let committed = async {
+            let (answer, committed) = oneshot::channel();
+            self.queue
+                .send(Submission { write, answer })
+                .await
+                .map_err(|_| Stopped)?;
+            committed.await.map_err(|_| Stopped)
+        };
+        committed.instrument(span).await
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 use tokio_retry::RetryIf;
+use tracing::Instrument;
 
 use super::Inner;
 use crate::bank::{ChargeOutcome, InquiryOutcome};
@@ -45,7 +46,15 @@ impl Inner {
     pub(super) async fn charge(&self, permit: SendPermit, turn: Turn) -> ChargeOutcome {
         self.metrics.bank_attempts.inc();
         let began = Instant::now();
-        let answer = tokio::time::timeout(self.bank_timeout(), self.bank.charge(permit)).await;
+        let span = tracing::debug_span!(
+            "charge",
+            otel.kind = "client",
+            attempt = permit.attempt(),
+            bank_reference = %permit.bank_reference(),
+            outcome = tracing::field::Empty
+        );
+        let call = self.bank.charge(permit).instrument(span.clone());
+        let answer = tokio::time::timeout(self.bank_timeout(), call).await;
         let seconds = began.elapsed().as_secs_f64();
         self.metrics.bank_seconds.observe(seconds);
         let charged = answer.unwrap_or(ChargeOutcome::Unknown);
@@ -60,6 +69,7 @@ impl Inner {
             Outcome::Confirmed | Outcome::Declined => turn.pass.answered(),
             Outcome::Throttled | Outcome::NotSent | Outcome::Unknown => turn.pass.failed(),
         }
+        span.record("outcome", outcome.name());
         let label = ByOutcome { outcome };
         self.metrics.bank_outcomes.get_or_create(&label).inc();
         charged
@@ -68,7 +78,10 @@ impl Inner {
     /// Asks what became of a reference.
     pub(super) async fn inquire(&self, reference: BankReference, turn: Turn) -> InquiryOutcome {
         self.metrics.bank_inquiries.inc();
-        let answer = tokio::time::timeout(self.bank_timeout(), self.bank.inquire(reference)).await;
+        let span =
+            tracing::debug_span!("inquiry", otel.kind = "client", bank_reference = %reference);
+        let call = self.bank.inquire(reference).instrument(span);
+        let answer = tokio::time::timeout(self.bank_timeout(), call).await;
         let outcome = answer.unwrap_or(InquiryOutcome::Unknown);
         match outcome {
             InquiryOutcome::Decided(_) | InquiryOutcome::NotFound => turn.pass.answered(),

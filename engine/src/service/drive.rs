@@ -77,6 +77,7 @@ pub(super) async fn fly(inner: Arc<Inner>, pilot: Pilot, request: Option<Arc<Pay
             return;
         }
     };
+    describe(&payment);
     if payment.is_finished() {
         inner.cache.insert(&payment);
         return;
@@ -94,6 +95,17 @@ pub(super) async fn fly(inner: Arc<Inner>, pilot: Pilot, request: Option<Arc<Pay
         called_at_ms: AtomicU64::new(0),
     });
     drive.run().await;
+}
+
+/// Says in the flight's span which payment it is about, and where that stands.
+fn describe(payment: &Payment) {
+    let span = tracing::Span::current();
+    if span.is_disabled() {
+        return;
+    }
+    span.record("payment_id", tracing::field::display(payment.id));
+    span.record("merchant", payment.key.merchant.as_str());
+    span.record("state", tracing::field::debug(payment.state.name()));
 }
 
 /// Makes the intent durable. With a turn at the bank to be had, the mark "about to call" goes with it in
@@ -384,6 +396,7 @@ impl Drive {
             Ok(Committed::Applied { payment, .. }) => {
                 if event == Event::Escalate {
                     inner.metrics.reviews.inc();
+                    tracing::warn!(payment = %payment.id, "the payment is in review: an operator must decide");
                 }
                 if payment.is_finished() {
                     inner.finished(&payment);
@@ -461,6 +474,7 @@ impl Drive {
 
     /// Takes a durable record over and tells everyone who joined.
     fn adopt(&self, payment: Arc<Payment>) {
+        describe(&payment);
         *self.payment.lock().unwrap_or_else(PoisonError::into_inner) = payment.clone();
         self.pilot.flight.publish(payment);
     }

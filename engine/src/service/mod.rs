@@ -20,6 +20,7 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument;
 
 use crate::bank::Bank;
 use crate::breaker::Breaker;
@@ -33,6 +34,7 @@ use crate::payment::{
 use crate::pipeline::{Committed, Pipeline};
 use crate::source::SeededSource;
 use crate::store::{Page, Query, Store, StoreError, Write};
+use crate::trace::TraceContext;
 pub use books::FeedPage;
 use cache::Cache;
 pub use errors::{CancelError, CreateError, Unavailable};
@@ -252,9 +254,11 @@ impl Service {
                 Ok((flight, false))
             }
             Boarding::Opened(flight, pilot) => {
+                let fly = drive::fly(inner.clone(), pilot, Some(request.clone()));
+                let context = TraceContext::current();
                 inner
                     .tasks
-                    .spawn(drive::fly(inner.clone(), pilot, Some(request.clone())));
+                    .spawn(TraceContext::within(context, fly.instrument(flight_span())));
                 Ok((flight, true))
             }
             Boarding::Full if flights_max == 0 => Err(Unavailable::Draining),
@@ -359,7 +363,8 @@ impl Service {
                 }
                 // Never refused for want of room: these payments were accepted before.
                 if let Boarding::Opened(_, pilot) = inner.flights.join_or_open(key, usize::MAX) {
-                    inner.tasks.spawn(drive::fly(inner.clone(), pilot, None));
+                    let fly = drive::fly(inner.clone(), pilot, None);
+                    inner.tasks.spawn(fly.instrument(flight_span()));
                     resumed += 1;
                 }
             }
@@ -449,6 +454,16 @@ impl Inner {
         };
         self.cache.insert(payment);
     }
+}
+
+/// What a flight does, as a part of what opened it.
+fn flight_span() -> tracing::Span {
+    tracing::debug_span!(
+        "payment",
+        payment_id = tracing::field::Empty,
+        merchant = tracing::field::Empty,
+        state = tracing::field::Empty
+    )
 }
 
 fn same_request(payment: &Arc<Payment>, request: &PaymentRequest) -> Result<(), CreateError> {

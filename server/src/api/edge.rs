@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 
+use holdfast_engine::trace::TraceContext;
 use poem::error::{MethodNotAllowedError, NotFoundError};
 use poem::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use poem::{Endpoint, Error, IntoResponse, Request, Response};
@@ -15,11 +16,14 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 use tokio::time::Instant;
+use tracing::{Instrument, Level, Span};
+use uuid::Uuid;
 
 use super::payments::{REPLAYED, SHOULD_RETRY, boolean};
 use super::problem::{FieldError, Kind, Problem, quoted};
 use super::rate::Told;
 use super::{FrontDoor, PAYMENTS_PATH, key_header, same_origin};
+use crate::telemetry;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static(key_header::NAME);
@@ -132,18 +136,22 @@ impl<E: Endpoint> Endpoint for Edge<E> {
             Vec::new()
         };
 
+        let route = route_of(&path);
+        let method_label = label_of(&method);
+        let context = telemetry::incoming(request.headers());
+        let span = telemetry::request_span(method_label, route, &request_id, context.as_ref());
         let mut response = if same_origin::is_foreign(&request) {
             Problem::new(Kind::Forbidden, same_origin::REFUSED).respond(&path)
         } else {
-            match self.inner.call(request).await {
+            let call = self.inner.call(request).instrument(span.clone());
+            match TraceContext::within(context, call).await {
                 Ok(response) => response.into_response(),
                 Err(error) => respond_to_error(error, &path, &request_id),
             }
         };
 
-        let route = route_of(&path);
         let status = response.status().as_u16();
-        let method = label_of(&method);
+        let method = method_label;
         let labels = RequestLabels {
             method,
             route,
@@ -154,6 +162,17 @@ impl<E: Endpoint> Endpoint for Edge<E> {
         let seconds = began.elapsed().as_secs_f64();
         let label = RouteLabel { method, route };
         requests.seconds.get_or_create(&label).observe(seconds);
+        if !span.is_disabled() || tracing::enabled!(target: telemetry::REQUESTS, Level::DEBUG) {
+            let answered = Answered {
+                method,
+                route,
+                status,
+                seconds,
+                request_id: &request_id,
+            };
+            let payment_id = payment_id_in(&path, response.headers());
+            span.in_scope(|| answered.say(payment_id));
+        }
         let kind: Option<&Kind> = response.extensions().get();
         let should_retry = kind.is_some_and(|kind| kind.should_retry());
         let headers = response.headers_mut();
@@ -177,6 +196,46 @@ impl<E: Endpoint> Endpoint for Edge<E> {
         }
         Ok(response)
     }
+}
+
+/// A request that was answered, for the log and for its span.
+struct Answered<'a> {
+    method: &'static str,
+    route: &'static str,
+    status: u16,
+    seconds: f64,
+    request_id: &'a HeaderValue,
+}
+
+impl Answered<'_> {
+    /// Within the request's span.
+    fn say(&self, payment_id: &str) {
+        let span = Span::current();
+        span.record("http.response.status_code", self.status);
+        if !payment_id.is_empty() {
+            span.record("payment_id", payment_id);
+        }
+        tracing::debug!(
+            target: telemetry::REQUESTS,
+            request_id = self.request_id.to_str().unwrap_or_default(),
+            payment_id,
+            method = self.method,
+            route = self.route,
+            status = self.status,
+            seconds = self.seconds,
+            "answered"
+        );
+    }
+}
+
+/// The payment that an answer is about: in its `Location`, else in the path that was asked for; empty when there is none.
+fn payment_id_in<'a>(path: &'a str, headers: &'a HeaderMap) -> &'a str {
+    let location = headers.get(header::LOCATION);
+    let location = location.and_then(|location| location.to_str().ok());
+    let below = location.unwrap_or(path).strip_prefix("/v1/payments/");
+    let id = below.and_then(|below| below.split('/').next());
+    id.filter(|id| Uuid::try_parse(id).is_ok())
+        .unwrap_or_default()
 }
 
 fn respond_to_error(error: Error, path: &str, request_id: &HeaderValue) -> Response {

@@ -4,6 +4,7 @@ mod bank;
 mod limits;
 mod options;
 mod show;
+mod telemetry;
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -15,6 +16,7 @@ use holdfast_engine::service::ServiceOptions;
 use holdfast_simulator::faults::Range;
 
 use crate::api_keys::{ApiKeys, InvalidApiKey};
+use crate::telemetry::TelemetryOptions;
 use crate::tls::TlsOptions;
 pub(crate) use bank::BankSettings;
 use limits::Limits;
@@ -124,6 +126,18 @@ pub(crate) enum ConfigError {
         burst: NonZeroU32,
         per_second: NonZeroU32,
     },
+    #[error(
+        "log ({log:?}) is no filter: {problem}. Give a level (error, warn, info, debug, trace), or levels by \
+         target such as info,holdfast::requests=debug"
+    )]
+    Log { log: String, problem: String },
+    #[error("otlp_ratio ({ratio}) must be from 0 (no trace) to 1 (every trace)")]
+    OtlpRatio { ratio: f64 },
+    #[error(
+        "otlp_endpoint must be the http or https address of a collector, such as http://127.0.0.1:4318, without \
+         credentials; put those into OTEL_EXPORTER_OTLP_HEADERS"
+    )]
+    OtlpEndpoint,
     #[error("{name} must be at least 1")]
     Zero { name: &'static str },
     #[error(
@@ -177,6 +191,11 @@ impl ServeArgs {
         })
     }
 
+    /// How the service is to speak of itself: known before all else, so that the rest can be spoken of.
+    pub(crate) fn telemetry(&self) -> Result<TelemetryOptions, ConfigError> {
+        TelemetryOptions::of(&self.options.over(&self.file()?)?)
+    }
+
     fn file(&self) -> Result<Options, ConfigError> {
         match &self.config {
             Some(path) => read_file(path),
@@ -192,6 +211,7 @@ fn settings(options: &Options, file: &Options) -> Result<Settings, ConfigError> 
     if api_keys.is_empty() && !listen.ip().is_loopback() {
         return Err(ConfigError::OpenToTheWorld(listen));
     }
+    TelemetryOptions::of(options)?;
     let service = options.service()?;
     let bank = BankSettings::of(options, &service)?;
     let store_cache_mib = options.store_cache_mib.unwrap_or(STORE_CACHE_MIB).max(1);

@@ -13,9 +13,10 @@ use serde::{Deserialize, Serialize};
 
 use super::bank::{self, SIMULATED};
 use super::limits::Limits;
-use super::{ConfigError, DATA, LISTEN, STORE_CACHE_MIB, at_least_one};
+use super::{ConfigError, DATA, LISTEN, STORE_CACHE_MIB, at_least_one, telemetry};
 use crate::api_keys::ApiKey;
 use crate::bank_server::ModeArg;
+use crate::telemetry::LogFormat;
 
 /// Everything that can be set, as flags, in the environment or in the file.
 #[derive(Debug, Default, Args, Serialize, Deserialize)]
@@ -311,6 +312,43 @@ pub(super) struct Options {
     )]
     pub(super) store_cache_mib: Option<u64>,
 
+    /// What the log takes: a level, or levels by target; `info,holdfast::requests=debug` has a line for each request
+    /// [default: info]
+    #[arg(
+        long,
+        env = "HOLDFAST_LOG",
+        value_name = "FILTER",
+        help_heading = "Log and traces"
+    )]
+    pub(super) log: Option<String>,
+
+    /// What a line of the log is: text for people, or a JSON object [default: text]
+    #[arg(
+        long,
+        env = "HOLDFAST_LOG_FORMAT",
+        value_enum,
+        help_heading = "Log and traces"
+    )]
+    pub(super) log_format: Option<LogFormat>,
+
+    /// Send OpenTelemetry traces to the collector at this address, as OTLP over HTTP; off when left out
+    #[arg(
+        long,
+        env = "HOLDFAST_OTLP_ENDPOINT",
+        value_name = "URL",
+        help_heading = "Log and traces"
+    )]
+    pub(super) otlp_endpoint: Option<String>,
+
+    /// Which share of the traces that begin here is recorded, from 0 to 1 [default: 1.0]
+    #[arg(
+        long,
+        env = "HOLDFAST_OTLP_RATIO",
+        value_name = "SHARE",
+        help_heading = "Log and traces"
+    )]
+    pub(super) otlp_ratio: Option<f64>,
+
     /// In the file only.
     #[arg(skip)]
     #[serde(skip_serializing)]
@@ -361,6 +399,10 @@ impl Options {
             rate_burst: None,
             cache_mib: Some(service.cache_bytes / (1024 * 1024)),
             store_cache_mib: Some(STORE_CACHE_MIB),
+            log: Some(telemetry::LOG.to_owned()),
+            log_format: Some(LogFormat::default()),
+            otlp_endpoint: None,
+            otlp_ratio: Some(telemetry::OTLP_RATIO),
             api_keys: Vec::new(),
         }
     }
