@@ -9,8 +9,8 @@ use async_trait::async_trait;
 use holdfast_engine::bank::{Bank, ChargeOutcome, InquiryOutcome};
 use holdfast_engine::clock::Clock;
 use holdfast_engine::payment::{
-    BankReference, BankTransactionId, Budgets, Capability, Cause, Decision, Payment, Phase, State,
-    Timestamp,
+    BankReference, BankTransactionId, Budgets, Capability, Cause, Decision, DeclineCode,
+    DeclineMessage, Payment, Phase, State, Timestamp,
 };
 use holdfast_engine::pipeline::SendPermit;
 use holdfast_engine::service::{
@@ -55,6 +55,18 @@ pub struct ScriptedBank {
 pub fn confirmed() -> Decision {
     Decision::Confirmed {
         bank_transaction_id: BankTransactionId::new("b_1")
+            .expect("what a test cannot go on without"),
+    }
+}
+
+/// The bank's refusal.
+///
+/// # Panics
+/// Never: code and message are valid.
+pub fn declined() -> Decision {
+    Decision::Declined {
+        code: DeclineCode::new("insufficient_funds").expect("what a test cannot go on without"),
+        message: DeclineMessage::new("The account has not enough funds.")
             .expect("what a test cannot go on without"),
     }
 }
