@@ -5,12 +5,15 @@
 //! TLS the client chooses (ALPN), without it HTTP/2 is spoken to whoever begins with it (RFC 9113, section 3.3).
 
 use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::uri::Scheme;
-use http_body_util::BodyExt;
-use hyper::body::Incoming;
+use http_body_util::combinators::BoxBody;
+use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::server::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
@@ -20,6 +23,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::timeout;
+use tokio_io_timeout::TimeoutWriter;
 
 use crate::tls::Tls;
 
@@ -31,9 +35,11 @@ pub(crate) struct ConnectionLimits {
     /// A client must have sent its headers within this time, or it is cut off (slowloris). That also ends
     /// connections on which nothing is asked for so long.
     pub(crate) head_timeout: Duration,
+    /// A client that takes nothing of what is written to it for so long is cut off.
+    pub(crate) answer_timeout: Duration,
     /// Largest request head, in bytes; hyper refuses a larger one.
     pub(crate) head_bytes_max: usize,
-    /// Most headers of a request.
+    /// Most headers of a request. The front door refuses more and says so; hyper does where they are far more.
     pub(crate) headers_max: usize,
 }
 
@@ -42,6 +48,7 @@ impl Default for ConnectionLimits {
         Self {
             connections_max: 8_192,
             head_timeout: Duration::from_secs(20),
+            answer_timeout: Duration::from_secs(30),
             head_bytes_max: 32 * 1024,
             headers_max: 64,
         }
@@ -53,6 +60,9 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// What a client sends first that speaks HTTP/2.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// So many headers hyper parses without asking for memory.
+const HEADERS_PARSED_MAX: usize = 100;
 
 /// How long to wait before another look at a client that has begun to say which HTTP it speaks.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
@@ -181,16 +191,16 @@ impl<E: Endpoint<Output = Response> + 'static> Connection<E> {
                 match response.extensions().get::<Abort>() {
                     Some(abort) => Err(*abort),
                     // It is at work until its body is gone.
-                    None => Ok(hyper::Response::from(response).map(|body| {
-                        body.map_frame(move |frame| {
-                            let _ = &at_work;
-                            frame
-                        })
+                    None => Ok(hyper::Response::from(response).map(|body| AtWorkBody {
+                        body: body.into(),
+                        _at_work: at_work,
                     })),
                 }
             }
         });
-        let stream = TokioIo::new(stream);
+        let mut stream = TimeoutWriter::new(stream);
+        stream.set_timeout(Some(limits.answer_timeout));
+        let stream = TokioIo::new(Box::pin(stream));
         if let Some(at_work) = at_work {
             let head_bytes_max = u32::try_from(limits.head_bytes_max).unwrap_or(u32::MAX);
             let connection = http2::Builder::new(TokioExecutor::new())
@@ -208,7 +218,7 @@ impl<E: Endpoint<Output = Response> + 'static> Connection<E> {
             let connection = http1::Builder::new()
                 .timer(TokioTimer::new())
                 .header_read_timeout(limits.head_timeout)
-                .max_headers(limits.headers_max)
+                .max_headers(limits.headers_max.max(HEADERS_PARSED_MAX))
                 .max_buf_size(limits.head_bytes_max)
                 .serve_connection(stream, service);
             watcher.watch(connection).await?;
@@ -224,6 +234,33 @@ struct AtWork(watch::Sender<usize>);
 
 /// One request at work.
 struct Working(Arc<AtWork>);
+
+/// The body of an answer, which is at work until it is gone.
+struct AtWorkBody {
+    body: BoxBody<Bytes, io::Error>,
+    _at_work: Option<Working>,
+}
+
+impl Body for AtWorkBody {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    // Known beforehand, so that HTTP/1.1 says Content-Length.
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
 
 impl AtWork {
     fn begin(self: &Arc<Self>) -> Working {

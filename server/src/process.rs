@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -20,6 +21,33 @@ pub(crate) async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAd
     let listener = TcpListener::bind(address).await.map_err(failed)?;
     let bound = listener.local_addr().map_err(failed)?;
     Ok((listener, bound))
+}
+
+/// File descriptors that are not connections: the database, sockets to the bank, and the like.
+const DESCRIPTORS_BESIDE: u64 = 1_000;
+
+/// Raises the soft limit on file descriptors to the hard one, and says so when that is still too little: systems
+/// start programs with 1024, which is an old caution and not a decision.
+pub(crate) fn raise_descriptor_limit(connections_max: usize) {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: maximum,
+        maximum,
+    };
+    let limit = match setrlimit(Resource::Nofile, raised) {
+        Ok(()) => maximum,
+        Err(_) => current,
+    };
+    let needed = DESCRIPTORS_BESIDE.saturating_add(connections_max as u64);
+    if let Some(limit) = limit.filter(|limit| *limit < needed) {
+        tracing::warn!(
+            limit,
+            needed,
+            connections_max,
+            "the process may not open as many files as it has connections; raise the limit (ulimit -n, \
+             LimitNOFILE) or lower connections_max"
+        );
+    }
 }
 
 /// SIGINT and SIGTERM.

@@ -20,7 +20,7 @@ use crate::accept;
 use crate::api::{ApiKeys, FrontDoor, Routes};
 use crate::bank_client::{BankClient, BankClientError, BankClientOptions};
 use crate::config::{BankSettings, ConfigError, Settings, api_keys_again};
-use crate::process::{Hangups, ListenError, Signals, listen};
+use crate::process::{Hangups, ListenError, Signals, listen, raise_descriptor_limit};
 use crate::telemetry::TelemetryError;
 use crate::tls::{Tls, TlsError};
 
@@ -82,6 +82,7 @@ fn chain(error: &FatalError) -> String {
 pub(crate) async fn run(settings: Settings) -> Result<(), ServeError> {
     let mut signals = Signals::new().map_err(ServeError::Signals)?;
     let hangups = Hangups::new().map_err(ServeError::Signals)?;
+    raise_descriptor_limit(settings.limits.connections.connections_max);
     let (listener, address) = listen(settings.listen).await?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let mut seed = [0; 32];
@@ -109,7 +110,7 @@ pub(crate) async fn run(settings: Settings) -> Result<(), ServeError> {
     tokio::spawn(again.at_each(hangups));
     let front_door = FrontDoor::new(service.clone(), clock, source)
         .with_api_keys(settings.api_keys)
-        .with_body_limits(settings.limits.body)
+        .with_limits(settings.limits.request)
         .with_rate(settings.limits.rate);
     let endpoint = Arc::new(front_door.endpoint(&Routes::documented()));
     announce(address, tls.is_some(), &settings.data, &settings.bank);

@@ -13,6 +13,12 @@ const KEY: (&str, &str) = ("idempotency-key", "\"contract\"");
 /// What every answer has.
 fn check_every_answer(answer: &Answer) {
     assert!(!answer.header("x-request-id").is_empty(), "{answer:?}");
+    // No chunks where the length is known: it shows whether all of it has arrived.
+    assert_eq!(
+        answer.header("content-length"),
+        answer.body.len().to_string(),
+        "{answer:?}"
+    );
     if answer.status.is_client_error() || answer.status.is_server_error() {
         assert_eq!(
             answer.header("content-type"),

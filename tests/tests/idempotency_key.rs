@@ -331,7 +331,7 @@ fn every_row_of_the_table_has_its_test() {
         let cell = row.trim_end_matches(" |").rsplit(" | ").next().unwrap();
         let named: Vec<&str> = cell
             .split('`')
-            .filter(|word| word.contains("_") && !word.contains('.'))
+            .filter(|word| word.contains('_') && !word.contains('.'))
             .collect();
         assert!(!named.is_empty(), "{row}");
         for name in named {

@@ -7,9 +7,14 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use holdfast_tests::sample::BODY;
 use holdfast_tests::{Answer, ApiKey, Client, Server};
-use http::StatusCode;
+use http::{Request, StatusCode};
+use http_body_util::{BodyExt, Empty};
+use hyper::client::conn::http2;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
@@ -144,6 +149,127 @@ async fn what_is_larger_than_configured_is_refused() {
     let request = format!("GET /livez HTTP/1.1\r\nHost: h\r\nConnection: close\r\n{many}\r\n");
     let (answer, _) = send_and_wait(&server, &request).await;
     assert!(answer.starts_with("HTTP/1.1 431"), "{answer}");
+    assert!(answer.contains("/problems/too-many-headers"), "{answer}");
+    assert!(answer.contains("x-request-id: "), "{answer}");
+    // Over HTTP/2 as well.
+    let stream = TcpStream::connect(&server.address).await.unwrap();
+    let over_http2 = http2::handshake(TokioExecutor::new(), TokioIo::new(stream));
+    let (mut sender, connection) = over_http2.await.unwrap();
+    tokio::spawn(connection);
+    let request = Request::get(server.url() + "/livez");
+    let request = (0..20).fold(request, |request, n| request.header(format!("x-{n}"), "1"));
+    let request = request.body(Empty::<Bytes>::new()).unwrap();
+    let answer = sender.send_request(request).await.unwrap();
+    assert_eq!(answer.status(), StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
+    let body = answer.collect().await.unwrap().to_bytes();
+    let problem: Value = serde_json::from_slice(&body).unwrap();
+    assert_eq!(problem["type"], "/problems/too-many-headers");
+}
+
+#[tokio::test]
+async fn a_client_that_takes_nothing_of_its_answer_is_cut_off() {
+    let data = tempfile::tempdir().unwrap();
+    let server = Server::start(data.path(), &["--answer-timeout-ms", "300"]);
+    let page = server
+        .client()
+        .get("/docs/swagger")
+        .await
+        .unwrap()
+        .body
+        .len();
+    let mut stream = TcpStream::connect(&server.address).await.unwrap();
+    // More than all buffers on the way hold together.
+    let request = "GET /docs/swagger HTTP/1.1\r\nHost: h\r\n\r\n";
+    let asked = 64;
+    stream
+        .write_all(request.repeat(asked).as_bytes())
+        .await
+        .unwrap();
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let mut answer = Vec::new();
+    // It ends, in order or not, and short.
+    let ended = timeout(PATIENCE, stream.read_to_end(&mut answer)).await;
+    assert!(ended.is_ok(), "the connection is ended");
+    assert!(
+        answer.len() < asked * page,
+        "{} bytes arrived",
+        answer.len()
+    );
+    // Whoever takes it, however slowly, gets it all.
+    let mut stream = TcpStream::connect(&server.address).await.unwrap();
+    let last = "GET /docs/swagger HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
+    stream
+        .write_all((request.repeat(3) + last).as_bytes())
+        .await
+        .unwrap();
+    let (mut taken, mut buffer) = (0, vec![0; page]);
+    loop {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        match timeout(PATIENCE, stream.read(&mut buffer))
+            .await
+            .unwrap()
+            .unwrap()
+        {
+            0 => break,
+            bytes => taken += bytes,
+        }
+    }
+    assert!(taken > 4 * page, "{taken} bytes arrived");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_overloaded_service_refuses_at_once_and_answers_what_it_knows() {
+    const AT_ONCE: usize = 50;
+    let data = tempfile::tempdir().unwrap();
+    let flights_max = AT_ONCE.to_string();
+    let arguments = ["--flights-max", &flights_max, "--bank-latency-ms", "3000"];
+    let server = Server::start(data.path(), &arguments);
+    let client = server.client();
+    let known = client.pay("known", BODY).await.unwrap();
+    assert_eq!(known.status, StatusCode::CREATED);
+
+    let began = Instant::now();
+    let fresh: Vec<_> = (0..10 * AT_ONCE)
+        .map(|n| {
+            let client = client.clone();
+            tokio::spawn(async move {
+                let answer = client.pay(&format!("fresh-{n}"), BODY).await.unwrap();
+                (answer, began.elapsed())
+            })
+        })
+        .collect();
+    // Until the bank answers the first of them, there is no room.
+    let mut replays = Vec::new();
+    while began.elapsed() < Duration::from_millis(2_500) {
+        let asked = Instant::now();
+        let answer = client.pay("known", BODY).await.unwrap();
+        assert_eq!(answer.frozen(), known.frozen());
+        replays.push(asked.elapsed());
+    }
+    let (mut paid, mut refused) = (0, Vec::new());
+    for fresh in fresh {
+        let (answer, after) = fresh.await.unwrap();
+        match answer.status {
+            StatusCode::CREATED => paid += 1,
+            StatusCode::SERVICE_UNAVAILABLE => {
+                assert_eq!(answer.json()["type"], "/problems/unavailable");
+                assert_eq!(answer.header("retry-after"), "1");
+                assert_eq!(answer.header("holdfast-should-retry"), "true");
+                refused.push(after);
+            }
+            other => panic!("{other}: {answer:?}"),
+        }
+    }
+    assert_eq!((paid, refused.len()), (AT_ONCE, 9 * AT_ONCE));
+    replays.sort();
+    refused.sort();
+    let (replay, refusal) = (replays[replays.len() / 2], *refused.last().unwrap());
+    println!(
+        "{} replays, half of them within {replay:?}; the last refusal after {refusal:?}",
+        replays.len()
+    );
+    assert!(replay < Duration::from_millis(200), "{replay:?}");
+    assert!(refusal < Duration::from_millis(2_500), "{refusal:?}");
 }
 
 #[tokio::test]

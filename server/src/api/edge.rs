@@ -142,6 +142,10 @@ impl<E: Endpoint> Endpoint for Edge<E> {
         let span = telemetry::request_span(method_label, route, &request_id, context.as_ref());
         let mut response = if same_origin::is_foreign(&request) {
             Problem::new(Kind::Forbidden, same_origin::REFUSED).respond(&path)
+        } else if request.headers().len() > self.front_door.limits.headers_max {
+            let most = self.front_door.limits.headers_max;
+            let detail = format!("The request may have at most {most} headers.");
+            Problem::new(Kind::TooManyHeaders, detail).respond(&path)
         } else {
             let call = self.inner.call(request).instrument(span.clone());
             match TraceContext::within(context, call).await {

@@ -12,7 +12,7 @@ use super::{BodyLimits, FrontDoor};
 
 /// Reads a body that must be declared as JSON and not be too large. It is not parsed yet.
 pub(crate) async fn read(request: &Request, body: &mut RequestBody) -> Result<Vec<u8>, Problem> {
-    let BodyLimits { bytes_max, timeout } = FrontDoor::of(request).body_limits;
+    let BodyLimits { bytes_max, timeout } = FrontDoor::of(request).limits.body;
     let too_large = || {
         let detail = format!("The body may have at most {bytes_max} bytes.");
         Problem::new(Kind::ContentTooLarge, detail)

@@ -47,7 +47,7 @@ pub(crate) use docs::{escape, page};
 use edge::Edge;
 pub use in_process::InProcess;
 pub(crate) use json_body::{is_in_utf8, is_json, read as read_json};
-pub(crate) use limits::BodyLimits;
+pub(crate) use limits::{BodyLimits, RequestLimits};
 use listener::Listeners;
 pub(crate) use openapi::Document;
 use operators::OperatorsApi;
@@ -84,7 +84,7 @@ pub struct FrontDoor {
     listeners: Listeners,
     requests: edge::Requests,
     rates: Option<Rates>,
-    body_limits: BodyLimits,
+    limits: RequestLimits,
 }
 
 /// The routes of the API: built once, they serve any number of front doors.
@@ -127,7 +127,7 @@ impl FrontDoor {
             listeners: Listeners::default(),
             requests: edge::Requests::default(),
             rates: None,
-            body_limits: BodyLimits::default(),
+            limits: RequestLimits::default(),
         }
     }
 
@@ -137,9 +137,9 @@ impl FrontDoor {
         self
     }
 
-    /// Takes no larger and no slower bodies than these.
-    pub(crate) fn with_body_limits(mut self, body_limits: BodyLimits) -> Self {
-        self.body_limits = body_limits;
+    /// Takes no larger and no slower requests than these.
+    pub(crate) fn with_limits(mut self, limits: RequestLimits) -> Self {
+        self.limits = limits;
         self
     }
 

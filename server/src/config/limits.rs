@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use super::{ConfigError, Options, at_least_one};
 use crate::accept::ConnectionLimits;
-use crate::api::{BodyLimits, RateOptions};
+use crate::api::{BodyLimits, RateOptions, RequestLimits};
 
 /// All limits on clients.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Limits {
     pub(crate) connections: ConnectionLimits,
-    pub(crate) body: BodyLimits,
+    pub(crate) request: RequestLimits,
     pub(crate) rate: Option<RateOptions>,
 }
 
@@ -27,7 +27,7 @@ const BURST_SECONDS_MAX: u32 = 3_600;
 impl Limits {
     pub(super) fn of(options: &Options) -> Result<Self, ConfigError> {
         let defaults = Self::default();
-        let (connections, body) = (defaults.connections, defaults.body);
+        let (connections, request) = (defaults.connections, defaults.request);
         let ms = |given: Option<u64>, default| given.map_or(default, Duration::from_millis);
         let limits = Self {
             connections: ConnectionLimits {
@@ -36,20 +36,28 @@ impl Limits {
                     .unwrap_or(connections.connections_max),
                 head_timeout: ms(options.head_timeout_ms, connections.head_timeout),
                 head_bytes_max: options.head_bytes_max.unwrap_or(connections.head_bytes_max),
-                headers_max: options.headers_max.unwrap_or(connections.headers_max),
+                answer_timeout: ms(options.answer_timeout_ms, connections.answer_timeout),
+                headers_max: options.headers_max.unwrap_or(request.headers_max),
             },
-            body: BodyLimits {
-                bytes_max: options.body_bytes_max.unwrap_or(body.bytes_max),
-                timeout: ms(options.body_timeout_ms, body.timeout),
+            request: RequestLimits {
+                headers_max: options.headers_max.unwrap_or(request.headers_max),
+                body: BodyLimits {
+                    bytes_max: options.body_bytes_max.unwrap_or(request.body.bytes_max),
+                    timeout: ms(options.body_timeout_ms, request.body.timeout),
+                },
             },
             rate: rate(options)?,
         };
         at_least_one([
             ("connections_max", limits.connections.connections_max == 0),
             ("head_timeout_ms", limits.connections.head_timeout.is_zero()),
-            ("headers_max", limits.connections.headers_max == 0),
-            ("body_bytes_max", limits.body.bytes_max == 0),
-            ("body_timeout_ms", limits.body.timeout.is_zero()),
+            (
+                "answer_timeout_ms",
+                limits.connections.answer_timeout.is_zero(),
+            ),
+            ("headers_max", limits.request.headers_max == 0),
+            ("body_bytes_max", limits.request.body.bytes_max == 0),
+            ("body_timeout_ms", limits.request.body.timeout.is_zero()),
         ])?;
         let head_bytes_max = limits.connections.head_bytes_max;
         if head_bytes_max < HEAD_BYTES_MIN {

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::bank::{self, SIMULATED};
 use super::limits::Limits;
 use super::{ConfigError, DATA, LISTEN, STORE_CACHE_MIB, at_least_one, telemetry};
+use crate::api::RequestLimits;
 use crate::api_keys::ApiKey;
 use crate::bank_server::ModeArg;
 use crate::telemetry::LogFormat;
@@ -240,6 +241,15 @@ pub(super) struct Options {
     )]
     pub(super) head_timeout_ms: Option<u64>,
 
+    /// A client that takes nothing of its answer for so long is cut off, in milliseconds [default: 30000]
+    #[arg(
+        long,
+        env = "HOLDFAST_ANSWER_TIMEOUT_MS",
+        value_name = "MS",
+        help_heading = "Limits"
+    )]
+    pub(super) answer_timeout_ms: Option<u64>,
+
     /// Largest request head, in bytes, from 8192 [default: 32768]
     #[arg(
         long,
@@ -360,7 +370,9 @@ impl Options {
     pub(super) fn defaults(set: &Self) -> Self {
         let service = ServiceOptions::default();
         let Limits {
-            connections, body, ..
+            connections,
+            request: RequestLimits { headers_max, body },
+            ..
         } = Limits::default();
         let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         let bank_timeout_ms = set.bank_timeout_ms.unwrap_or(service.bank_timeout_ms);
@@ -391,8 +403,9 @@ impl Options {
             flights_max: Some(service.flights_max),
             connections_max: Some(connections.connections_max),
             head_timeout_ms: Some(ms(connections.head_timeout)),
+            answer_timeout_ms: Some(ms(connections.answer_timeout)),
             head_bytes_max: Some(connections.head_bytes_max),
-            headers_max: Some(connections.headers_max),
+            headers_max: Some(headers_max),
             body_bytes_max: Some(body.bytes_max),
             body_timeout_ms: Some(ms(body.timeout)),
             rate_per_second: None,

@@ -25,12 +25,13 @@ pub(crate) enum Kind {
     AccountFull,
     RequestTimeout,
     RateLimited,
+    TooManyHeaders,
     InternalError,
     Unavailable,
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 21] = [
+    pub(crate) const ALL: [Self; 22] = [
         Self::ValidationFailed,
         Self::KeyMissing,
         Self::KeyInvalid,
@@ -50,6 +51,7 @@ impl Kind {
         Self::AccountFull,
         Self::RequestTimeout,
         Self::RateLimited,
+        Self::TooManyHeaders,
         Self::InternalError,
         Self::Unavailable,
     ];
@@ -75,6 +77,7 @@ impl Kind {
             Self::AccountFull => "account-full",
             Self::RequestTimeout => "request-timeout",
             Self::RateLimited => "rate-limited",
+            Self::TooManyHeaders => "too-many-headers",
             Self::InternalError => "internal-error",
             Self::Unavailable => "unavailable",
         }
@@ -96,6 +99,7 @@ impl Kind {
             Self::KeyReused | Self::AccountFull => StatusCode::UNPROCESSABLE_ENTITY,
             Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::RateLimited => StatusCode::TOO_MANY_REQUESTS,
+            Self::TooManyHeaders => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::InternalError => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         }
@@ -122,6 +126,7 @@ impl Kind {
             Self::AccountFull => "An account has no room for the payment",
             Self::RequestTimeout => "The request took too long to arrive",
             Self::RateLimited => "Too many requests",
+            Self::TooManyHeaders => "The request has too many headers",
             Self::InternalError => "Something went wrong inside Holdfast",
             Self::Unavailable => "The service takes nothing in right now",
         }
@@ -214,6 +219,10 @@ impl Kind {
                  say how many are left. This one did nothing. Keep the key and retry with it after the time in \
                  Retry-After: an earlier request with it may have made the payment."
             }
+            Self::TooManyHeaders => {
+                "The request has more headers than this service takes, 64 unless it is configured otherwise. Nothing was \
+                 looked up or changed; the idempotency key stays unused."
+            }
             Self::InternalError => {
                 "A bug in Holdfast. Whatever the request had made durable stays durable: retry with the \
                  same key to learn how the payment stands."
@@ -246,6 +255,7 @@ impl Kind {
             | Self::VersionStale
             | Self::VersionRequired
             | Self::Forbidden
+            | Self::TooManyHeaders
             | Self::ContentTooLarge
             | Self::UnsupportedMediaType
             | Self::KeyReused
