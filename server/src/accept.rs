@@ -192,7 +192,7 @@ impl<E: Endpoint<Output = Response> + 'static> Connection<E> {
                     Some(abort) => Err(*abort),
                     // It is at work until its body is gone.
                     None => Ok(hyper::Response::from(response).map(|body| AtWorkBody {
-                        body: body.into(),
+                        body,
                         _at_work: at_work,
                     })),
                 }
