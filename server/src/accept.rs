@@ -218,7 +218,7 @@ impl<E: Endpoint<Output = Response> + 'static> Connection<E> {
             let connection = http1::Builder::new()
                 .timer(TokioTimer::new())
                 .header_read_timeout(limits.head_timeout)
-                .max_headers(limits.headers_max.max(HEADERS_PARSED_MAX))
+                .max_headers(limits.headers_max.saturating_mul(2).max(HEADERS_PARSED_MAX))
                 .max_buf_size(limits.head_bytes_max)
                 .serve_connection(stream, service);
             watcher.watch(connection).await?;

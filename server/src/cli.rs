@@ -13,7 +13,7 @@ use crate::api_keys::Role;
 use crate::bank_server::BankArgs;
 use crate::bench::BenchArgs;
 use crate::chaos::ChaosArgs;
-use crate::config::ServeArgs;
+use crate::config::{ServeArgs, Written};
 use crate::manual;
 use crate::offline::{ExportArgs, ExportError, ImportArgs, VerifyArgs};
 use crate::serve::ServeError;
@@ -217,13 +217,13 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
 }
 
 fn serve(args: ServeArgs) -> ExitCode {
-    let telemetry = match args.telemetry() {
-        Ok(telemetry) => telemetry,
+    let (telemetry, written) = match args.read().and_then(|read| Ok((read.telemetry()?, read))) {
+        Ok(read) => read,
         Err(error) => return wrong_usage(error),
     };
     let served = block_on(async {
         let telemetry = Telemetry::start(telemetry)?;
-        let served = match args.settings() {
+        let served = match written.settings() {
             Ok(settings) => crate::serve::run(settings).await,
             Err(error) => Err(ServeError::Config(error)),
         };
@@ -243,7 +243,7 @@ fn serve(args: ServeArgs) -> ExitCode {
 }
 
 fn check_config(args: ServeArgs) -> ExitCode {
-    let settings = match args.settings() {
+    let settings = match args.read().and_then(Written::settings) {
         Ok(settings) => settings,
         Err(error) => return wrong_usage(error),
     };

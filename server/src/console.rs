@@ -4,8 +4,10 @@
 //! that another page could use; the policy lets it load and reach nothing but this server, and (Trusted Types) never make
 //! a page out of text. What is not of the API is the simulated world that an operator may run here.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use holdfast_engine::payment::Currency;
 use poem::http::{StatusCode, header};
 use poem::{Endpoint, Request, Response, Route, endpoint::make, endpoint::make_sync, get};
 use tokio::sync::Semaphore;
@@ -42,7 +44,10 @@ const ASSETS: [(&str, &str, &str); 9] = assets![
 /// The routes below `/console`.
 pub(crate) fn routes() -> Route {
     let page = fixed(HTML, include_str!("console/assets/index.html"));
-    let mut routes = Route::new().at("/", page).at("/chaos", worlds());
+    let mut routes = Route::new()
+        .at("/", page)
+        .at("/chaos", worlds())
+        .at("/currencies", currencies());
     for (name, content_type, content) in ASSETS {
         routes = routes.at(format!("/{name}"), fixed(content_type, content));
     }
@@ -59,6 +64,15 @@ fn fixed(
             .header(header::CONTENT_SECURITY_POLICY, POLICY)
             .body(content)
     }))
+}
+
+/// How many digits stand behind the point, by currency: browsers know them only as it is usual to write them.
+fn currencies() -> impl Endpoint<Output = Response> {
+    let digits = Currency::all().into_iter();
+    let digits: BTreeMap<_, _> = digits
+        .map(|currency| (currency.code(), currency.minor_digits()))
+        .collect();
+    get(make_sync(move |_| json(StatusCode::OK, &digits)))
 }
 
 /// What worlds there are, and running one: at most one at a time, on a thread of its own, so that payments hardly

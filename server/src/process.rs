@@ -50,6 +50,42 @@ pub(crate) fn raise_descriptor_limit(connections_max: usize) {
     }
 }
 
+/// What this process has taken of the machine.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Usage {
+    /// CPU time so far, its own and the system's for it, in seconds.
+    pub(crate) cpu_seconds: f64,
+    /// Memory that it has now, in bytes.
+    pub(crate) resident_bytes: u64,
+}
+
+impl Usage {
+    /// As the system tells it; `None` where it does not tell as Linux does (proc(5)).
+    pub(crate) fn now() -> Option<Self> {
+        let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
+        // The name of the program, in parentheses, may hold anything.
+        let (_, fields) = stat.rsplit_once(')')?;
+        let field = |number: usize| {
+            fields
+                .split_whitespace()
+                .nth(number - 3)?
+                .parse::<u64>()
+                .ok()
+        };
+        let ticks = field(14)? + field(15)?;
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "below 2^52 for longer than machines live"
+        )]
+        let cpu_seconds = ticks as f64 / rustix::param::clock_ticks_per_second() as f64;
+        let resident_bytes = field(24)? * rustix::param::page_size() as u64;
+        Some(Self {
+            cpu_seconds,
+            resident_bytes,
+        })
+    }
+}
+
 /// SIGINT and SIGTERM.
 pub(crate) struct Signals {
     interrupt: Signal,

@@ -5,6 +5,7 @@
 //! what cannot be delivered is dropped: a payment never waits for its trace. W3C Trace Context goes through in any
 //! case: what a client sends as `traceparent` reaches the bank, as a part of our own trace if there is one.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use holdfast_engine::trace::TraceContext;
@@ -141,6 +142,7 @@ fn provider(options: &TraceOptions) -> Result<SdkTracerProvider, TelemetryError>
     let client = CollectorClient {
         http: client,
         runtime: tokio::runtime::Handle::current(),
+        failed: AtomicBool::new(false),
     };
     let collector = options.collector.as_str().trim_end_matches('/');
     let exporter = SpanExporter::builder()
@@ -164,6 +166,22 @@ fn provider(options: &TraceOptions) -> Result<SdkTracerProvider, TelemetryError>
 struct CollectorClient {
     http: reqwest::Client,
     runtime: tokio::runtime::Handle,
+    /// Whether the last batch was not taken.
+    failed: AtomicBool,
+}
+
+impl CollectorClient {
+    /// Says when the collector stops to take spans, and when it takes them again; not each time.
+    fn works(&self, problem: Option<String>) {
+        let failed = self.failed.swap(problem.is_some(), Ordering::Relaxed);
+        match problem {
+            Some(problem) if !failed => {
+                tracing::warn!(problem, "the collector takes no spans; they are dropped");
+            }
+            None if failed => tracing::info!("the collector takes spans again"),
+            Some(_) | None => {}
+        }
+    }
 }
 
 #[async_trait::async_trait]
@@ -181,7 +199,13 @@ impl HttpClient for CollectorClient {
             }
             Ok::<_, HttpError>(answer.body(response.bytes().await?)?)
         });
-        sent.await?
+        let answer = sent.await?;
+        match &answer {
+            Ok(answer) if answer.status().is_success() => self.works(None),
+            Ok(answer) => self.works(Some(answer.status().to_string())),
+            Err(error) => self.works(Some(error.to_string())),
+        }
+        answer
     }
 }
 

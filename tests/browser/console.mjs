@@ -39,6 +39,8 @@ assert.equal(hostile.status, 201);
 await faults({ declined: 1.0 });
 assert.equal((await pay("declined")).status, 402);
 await faults({ lost_after: 1.0 });
+const forint = await pay("forint", { amount: 199900, currency: "HUF" });
+assert.equal(forint.body.phase, "review");
 const lost = await pay("lost-answer", { amount: 1234567, currency: "JPY" });
 assert.equal(lost.body.phase, "review");
 const second = await pay("lost-too");
@@ -157,9 +159,18 @@ try {
   await page.getByRole("link", { name: "lost-answer" }).waitFor();
   await page.getByRole("link", { name: "lost-too" }).waitFor();
   await page.getByText("1\u202f234\u202f567 JPY").waitFor();
+  // ISO 4217 gives the forint two digits, though nobody writes them.
+  await page.getByText("1\u202f999.00 HUF").waitFor();
+  // Whoever stands on a link stands there after the list was read again.
+  await page.getByRole("link", { name: "lost-too" }).focus();
+  await page.waitForResponse((response) => response.url().includes("phase=unknown"));
+  await page.waitForTimeout(200);
+  assert.equal(await page.evaluate(() => document.activeElement.textContent), "lost-too");
   await accessible("queue");
   await page.getByRole("row", { name: /lost-answer/ }).getByRole("button", { name: "Decide…" }).click();
   const form = page.locator("form.resolve");
+  await form.getByLabel("No debit happened").check();
+  assert.equal(await form.getByLabel("The bank's id for the debit").isVisible(), false);
   await form.getByLabel("The debit happened").check();
   await form.getByRole("button", { name: "Decide for good" }).click();
   assert.equal(await form.getByLabel("Evidence").evaluate((field) => field.validity.valueMissing), true);
@@ -188,6 +199,45 @@ try {
   await page.getByRole("button", { name: "Decide for good" }).click();
   await page.getByRole("alert").waitFor();
   assert.equal((await pay("lost-too")).status, 402);
+
+  // A payment that is still asked about moves on while evidence is typed: it is decided at the second press.
+  let asked = 0;
+  await page.route("**/resolve", async (route) => {
+    asked += 1;
+    if (asked > 1) return route.continue();
+    const stale = { ...route.request().headers(), "if-match": '"1"' };
+    return route.continue({ headers: stale });
+  });
+  await page.goto(`${base}/console#/payment/${forint.body.id}`);
+  await page.locator("form.resolve").getByLabel("No debit happened").check();
+  await page.locator("form.resolve").getByLabel("Evidence").fill("The bank says no");
+  await page.getByRole("button", { name: "Decide for good" }).click();
+  await page.getByRole("alert").getByText("press again").waitFor();
+  assert.equal(await page.locator("form.resolve").getByLabel("Evidence").inputValue(), "The bank says no");
+  await page.getByRole("button", { name: "Decide for good" }).click();
+  await page.locator("main .state.failed").waitFor();
+  await page.unroute("**/resolve");
+  // A search that cannot be made leaves the form where it is.
+  await section("Payments");
+  await page.getByRole("searchbox").fill("two words");
+  await page.keyboard.press("Enter");
+  await page.getByRole("alert").waitFor();
+  assert.equal(await page.getByRole("searchbox").inputValue(), "two words");
+  // Sections that are left stop to ask.
+  for (let i = 0; i < 3; i += 1) {
+    await section("Queue");
+    await section("Payments");
+  }
+  await heading("Payments").waitFor();
+  await page.waitForTimeout(1_000);
+  let reads = 0;
+  const counted = (request) => {
+    if (request.url().includes("phase=")) reads += 1;
+  };
+  page.on("request", counted);
+  await page.waitForTimeout(6_000);
+  page.off("request", counted);
+  assert.equal(reads, 0, "a section that was left reads on");
 
   // Live: the counters follow what happens.
   await section("Live");

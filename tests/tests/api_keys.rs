@@ -34,6 +34,28 @@ async fn becomes(client: &Client, key: &ApiKey, expected: StatusCode) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn keys_from_a_file_that_can_be_read_once_are_in_force() {
+    let directory = tempfile::tempdir().unwrap();
+    let pipe = directory.path().join("pipe");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.unwrap().success());
+    let key = ApiKey::of("shop", "merchant");
+    let writer = std::thread::spawn({
+        let (pipe, block) = (pipe.clone(), key.block.clone());
+        move || std::fs::write(pipe, block).unwrap()
+    });
+    let arguments = ["--config", pipe.to_str().unwrap()];
+    let server = Server::start(&directory.path().join("data"), &arguments);
+    writer.join().unwrap();
+    let client = server.client();
+    assert_eq!(
+        client.pay("k", BODY).await.unwrap().status,
+        StatusCode::UNAUTHORIZED
+    );
+    assert_eq!(status(&client, &key).await, StatusCode::CREATED);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn keys_are_rotated_and_revoked_without_a_restart() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("holdfast.toml");

@@ -12,7 +12,7 @@ use std::fmt::Write as _;
 
 use holdfast_engine::payment::{
     AccountId, BankTransactionId, Decision, DeclineCode, DeclineMessage, Event, Evidence,
-    IdempotencyKey, Merchant, Payment, PaymentId, StateName, Timestamp, transition,
+    IdempotencyKey, Merchant, Payment, PaymentId, Phase, StateName, Timestamp, transition,
 };
 use holdfast_engine::source::SeededSource;
 use holdfast_engine::store::{Query, SledOptions, SledStore, Store, Verdict, Write};
@@ -156,6 +156,8 @@ impl Run {
                 .then(|| IdempotencyKey::new(&format!("k{number}")).unwrap()),
             state: [None, Some(StateName::Settled), Some(StateName::Persisted)]
                 [self.random.random_range(0..3)],
+            phase: [None, None, Some(Phase::Awaiting), Some(Phase::Unknown)]
+                [self.random.random_range(0..4)],
             before: self.random.random_bool(0.3).then_some(id),
             limit: self.random.random_range(1..20),
         };

@@ -9,9 +9,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use holdfast_engine::bank::ChargeOutcome;
+use holdfast_engine::service::ServiceOptions;
 use holdfast_server::api::{InProcess, Routes};
 use holdfast_tests::sample::{BODY, DECLINED_BODY};
-use holdfast_tests::scripted::{KEYED, ScriptedBank, World, declined, world};
+use holdfast_tests::scripted::{KEYED, ScriptedBank, World, declined, world, world_with};
 use http::{Request, Response};
 use serde_json::Value;
 
@@ -26,7 +27,17 @@ struct Api {
 
 impl Api {
     fn of(bank: ScriptedBank) -> Self {
-        let world = world(bank);
+        Self::before(world(bank))
+    }
+
+    /// The next life, over the same store.
+    fn again(&self) -> Self {
+        let bank = ScriptedBank::new(KEYED);
+        let store = self.world.store.reopen();
+        Self::before(world_with(bank, store, ServiceOptions::default()))
+    }
+
+    fn before(world: World) -> Self {
         let door = InProcess::new(&world.front_door, &Routes::documented());
         Self { world, door }
     }
@@ -296,6 +307,29 @@ async fn a_refused_request_leaves_its_key_unused() {
     assert_eq!(api.charges(), 0);
     let first = api.pay("k", BODY).await;
     assert_eq!((first.status().as_u16(), replayed(&first)), (201, false));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_that_drains_leaves_the_key_unused() {
+    let api = Api::new();
+    api.world.service.shutdown().await.unwrap();
+    let refused = api.pay("k", BODY).await;
+    assert_eq!(refused.status(), 503);
+    assert_eq!(json(&refused)["retry"]["same_key_safe"], true);
+    let again = api.again();
+    let first = again.pay("k", BODY).await;
+    assert_eq!((first.status().as_u16(), replayed(&first)), (201, false));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_retry_after_a_restart_gets_the_first_result() {
+    let api = Api::new();
+    let first = api.pay("k", BODY).await;
+    let again = api.again();
+    let retry = again.pay("k", BODY).await;
+    assert!(replayed(&retry));
+    assert_eq!(result(&retry), result(&first));
+    assert_eq!(again.charges(), 0);
 }
 
 #[tokio::test(start_paused = true)]

@@ -7,7 +7,7 @@
 
 use holdfast_engine::payment::{
     BankTransactionId, Cause, Decision, Event, Evidence, Merchant, MovementKind, Payment,
-    PaymentId, PaymentKey, StateName, Timestamp, transition,
+    PaymentId, PaymentKey, Phase, State, StateName, Timestamp, transition,
 };
 use holdfast_engine::source::SeededSource;
 use holdfast_engine::store::{
@@ -71,6 +71,7 @@ fn query(merchant: &str) -> Query {
         merchant: Merchant::new(merchant).unwrap(),
         idempotency_key: None,
         state: None,
+        phase: None,
         before: None,
         limit: 100,
     }
@@ -199,6 +200,29 @@ async fn pages_are_newest_first_and_hold_every_payment_once(store: &dyn Store) {
         .collect();
     assert_eq!(pages(Some(StateName::Persisted), 4).await, persisted);
     assert_eq!(pages(Some(StateName::Failed), 4).await, []);
+    let in_phase = |phase, state| Query {
+        phase: Some(phase),
+        state,
+        ..query("pager")
+    };
+    // A call that is not made is in no phase; one that is, in one.
+    let nothing = store.list(&in_phase(Phase::Awaiting, None)).await.unwrap();
+    assert_eq!(nothing, Page::default());
+    let admitted = store.list(&query("pager")).await.unwrap().payments;
+    let waiting = admitted
+        .into_iter()
+        .find(|payment| payment.state == State::Persisted)
+        .unwrap();
+    let called = applied(store, life.step(&waiting, &Event::Dispatch)).await;
+    for state in [None, Some(StateName::BankCalled)] {
+        let found = store.list(&in_phase(Phase::Awaiting, state)).await.unwrap();
+        assert_eq!(found.payments.first(), Some(&called));
+        assert_eq!(found.payments.len(), 1);
+        let found = store.list(&in_phase(Phase::Review, state)).await.unwrap();
+        assert_eq!(found.payments, []);
+    }
+    let found = in_phase(Phase::Awaiting, Some(StateName::Settled));
+    assert_eq!(store.list(&found).await.unwrap().payments, []);
 
     let by_key = |text: &str| Query {
         idempotency_key: Some(key(text).idempotency_key),

@@ -91,7 +91,15 @@ fn attributes(span: &Span) -> BTreeMap<&str, String> {
         };
         Some((attribute.key.as_str(), value))
     });
-    attributes.collect()
+    let attributes: Vec<_> = attributes.collect();
+    let count = attributes.len();
+    let unique: BTreeMap<_, _> = attributes.into_iter().collect();
+    assert_eq!(
+        unique.len(),
+        count,
+        "each attribute is there once: {span:?}"
+    );
+    unique
 }
 
 async fn stop(server: Server) -> String {
@@ -157,6 +165,7 @@ async fn a_payment_is_followed_through_its_commits_and_attempts() {
     for span in [request, payment] {
         assert_eq!(attributes(span)["payment_id"], id);
     }
+    assert_eq!(attributes(payment)["state"], "Settled");
     assert_eq!(attributes(request)["http.response.status_code"], "201");
     assert_eq!(
         attributes(request)["request_id"],
@@ -193,6 +202,21 @@ async fn a_collector_that_is_gone_costs_spans_and_nothing_else() {
     let server = Server::start(data.path(), &["--otlp-endpoint", "http://127.0.0.1:1"]);
     for n in 0..100 {
         let answer = server.client().pay(&format!("k{n}"), BODY).await.unwrap();
+        assert_eq!(answer.status, StatusCode::CREATED);
+    }
+    let said = stop(server).await;
+    assert!(said.contains("the collector takes no spans"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_collector_that_never_answers_holds_nothing_up() {
+    let silent = Stub::start(|_| Box::pin(std::future::pending())).await;
+    let data = tempfile::tempdir().unwrap();
+    let server = Server::start(data.path(), &["--otlp-endpoint", &silent.url()]);
+    // More than the spans that wait for a batch.
+    let client = server.client();
+    for n in 0..1_000 {
+        let answer = client.pay(&format!("k{n}"), BODY).await.unwrap();
         assert_eq!(answer.status, StatusCode::CREATED);
     }
     stop(server).await;

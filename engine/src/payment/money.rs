@@ -75,6 +75,23 @@ impl Currency {
         }
     }
 
+    /// Every currency, by code.
+    pub fn all() -> Vec<Self> {
+        let letters = || 'A'..='Z';
+        let codes = letters().flat_map(|a| {
+            letters().flat_map(move |b| letters().map(move |c| String::from_iter([a, b, c])))
+        });
+        codes
+            .filter_map(|code| Self::from_code(&code).ok())
+            .collect()
+    }
+
+    /// How many digits of an amount in minor units stand behind the point; 0 where there are none, and where
+    /// ISO 4217 says of none (gold).
+    pub fn minor_digits(self) -> u16 {
+        self.0.exponent().unwrap_or(0)
+    }
+
     /// The three-letter code.
     pub fn code(self) -> &'static str {
         self.0.code()
@@ -139,6 +156,11 @@ mod tests {
         }
         for bad in ["eur", "Eur", "EURO", "EU", "", "ZZZ", "XXX", "XTS", "ÄUR"] {
             assert!(Currency::from_code(bad).is_err(), "{bad}");
+        }
+        let all = Currency::all();
+        assert!(all.len() > 150 && all.is_sorted());
+        for (code, digits) in [("EUR", 2), ("HUF", 2), ("IQD", 3), ("JPY", 0), ("XAU", 0)] {
+            assert_eq!(Currency::from_code(code).unwrap().minor_digits(), digits);
         }
     }
 }

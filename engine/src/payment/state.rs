@@ -87,6 +87,14 @@ pub enum State {
 }
 
 impl State {
+    /// What is being done about a payment that the bank may have; `None` in every other state.
+    pub const fn phase(&self) -> Option<Phase> {
+        match self {
+            Self::BankCalled(called) => Some(called.phase),
+            Self::Received | Self::Persisted | Self::Settled { .. } | Self::Failed { .. } => None,
+        }
+    }
+
     /// The state without its data.
     pub const fn name(&self) -> StateName {
         match self {

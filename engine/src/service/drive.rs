@@ -79,6 +79,7 @@ pub(super) async fn fly(inner: Arc<Inner>, pilot: Pilot, request: Option<Arc<Pay
     };
     describe(&payment);
     if payment.is_finished() {
+        describe_end(&payment);
         inner.cache.insert(&payment);
         return;
     }
@@ -94,10 +95,11 @@ pub(super) async fn fly(inner: Arc<Inner>, pilot: Pilot, request: Option<Arc<Pay
         began,
         called_at_ms: AtomicU64::new(0),
     });
-    drive.run().await;
+    drive.clone().run().await;
+    describe_end(&drive.current());
 }
 
-/// Says in the flight's span which payment it is about, and where that stands.
+/// Says in the flight's span which payment it is about: once, for what is recorded again is recorded beside it.
 fn describe(payment: &Payment) {
     let span = tracing::Span::current();
     if span.is_disabled() {
@@ -105,6 +107,11 @@ fn describe(payment: &Payment) {
     }
     span.record("payment_id", tracing::field::display(payment.id));
     span.record("merchant", payment.key.merchant.as_str());
+}
+
+/// Says in the flight's span where the payment stands when it ends.
+fn describe_end(payment: &Payment) {
+    let span = tracing::Span::current();
     span.record("state", tracing::field::debug(payment.state.name()));
 }
 
@@ -474,7 +481,6 @@ impl Drive {
 
     /// Takes a durable record over and tells everyone who joined.
     fn adopt(&self, payment: Arc<Payment>) {
-        describe(&payment);
         *self.payment.lock().unwrap_or_else(PoisonError::into_inner) = payment.clone();
         self.pilot.flight.publish(payment);
     }

@@ -20,7 +20,7 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tracing::Instrument;
+use tracing::{Instrument, Span};
 
 use crate::bank::Bank;
 use crate::breaker::Breaker;
@@ -415,7 +415,8 @@ impl Inner {
         aftermath: Aftermath,
     ) -> Result<Committed, Unavailable> {
         let inner = self.clone();
-        let changed = self.tasks.spawn(async move {
+        let context = TraceContext::current();
+        let change = async move {
             let committed = inner.pipeline.commit(Write::new(step)).await;
             if let Ok(Committed::Applied { payment, .. }) = &committed {
                 inner.finished(payment);
@@ -431,12 +432,16 @@ impl Inner {
                     Aftermath::None => {}
                     Aftermath::Watch => {
                         let watch = inner.clone().watch_resolved(payment.clone());
-                        inner.tasks.spawn(watch);
+                        let watch = watch.instrument(Span::current());
+                        let context = TraceContext::current();
+                        inner.tasks.spawn(TraceContext::within(context, watch));
                     }
                 }
             }
             committed
-        });
+        };
+        let change = change.instrument(Span::current());
+        let changed = self.tasks.spawn(TraceContext::within(context, change));
         let committed = changed.await.map_err(|_| Unavailable::Stopped)?;
         committed.map_err(|_| Unavailable::Stopped)
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use crate::metrics::{ByPhase, Metrics};
-use crate::payment::{Payment, PaymentId, Phase, State};
+use crate::payment::{Payment, PaymentId, Phase};
 
 /// The payments in the phases unknown and review. What an earlier life left there is noted as it is recovered.
 #[derive(Debug)]
@@ -23,15 +23,11 @@ impl InQuestion {
 
     /// Notes how a payment durably stands. Of one payment, versions are noted in their order.
     pub(super) fn note(&self, payment: &Payment) {
-        let phase = match &payment.state {
-            State::BankCalled(called) => match called.phase {
-                Phase::Unknown | Phase::Review => Some(called.phase),
-                Phase::Awaiting => None,
-            },
-            State::Received | State::Persisted | State::Settled { .. } | State::Failed { .. } => {
-                None
-            }
-        };
+        let phase = payment.state.phase();
+        let phase = phase.filter(|phase| match phase {
+            Phase::Unknown | Phase::Review => true,
+            Phase::Awaiting => false,
+        });
         // A panic elsewhere leaves the map whole: it is changed by single inserts and removes.
         let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
         let before = match phase {

@@ -15,7 +15,7 @@ use crate::codec::{DecodeError, EncodeError};
 use crate::ledger::{Balance, LedgerError};
 use crate::payment::{
     AccountId, Currency, IdempotencyKey, JournalEntry, Merchant, Payment, PaymentId, PaymentKey,
-    StateName, Step,
+    Phase, StateName, Step,
 };
 
 pub use self::sled::{OpenError, OpenProblem, SledOptions, SledStore, format, offline};
@@ -102,10 +102,33 @@ pub struct Query {
     pub idempotency_key: Option<IdempotencyKey>,
     /// Only those in this state.
     pub state: Option<StateName>,
+    /// Only those in this phase.
+    pub phase: Option<Phase>,
     /// Only those created before this one.
     pub before: Option<PaymentId>,
     /// At most so many, at least 1.
     pub limit: usize,
+}
+
+impl Query {
+    /// Whether a payment is one of those that are wanted.
+    pub fn wants(&self, payment: &Payment) -> bool {
+        let Self {
+            merchant,
+            idempotency_key: key,
+            state,
+            phase,
+            before,
+            limit: _,
+        } = self;
+        *merchant == payment.key.merchant
+            && key
+                .as_ref()
+                .is_none_or(|key| *key == payment.key.idempotency_key)
+            && state.is_none_or(|state| state == payment.state.name())
+            && phase.is_none_or(|phase| Some(phase) == payment.state.phase())
+            && before.is_none_or(|before| payment.id < before)
+    }
 }
 
 /// Most records one [`Store::list`] call reads: a rare state in a large store costs pages, not a

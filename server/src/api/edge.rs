@@ -311,6 +311,7 @@ fn invalid_parameter(name: &str, reason: &str) -> Problem {
         "after" => "must be an integer from 0 to 9007199254740991".to_owned(),
         "limit" => "must be an integer from 1 to 100".to_owned(),
         "state" => "must be one of persisted, bank_called, settled, failed".to_owned(),
+        "phase" => "must be one of awaiting, unknown, review".to_owned(),
         "cursor" => "must be the next_cursor of an earlier page, unchanged".to_owned(),
         _ => format!("is not valid: {}", quoted(reason)),
     };

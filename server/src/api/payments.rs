@@ -23,7 +23,7 @@ use super::operations;
 use super::prefer::{PreferHeader, Preferences};
 use super::principal::Principal;
 use super::problem::{Kind, Problem};
-use super::view::{PaymentPageView, PaymentView, StateView};
+use super::view::{PaymentPageView, PaymentView, PhaseView, StateView};
 
 pub(super) const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 pub(super) const SHOULD_RETRY: HeaderName = HeaderName::from_static("holdfast-should-retry");
@@ -86,6 +86,10 @@ impl PaymentsApi {
     ///
     /// The merchant's payments, newest first. Filters can be combined.
     #[oai(path = "/v1/payments", method = "get", operation_id = "listPayments")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "each is a parameter of the route"
+    )]
     async fn list(
         &self,
         request: &Request,
@@ -95,6 +99,8 @@ impl PaymentsApi {
         idempotency_key: Query<Option<String>>,
         /// Only payments in this state.
         state: Query<Option<StateView>>,
+        /// Only payments in this phase, and so in `bank_called`.
+        phase: Query<Option<PhaseView>>,
         /// How many payments at most.
         #[oai(
             default = "default_limit",
@@ -107,7 +113,10 @@ impl PaymentsApi {
         ))]
         cursor: Query<Option<String>>,
     ) -> poem::Result<Answer<operations::List>> {
-        only_known_parameters(request, &["idempotency_key", "state", "limit", "cursor"])?;
+        only_known_parameters(
+            request,
+            &["idempotency_key", "state", "phase", "limit", "cursor"],
+        )?;
         let idempotency_key = idempotency_key
             .0
             .as_deref()
@@ -118,6 +127,7 @@ impl PaymentsApi {
             merchant: principal.0,
             idempotency_key,
             state: state.0.map(StateView::name),
+            phase: phase.0.map(PhaseView::phase),
             before,
             limit: page_size(limit.0),
         };

@@ -1,9 +1,12 @@
 //! Liveness, readiness and metrics.
 
+use std::sync::atomic::AtomicU64;
+
 use poem::http::{StatusCode, header};
 use poem::web::Data;
 use poem::{Body, Request, Response};
 use poem_openapi::OpenApi;
+use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
@@ -12,6 +15,7 @@ use super::FrontDoor;
 use super::answers::Answer;
 use super::operations;
 use super::problem::Problem;
+use crate::process::Usage;
 
 pub(crate) struct ProbesApi;
 
@@ -89,6 +93,20 @@ fn register_state(front_door: &FrontDoor, registry: &mut Registry) {
     gauge("cache_payments", "Finished payments in the cache", cached);
     let ready = u64::from(service.ready().is_ok());
     gauge("ready", "1 while new payments are taken in", ready);
+    if let Some(usage) = Usage::now() {
+        gauge(
+            "process_resident_memory_bytes",
+            "Memory that the process has",
+            usage.resident_bytes,
+        );
+        let cpu: Counter<f64, AtomicU64> = Counter::default();
+        cpu.inc_by(usage.cpu_seconds);
+        registry.register(
+            "process_cpu_seconds",
+            "CPU time of the process so far, its own and the system's for it",
+            cpu,
+        );
+    }
     // A gauge, for the text format knows no type for what only informs.
     let build: Family<[(&str, &str); 2], Gauge> = Family::default();
     let version = ("version", env!("CARGO_PKG_VERSION"));

@@ -59,17 +59,20 @@ pub(crate) enum PhaseView {
 }
 
 impl PhaseView {
-    pub(super) fn of(state: &State) -> Option<Self> {
-        match state {
-            State::BankCalled(called) => Some(match called.phase {
-                Phase::Awaiting => Self::Awaiting,
-                Phase::Unknown => Self::Unknown,
-                Phase::Review => Self::Review,
-            }),
-            State::Received | State::Persisted | State::Settled { .. } | State::Failed { .. } => {
-                None
-            }
+    pub(crate) const fn phase(self) -> Phase {
+        match self {
+            Self::Awaiting => Phase::Awaiting,
+            Self::Unknown => Phase::Unknown,
+            Self::Review => Phase::Review,
         }
+    }
+
+    pub(super) fn of(state: &State) -> Option<Self> {
+        state.phase().map(|phase| match phase {
+            Phase::Awaiting => Self::Awaiting,
+            Phase::Unknown => Self::Unknown,
+            Phase::Review => Self::Review,
+        })
     }
 }
 

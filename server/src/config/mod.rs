@@ -180,20 +180,23 @@ impl fmt::Display for Settings {
     }
 }
 
-impl ServeArgs {
-    /// Puts flags, environment, file and defaults together.
-    pub(crate) fn settings(self) -> Result<Settings, ConfigError> {
-        let file = self.file()?;
-        let settings = settings(&self.options.over(&file)?, &file)?;
-        Ok(Settings {
-            file: self.config,
-            ..settings
-        })
-    }
+/// The configuration, read and put together, and not yet looked at.
+#[derive(Debug)]
+pub(crate) struct Written {
+    options: Options,
+    file: Options,
+    path: Option<PathBuf>,
+}
 
-    /// How the service is to speak of itself: known before all else, so that the rest can be spoken of.
-    pub(crate) fn telemetry(&self) -> Result<TelemetryOptions, ConfigError> {
-        TelemetryOptions::of(&self.options.over(&self.file()?)?)
+impl ServeArgs {
+    /// Puts flags, environment and file together. The file is read once: it may be a pipe.
+    pub(crate) fn read(self) -> Result<Written, ConfigError> {
+        let file = self.file()?;
+        Ok(Written {
+            options: self.options.over(&file)?,
+            file,
+            path: self.config,
+        })
     }
 
     fn file(&self) -> Result<Options, ConfigError> {
@@ -201,6 +204,21 @@ impl ServeArgs {
             Some(path) => read_file(path),
             None => Ok(Options::default()),
         }
+    }
+}
+
+impl Written {
+    /// How the service is to speak of itself: known before all else, so that the rest can be spoken of.
+    pub(crate) fn telemetry(&self) -> Result<TelemetryOptions, ConfigError> {
+        TelemetryOptions::of(&self.options)
+    }
+
+    /// What the service runs with.
+    pub(crate) fn settings(self) -> Result<Settings, ConfigError> {
+        Ok(Settings {
+            file: self.path,
+            ..settings(&self.options, &self.file)?
+        })
     }
 }
 
@@ -323,7 +341,7 @@ mod tests {
             options: flags,
             config: None,
         };
-        arguments.settings()
+        arguments.read()?.settings()
     }
 
     #[test]

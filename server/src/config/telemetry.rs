@@ -1,5 +1,6 @@
 //! What the service says of itself.
 
+use tracing::level_filters::LevelFilter;
 use tracing_subscriber::EnvFilter;
 
 use super::{ConfigError, Options};
@@ -14,10 +15,17 @@ pub(super) const OTLP_RATIO: f64 = 1.0;
 impl TelemetryOptions {
     pub(super) fn of(options: &Options) -> Result<Self, ConfigError> {
         let log = options.log.as_deref().unwrap_or(LOG);
-        let filter = EnvFilter::try_new(log).map_err(|error| ConfigError::Log {
+        let no_filter = |problem: String| ConfigError::Log {
             log: log.to_owned(),
-            problem: error.to_string(),
-        })?;
+            problem,
+        };
+        // A word alone would be taken for a target, and a misspelt level would silence everything else.
+        let alone = log.split(',').map(str::trim);
+        let mut alone = alone.filter(|part| !part.is_empty() && !part.contains(['=', '[', ':']));
+        if let Some(word) = alone.find(|word| word.parse::<LevelFilter>().is_err()) {
+            return Err(no_filter(format!("{word} is no level")));
+        }
+        let filter = EnvFilter::try_new(log).map_err(|error| no_filter(error.to_string()))?;
         Ok(Self {
             filter,
             format: options.log_format.unwrap_or_default(),

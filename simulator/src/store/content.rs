@@ -177,18 +177,8 @@ impl Content {
     }
 
     pub(super) fn list(&self, query: &Query) -> Page {
-        let matching = |payment: &&Payment| {
-            payment.key.merchant == query.merchant
-                && query
-                    .idempotency_key
-                    .as_ref()
-                    .is_none_or(|key| *key == payment.key.idempotency_key)
-                && query
-                    .state
-                    .is_none_or(|state| state == payment.state.name())
-                && query.before.is_none_or(|before| payment.id < before)
-        };
-        let mut payments: Vec<Payment> = self.payments().filter(matching).cloned().collect();
+        let wanted = self.payments().filter(|payment| query.wants(payment));
+        let mut payments: Vec<Payment> = wanted.cloned().collect();
         payments.sort_by_key(|payment| std::cmp::Reverse(payment.id));
         let more = payments.len() > query.limit;
         payments.truncate(query.limit);

@@ -8,7 +8,7 @@ use super::{Inner, Page, Query, StoreError};
 use crate::codec::{self, DecodeError, Kind};
 use crate::ledger::Balance;
 use crate::payment::{
-    AccountId, Currency, JournalEntry, Merchant, Payment, PaymentId, PaymentKey, StateName,
+    AccountId, Currency, JournalEntry, Merchant, PaymentId, PaymentKey, StateName,
 };
 use crate::store::LIST_SCAN_MAX;
 
@@ -92,10 +92,13 @@ impl Inner {
         if let Some(idempotency_key) = &query.idempotency_key {
             return self.list_one(query, idempotency_key.clone());
         }
-        match query.state {
-            Some(StateName::Persisted | StateName::BankCalled) => self.list_live(query),
-            Some(StateName::Received) => Ok(Page::default()),
-            None | Some(StateName::Settled | StateName::Failed) => self.list_scan(query),
+        match (query.state, query.phase) {
+            (Some(StateName::Persisted | StateName::BankCalled), _) | (None, Some(_)) => {
+                self.list_live(query)
+            }
+            (Some(StateName::Received), _)
+            | (Some(StateName::Settled | StateName::Failed), Some(_)) => Ok(Page::default()),
+            (None | Some(StateName::Settled | StateName::Failed), None) => self.list_scan(query),
         }
     }
 
@@ -109,14 +112,11 @@ impl Inner {
             idempotency_key,
         };
         let found = self.record(&key)?.map(|record| record.into_payment(key));
-        let matches = |payment: &Payment| {
-            query
-                .state
-                .is_none_or(|state| payment.state.name() == state)
-                && query.before.is_none_or(|before| payment.id < before)
-        };
         Ok(Page {
-            payments: found.into_iter().filter(matches).collect(),
+            payments: found
+                .into_iter()
+                .filter(|found| query.wants(found))
+                .collect(),
             next_before: None,
         })
     }
@@ -141,10 +141,7 @@ impl Inner {
                 .ok_or_else(|| missing("payments", &key.idempotency_key))?;
             let payment = record.into_payment(key);
             let id = payment.id;
-            if query
-                .state
-                .is_none_or(|state| payment.state.name() == state)
-            {
+            if query.wants(&payment) {
                 if page.payments.len() == query.limit {
                     page.next_before = page.payments.last().map(|payment| payment.id);
                     return Ok(page);
@@ -185,10 +182,7 @@ impl Inner {
             let (key, record) = self.record_of_id_entry(&query.merchant, &id_key, &bytes)?;
             let payment = record.into_payment(key);
             last_examined = Some(payment.id);
-            if query
-                .state
-                .is_some_and(|state| payment.state.name() != state)
-            {
+            if !query.wants(&payment) {
                 continue;
             }
             if page.payments.len() == query.limit {

@@ -73,16 +73,21 @@ export async function isOperator() {
 
 /** The sequence of the last durable journal entry. */
 export async function journalHead() {
-  const metrics = await (await fetch("/metrics", { credentials: "omit" })).text();
-  return Number(/^holdfast_journal_head (\d+)$/m.exec(metrics)?.[1] ?? 0);
+  const response = await fetch("/metrics", { credentials: "omit" });
+  const head = response.ok ? /^holdfast_journal_head (\d+)$/m.exec(await response.text()) : null;
+  if (head === null) {
+    throw new Problem(response.status, { detail: "The end of the journal is not known: /metrics does not say it. A gateway may hide it." });
+  }
+  return Number(head[1]);
 }
 
 /** Listens to the change feed after a sequence: server-sent events over `fetch`, for `EventSource` sends no key. */
-export async function listen(after, signal, heard) {
+export async function listen(after, signal, began, heard) {
   const response = await fetch(`/v1/events?after=${after}`, {
     headers: headers({ Accept: "text/event-stream" }), credentials: "omit", signal,
   });
   if (!response.ok) throw await refused(response);
+  began();
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "";
   for (;;) {

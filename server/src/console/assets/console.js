@@ -1,7 +1,7 @@
 // The console's sections by address, and who has signed in.
 
 import { Problem, get, key } from "./api.js";
-import { el, field, heading, notice } from "./dom.js";
+import { el, field, heading, notice, setCurrencies } from "./dom.js";
 import { payment, payments } from "./payments.js";
 import { queue } from "./queue.js";
 import { live } from "./live.js";
@@ -82,4 +82,9 @@ document.addEventListener("keydown", (event) => {
   }
 });
 window.addEventListener("hashchange", show);
-show();
+try {
+  setCurrencies(await get("/console/currencies"));
+  await show();
+} catch (problem) {
+  main.replaceChildren(notice(`The console could not start: ${problem.message} Reload the page.`, "bad"));
+}

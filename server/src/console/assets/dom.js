@@ -53,14 +53,16 @@ export function field(label, control, cls) {
   return el("label", { class: cls }, label, control);
 }
 
-/** Minor units as people write them: the digits after the point are the currency's (ISO 4217). */
+/** Digits after the point by currency, as ISO 4217 has them: browsers only know how amounts are usually written. */
+let currencies = {};
+
+export function setCurrencies(digits) {
+  currencies = digits;
+}
+
+/** Minor units as people write them. */
 export function money(amount, currency) {
-  let digits = 2;
-  try {
-    digits = new Intl.NumberFormat("en", { style: "currency", currency }).resolvedOptions().maximumFractionDigits;
-  } catch {
-    // Not a currency that the browser knows.
-  }
+  const digits = currencies[currency] ?? 0;
   const text = String(amount).padStart(digits + 1, "0");
   const whole = text.slice(0, text.length - digits).replace(/\B(?=(\d{3})+$)/g, "\u202f");
   return digits === 0 ? `${whole} ${currency}` : `${whole}.${text.slice(-digits)} ${currency}`;
@@ -69,10 +71,19 @@ export function money(amount, currency) {
 /** A span of time in few words. */
 export function span(ms) {
   if (ms < 1_000) return `${ms} ms`;
-  if (ms < 60_000) return `${(ms / 1_000).toFixed(1)} s`;
-  if (ms < 3_600_000) return `${Math.floor(ms / 60_000)} min ${Math.round((ms % 60_000) / 1_000)} s`;
-  if (ms < 86_400_000) return `${Math.floor(ms / 3_600_000)} h ${Math.round((ms % 3_600_000) / 60_000)} min`;
-  return `${Math.floor(ms / 86_400_000)} d ${Math.round((ms % 86_400_000) / 3_600_000)} h`;
+  if (ms < 60_000) return `${(Math.floor(ms / 100) / 10).toFixed(1)} s`;
+  if (ms < 3_600_000) return `${Math.floor(ms / 60_000)} min ${Math.floor((ms % 60_000) / 1_000)} s`;
+  if (ms < 86_400_000) return `${Math.floor(ms / 3_600_000)} h ${Math.floor((ms % 3_600_000) / 60_000)} min`;
+  return `${Math.floor(ms / 86_400_000)} d ${Math.floor((ms % 86_400_000) / 3_600_000)} h`;
+}
+
+/** Puts new content into a place; whoever stood on a link or a button there stands on the same one afterwards. */
+export function refresh(place, ...content) {
+  const id = (node) => node?.getAttribute("href") ?? node?.dataset?.decides;
+  const focused = place.contains(document.activeElement) ? id(document.activeElement) : undefined;
+  place.replaceChildren(...content);
+  if (focused === undefined) return;
+  [...place.querySelectorAll("a, button")].find((node) => id(node) === focused)?.focus();
 }
 
 /** Where a payment stands, or where an event led: the phase says more than `bank_called`. */

@@ -1,7 +1,7 @@
 // The change feed as it happens: what was counted since the page was opened, the rate, and the last events.
 
 import { journalHead, listen } from "./api.js";
-import { badge, el, heading, money, notice, standing, svg, table } from "./dom.js";
+import { badge, el, heading, money, notice, refresh, standing, svg, table } from "./dom.js";
 
 const SECONDS = 60;
 const SHOWN = 15;
@@ -26,7 +26,7 @@ export async function live(place, { signal }) {
   const shown = COUNTERS.map(() => el("dd", {}, "0"));
   const seconds = new Array(SECONDS).fill(0);
   const recent = [];
-  const status = el("div");
+  const status = el("div", {}, notice("Connecting…"));
   const picture = el("div");
   const list = el("div");
   let changed = true;
@@ -53,11 +53,12 @@ export async function live(place, { signal }) {
     if (!changed) return;
     changed = false;
     counts.forEach((count, index) => shown[index].replaceChildren(count.toLocaleString("en")));
-    list.replaceChildren(recent.length === 0
+    refresh(list, recent.length === 0
       ? notice("Nothing has happened since this page was opened.")
       : table("Last events", [{ text: "Sequence", number: true }, "Payment", "Cause", "State", "Ledger"], recent.map(line)));
   };
   draw();
+  if (signal.aborted) return;
   const timer = setInterval(() => {
     draw();
     seconds.shift();
@@ -71,13 +72,17 @@ export async function live(place, { signal }) {
 async function follow(after, heard, status, signal) {
   const wait = () => new Promise((resume) => setTimeout(resume, AGAIN_MS));
   while (!signal.aborted) {
-    status.replaceChildren(notice("Listening to the change feed.", "good"));
     try {
-      await listen(after(), signal, heard);
+      await listen(after(), signal, () => status.replaceChildren(notice("Listening to the change feed.", "good")), heard);
+      if (signal.aborted) return;
+      status.replaceChildren(notice("The stream ended; it is taken up where it was."));
     } catch (problem) {
       if (signal.aborted) return;
-      status.replaceChildren(notice(`The stream ended; trying again. ${problem.message}`, "bad"));
-      if (problem.status === 401) return;
+      if (problem.status === 401) {
+        status.replaceChildren(notice(`${problem.message} Sign in again.`, "bad"));
+        return;
+      }
+      status.replaceChildren(notice(`No stream: ${problem.message} Trying again.`, "bad"));
     }
     await wait();
   }

@@ -44,7 +44,14 @@ export async function payments(place, { query }) {
       field("Idempotency key or payment id (press / to get here)", search, "wide"),
       field("State", states),
       el("button", { class: "main" }, "Search")));
-  const found = await search_for(words, state, cursor);
+  let found;
+  try {
+    found = await search_for(words, state, cursor);
+  } catch (problem) {
+    if (problem.status !== 400) throw problem;
+    place.append(notice(problem.message, "bad"));
+    return;
+  }
   if (found.data.length === 0) {
     const further = found.next_cursor ? " among those that were looked at; look further." : ".";
     place.append(notice(`No payment fits${further}`));

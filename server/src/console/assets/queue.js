@@ -1,13 +1,13 @@
 // What no machine has decided yet: payments whose outcome is unknown, and those that wait for an operator.
 
 import { isOperator, pages, post } from "./api.js";
-import { el, field, heading, notice, span, standing, table } from "./dom.js";
+import { el, field, heading, notice, refresh, span, standing, table } from "./dom.js";
 import { row } from "./payments.js";
 
-/** So many payments that the bank may have are looked at. */
-const LOOKED_AT_MAX = 1_000;
+/** So many payments of each kind are shown. */
+const SHOWN_MAX = 1_000;
 
-/** The queue is read again after so long, in milliseconds. */
+/** The queue is read again so long after it was read, in milliseconds. */
 const AGAIN_MS = 5_000;
 
 export async function queue(place, { signal, show }) {
@@ -24,33 +24,40 @@ export async function queue(place, { signal, show }) {
       el("h2", {}, `Decide ${payment.idempotency_key}`), resolveForm(payment, show));
     form.querySelector("input").focus();
   };
+  const line = (payment) => row(payment,
+    el("td", { class: "number" }, String(payment.attempts)),
+    el("td", { class: "number" }, span(Math.max(0, Date.now() - Date.parse(payment.created_at)))),
+    el("td", {}, operator
+      ? el("button", { type: "button", "data-decides": payment.id, onclick: () => decide(payment) }, "Decide…")
+      : ""));
   const read = async () => {
-    const { items, more } = await pages("/v1/payments?state=bank_called&limit=100", LOOKED_AT_MAX);
-    if (signal.aborted) return;
-    const open = items.filter((payment) => standing(payment) !== "awaiting");
     // What waits for a person first, and of that what has waited longest.
-    open.sort((a, b) => standing(a).localeCompare(standing(b)) || a.created_at.localeCompare(b.created_at));
-    const focused = document.activeElement?.dataset?.decides;
-    const rows = open.map((payment) => row(payment,
-      el("td", { class: "number" }, String(payment.attempts)),
-      el("td", { class: "number" }, span(Math.max(0, Date.now() - Date.parse(payment.created_at)))),
-      el("td", {}, operator
-        ? el("button", { type: "button", "data-decides": payment.id, onclick: () => decide(payment) }, "Decide…")
-        : null)));
-    list.replaceChildren(open.length === 0
+    const [review, unknown] = await Promise.all(["review", "unknown"].map((phase) =>
+      pages(`/v1/payments?phase=${phase}&limit=100`, SHOWN_MAX)));
+    if (signal.aborted) return;
+    const open = [...review.items.reverse(), ...unknown.items.reverse()];
+    refresh(list, open.length === 0
       ? notice("Nothing is open: every payment has an outcome, or the bank is being called.", "good")
       : table("Open payments", ["Key", "State", { text: "Amount", number: true }, "From → to",
-        { text: "Attempts", number: true }, { text: "Age", number: true }, "Decision"], rows));
-    if (more) list.append(notice(`Only the newest ${items.length} payments that the bank may have were looked at.`));
-    if (focused) list.querySelector(`[data-decides="${focused}"]`)?.focus();
+        { text: "Attempts", number: true }, { text: "Age", number: true }, "Decision"], open.map(line)));
+    if (review.more || unknown.more) list.append(notice(`There are more: of each kind the newest ${SHOWN_MAX} are shown.`));
+  };
+  const again = async () => {
+    if (signal.aborted) return;
+    try {
+      await read();
+    } catch (problem) {
+      if (!signal.aborted) list.replaceChildren(notice(problem.message, "bad"));
+    }
+    setTimeout(again, AGAIN_MS);
   };
   await read();
-  const timer = setInterval(() => read().catch((problem) => list.replaceChildren(notice(problem.message, "bad"))), AGAIN_MS);
-  signal.addEventListener("abort", () => clearInterval(timer));
+  setTimeout(again, AGAIN_MS);
 }
 
 /** Asks for the decision and for what it rests on. The payment must not have changed since it was looked at. */
-export function resolveForm(payment, show) {
+export function resolveForm(looked, show) {
+  let payment = looked;
   const said = el("div");
   const settled = el("input", { type: "radio", name: "outcome", value: "settled", required: true });
   const failed = el("input", { type: "radio", name: "outcome", value: "failed" });
@@ -69,8 +76,14 @@ export function resolveForm(payment, show) {
       await post(`/v1/payments/${payment.id}/resolve`, body, { "If-Match": `"${payment.version}"` });
       await show();
     } catch (problem) {
-      const stale = problem.status === 412 ? " Nothing was decided. Reload the page to see it as it stands." : "";
-      said.replaceChildren(notice(problem.message + stale, "bad"));
+      const now = problem.body?.payment;
+      if (problem.status === 412 && ["unknown", "review"].includes(standing(now ?? {}))) {
+        // Each inquiry is a version of its own. What was written stays; it is decided about the newer one.
+        payment = now;
+        said.replaceChildren(notice(`Nothing was decided: the payment has moved on meanwhile. It is in ${standing(now)} after ${now.attempts} attempts, at version ${now.version}. If your decision stands, press again.`, "bad"));
+        return;
+      }
+      said.replaceChildren(notice(problem.message, "bad"));
     }
   };
   const form = el("form", { class: "stack resolve", onsubmit: send, onchange: choose },
