@@ -1,0 +1,224 @@
+//! `holdfast bench`: a load generator for a running service.
+//!
+//! In a closed loop each connection sends its next request when the last is answered: it finds out how much the service
+//! can take. In an open loop (`--rate`) requests are due at fixed times whether or not the service keeps up, and latency
+//! counts from the time at which a request was due: a service that stalls cannot hide it by being asked less meanwhile
+//! (coordinated omission; Tene, "How NOT to Measure Latency", 2013).
+
+mod client;
+mod plot;
+mod report;
+mod server;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use clap::Args;
+use http::Uri;
+use indicatif::{ProgressBar, ProgressStyle};
+use rand::TryRng;
+use tokio::time::{Instant, MissedTickBehavior};
+
+use client::{Client, Seen, Shared, Storm, Target};
+use report::Report;
+
+/// What `bench` can be told.
+#[derive(Debug, Args)]
+pub(crate) struct BenchArgs {
+    /// The service, such as `http://127.0.0.1:8080`
+    url: Uri,
+
+    /// What to send
+    #[arg(long, value_enum, default_value = "fresh")]
+    workload: Workload,
+
+    /// Connections at once; for `storm` a multiple of 6
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=20_000))]
+    connections: u32,
+
+    /// How long to measure, in seconds
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    seconds: u64,
+
+    /// How long to send before that without measuring, in seconds
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(0..=3_600))]
+    warmup: u64,
+
+    /// Requests that are due in each second, whether or not the service keeps up; without it, each connection sends when
+    /// it was answered
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    rate: Option<u64>,
+
+    /// Write the result as JSON; `-` for standard output
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+
+    /// Write a picture of the latencies
+    #[arg(long, value_name = "FILE.svg")]
+    plot: Option<PathBuf>,
+
+    /// An API key, when the service has any configured
+    #[arg(long, env = "HOLDFAST_API_KEY", hide_env_values = true)]
+    api_key: Option<String>,
+}
+
+/// What is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Workload {
+    /// A new payment each time
+    Fresh,
+    /// The same payment of each connection again and again
+    Replay,
+    /// Each key six times at once
+    Storm,
+    /// Of ten requests five new payments, four repeats, one look
+    Mixed,
+    /// A look at a payment
+    Status,
+}
+
+impl Workload {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Fresh => "fresh",
+            Self::Replay => "replay",
+            Self::Storm => "storm",
+            Self::Mixed => "mixed",
+            Self::Status => "status",
+        }
+    }
+}
+
+/// How many requests of a storm share a key.
+const STORM: u32 = 6;
+
+/// Why a measurement could not be made.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum BenchError {
+    #[error("{0} is no address of a service; give one such as http://127.0.0.1:8080")]
+    Url(Uri),
+    #[error("for the workload storm --connections must be a multiple of {STORM}")]
+    StormConnections,
+    #[error("--rate goes with every workload but storm, whose requests come {STORM} at once")]
+    StormRate,
+    #[error("cannot reach the service at {address}: {source}")]
+    Connect {
+        address: String,
+        source: std::io::Error,
+    },
+    #[error("the service answered {status} where a payment should settle: {body}")]
+    Answer { status: u16, body: String },
+    #[error("the service broke the connection before anything was measured: {0}")]
+    Broken(hyper::Error),
+    #[error("cannot write {}: {source}", path.display())]
+    Write {
+        path: PathBuf,
+        source: std::io::Error,
+    },
+    #[error("the operating system gave no randomness: {0}")]
+    Randomness(#[from] rand::rngs::SysError),
+}
+
+/// Runs the measurement, says what came of it and writes what was asked for.
+pub(crate) async fn run(args: BenchArgs) -> Result<(), BenchError> {
+    if args.workload == Workload::Storm {
+        if !args.connections.is_multiple_of(STORM) {
+            return Err(BenchError::StormConnections);
+        }
+        if args.rate.is_some() {
+            return Err(BenchError::StormRate);
+        }
+    }
+    let authority = args.url.authority();
+    let authority = authority.filter(|_| args.url.scheme_str() == Some("http"));
+    let authority = authority.ok_or_else(|| BenchError::Url(args.url.clone()))?;
+    let port = authority.port_u16().unwrap_or(80);
+    let mut run = [0_u8; 8];
+    rand::rngs::SysRng.try_fill_bytes(&mut run)?;
+    let target = Arc::new(Target {
+        address: format!("{}:{port}", authority.host()),
+        api_key: args.api_key.clone(),
+        run: u64::from_le_bytes(run),
+        workload: args.workload,
+    });
+    let report = measure(&args, &target).await?;
+    // Standard output is for one of the two.
+    if args.json.as_deref() != Some(Path::new("-")) {
+        report.say();
+    }
+    if let Some(path) = &args.json {
+        report.write_json(path)?;
+    }
+    if let Some(path) = &args.plot {
+        let write = std::fs::write(path, plot::render(&report));
+        write.map_err(|source| BenchError::Write {
+            path: path.clone(),
+            source,
+        })?;
+    }
+    Ok(())
+}
+
+async fn measure(args: &BenchArgs, target: &Arc<Target>) -> Result<Report, BenchError> {
+    // Before any time is measured: everything is reached, and what is to be repeated exists.
+    let mut clients = Vec::new();
+    for connection in 0..args.connections {
+        clients.push(Client::prepare(target.clone(), connection).await?);
+    }
+    let begin = Instant::now();
+    let from = begin + Duration::from_secs(args.warmup);
+    let until = from + Duration::from_secs(args.seconds);
+    let shared = Arc::new(Shared::new(begin, from, until, args.rate));
+    let storms: Vec<_> = match args.workload {
+        Workload::Storm => (0..args.connections / STORM)
+            .map(|_| Arc::new(Storm::new()))
+            .collect(),
+        Workload::Fresh | Workload::Replay | Workload::Mixed | Workload::Status => Vec::new(),
+    };
+    let tasks: Vec<_> = clients
+        .into_iter()
+        .map(|client| {
+            let storm = storms.get((client.connection() / STORM) as usize).cloned();
+            tokio::spawn(client.send(shared.clone(), storm))
+        })
+        .collect();
+    let ticking = tokio::spawn(show_progress(shared.clone(), args.warmup + args.seconds));
+    tokio::time::sleep_until(from).await;
+    let before = server::figures(target).await;
+    tokio::time::sleep_until(until).await;
+    let after = server::figures(target).await;
+    let mut seen = Seen::new(args.seconds);
+    for task in tasks {
+        seen.add(task.await.expect("a connection's task does not panic"));
+    }
+    ticking.abort();
+    Ok(Report::new(args, seen, before, after))
+}
+
+/// A line that says how far it is and how fast it goes.
+async fn show_progress(shared: Arc<Shared>, seconds: u64) {
+    let bar = ProgressBar::new(seconds);
+    let style = ProgressStyle::with_template("bench {wide_bar} {pos}/{len} s  {msg}");
+    bar.set_style(style.expect("the template is valid"));
+    let mut tick = tokio::time::interval(Duration::from_secs(1));
+    tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    let mut last = 0;
+    loop {
+        tick.tick().await;
+        let answered = shared.answered.load(Ordering::Relaxed);
+        let errors = shared.errors.load(Ordering::Relaxed);
+        bar.set_message(format!("{} a second, {errors} errors", answered - last));
+        bar.set_position(shared.begin.elapsed().as_secs());
+        last = answered;
+        if shared.begin.elapsed().as_secs() >= seconds {
+            return bar.finish_and_clear();
+        }
+    }
+}
+
+/// Adds one.
+fn count(counter: &AtomicU64) {
+    counter.fetch_add(1, Ordering::Relaxed);
+}

@@ -1,0 +1,173 @@
+//! What came of a measurement: as a table for people, as JSON for machines.
+
+#![expect(
+    clippy::print_stdout,
+    reason = "this is what the command says to the person who ran it"
+)]
+
+use std::io::Write;
+use std::path::Path;
+
+use hdrhistogram::Histogram;
+use serde_json::{Value, json};
+
+use super::client::Seen;
+use super::server::Figures;
+use super::{BenchArgs, BenchError, Workload};
+
+/// The latencies that are said.
+const QUANTILES: [(&str, f64); 5] = [
+    ("p50", 0.5),
+    ("p90", 0.9),
+    ("p99", 0.99),
+    ("p99.9", 0.999),
+    ("max", 1.0),
+];
+
+/// What came of a measurement.
+pub(super) struct Report {
+    workload: Workload,
+    connections: u32,
+    seconds: u64,
+    rate: Option<u64>,
+    seen: Seen,
+    /// What the service counted meanwhile.
+    server: Figures,
+}
+
+impl Report {
+    pub(super) fn new(args: &BenchArgs, seen: Seen, before: Figures, after: Figures) -> Self {
+        let grown = |of: fn(&Figures) -> Option<f64>| Some(of(&after)? - of(&before)?);
+        Self {
+            workload: args.workload,
+            connections: args.connections,
+            seconds: args.seconds,
+            rate: args.rate,
+            seen,
+            server: Figures {
+                cpu_seconds: grown(|figures| figures.cpu_seconds),
+                resident_bytes: after.resident_bytes,
+                commits: grown(|figures| figures.commits),
+                writes: grown(|figures| figures.writes),
+                admitted: grown(|figures| figures.admitted),
+            },
+        }
+    }
+
+    pub(super) const fn latency_us(&self) -> &Histogram<u64> {
+        &self.seen.latency_us
+    }
+
+    pub(super) fn title(&self) -> String {
+        let name = self.workload.name();
+        let connections = self.connections;
+        match self.rate {
+            Some(rate) => {
+                format!("{name}, {rate} requests a second due, {connections} connections")
+            }
+            None => format!("{name}, {connections} connections, closed loop"),
+        }
+    }
+
+    /// Answers while it was measured; what came after the end belongs to no second.
+    fn answers(&self) -> u64 {
+        self.seen.seconds.iter().sum()
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
+    pub(super) fn per_second(&self) -> f64 {
+        self.answers() as f64 / self.seconds as f64
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
+    fn cpu_us(&self) -> Option<f64> {
+        let cpu_us = self.server.cpu_seconds? * 1e6;
+        Some(cpu_us / self.answers().max(1) as f64)
+    }
+
+    fn errors(&self) -> u64 {
+        self.seen.errors.values().sum()
+    }
+
+    /// Prints the table.
+    pub(super) fn say(&self) {
+        println!("{}, {} s", self.title(), self.seconds);
+        let per_second = self.per_second();
+        println!(
+            "{:<22}{:.0} ({per_second:.0} a second)",
+            "answers",
+            self.answers()
+        );
+        for (name, quantile) in QUANTILES {
+            let us = self.seen.latency_us.value_at_quantile(quantile);
+            println!("{name:<22}{us} us");
+        }
+        println!("{:<22}{}", "errors", self.errors());
+        for (status, count) in &self.seen.errors {
+            let what = match status {
+                0 => "no answer".to_owned(),
+                status => status.to_string(),
+            };
+            println!("  {what:<20}{count}");
+        }
+        if let Some(cpu_us) = self.cpu_us() {
+            println!("{:<22}{cpu_us:.1} us a request", "CPU of the service");
+        }
+        if let Some(bytes) = self.server.resident_bytes {
+            println!("{:<22}{:.0} MiB", "its memory", bytes / (1024.0 * 1024.0));
+        }
+        if let Some(admitted) = self.server.admitted {
+            println!("{:<22}{admitted:.0}", "payments admitted");
+        }
+        if let (Some(commits), Some(writes)) = (self.server.commits, self.server.writes)
+            && commits > 0.0
+        {
+            println!(
+                "{:<22}{commits:.0}, {:.1} writes each",
+                "commits",
+                writes / commits
+            );
+        }
+    }
+
+    fn json(&self) -> Value {
+        let latency = QUANTILES.map(|(name, quantile)| {
+            let us = self.seen.latency_us.value_at_quantile(quantile);
+            (name.to_owned(), json!(us))
+        });
+        json!({
+            "workload": self.workload.name(),
+            "connections": self.connections,
+            "seconds": self.seconds,
+            "rate": self.rate,
+            "answers": self.answers(),
+            "per_second": self.per_second(),
+            "latency_us": serde_json::Map::from_iter(latency),
+            "latency_mean_us": self.seen.latency_us.mean(),
+            "errors": self.seen.errors.iter()
+                .map(|(status, count)| (status.to_string(), json!(count)))
+                .collect::<serde_json::Map<_, _>>(),
+            "answers_in_each_second": self.seen.seconds,
+            "server": {
+                "cpu_us_per_request": self.cpu_us(),
+                "resident_bytes": self.server.resident_bytes,
+                "commits": self.server.commits,
+                "writes": self.server.writes,
+                "payments_admitted": self.server.admitted,
+            },
+        })
+    }
+
+    pub(super) fn write_json(&self, path: &Path) -> Result<(), BenchError> {
+        let text = format!("{:#}\n", self.json());
+        let written = if path == Path::new("-") {
+            std::io::stdout().write_all(text.as_bytes())
+        } else {
+            std::fs::write(path, text)
+        };
+        written.map_err(|source| BenchError::Write {
+            path: path.to_owned(),
+            source,
+        })
+    }
+}

@@ -1,0 +1,164 @@
+//! The load generator: each workload is what it says, and a stall cannot hide in an open loop.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "what a test cannot go on without fails it"
+)]
+
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use holdfast_tests::{Server, Stub, holdfast};
+use http::Response;
+use http_body_util::Full;
+use serde_json::Value;
+use tokio::time::{Instant, sleep_until};
+
+/// What `holdfast bench` with these arguments came to.
+fn bench(url: &str, arguments: &[&str]) -> Value {
+    let output = Command::new(holdfast())
+        .args(["bench", url, "--warmup", "0", "--json", "-"])
+        .args(arguments)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+fn number(report: &Value, pointer: &str) -> f64 {
+    let value = report.pointer(pointer);
+    value
+        .and_then(Value::as_f64)
+        .unwrap_or_else(|| panic!("{pointer} is missing: {report:#}"))
+}
+
+#[test]
+fn each_workload_is_what_it_says() {
+    let data = tempfile::tempdir().unwrap();
+    let server = Server::start(data.path(), &[]);
+    let plot = data.path().join("plot.svg");
+    // How many payments come of a hundred answers.
+    for (workload, fewest, most) in [
+        ("fresh", 95.0, 125.0),
+        ("replay", 0.0, 0.0),
+        ("storm", 12.0, 20.0),
+        ("mixed", 45.0, 65.0),
+        ("status", 0.0, 0.0),
+    ] {
+        let arguments = [
+            "--workload",
+            workload,
+            "--seconds",
+            "2",
+            "--connections",
+            "12",
+        ];
+        let plotted = ["--plot", plot.to_str().unwrap()];
+        let report = bench(&server.url(), &[&arguments[..], &plotted].concat());
+        assert_eq!(report["workload"], workload);
+        assert_eq!(report["errors"], serde_json::json!({}), "{report:#}");
+        let answers = number(&report, "/answers");
+        let payments = number(&report, "/server/payments_admitted") / answers * 100.0;
+        assert!(
+            (fewest..=most).contains(&payments),
+            "{workload}: {payments}"
+        );
+        for figure in [
+            "/per_second",
+            "/latency_us/p50",
+            "/latency_us/p99.9",
+            "/server/cpu_us_per_request",
+        ] {
+            assert!(number(&report, figure) > 0.0, "{figure}: {report:#}");
+        }
+        let picture = std::fs::read_to_string(&plot).unwrap();
+        assert!(picture.contains("<polyline") && picture.contains(workload));
+    }
+}
+
+/// A service that answers at once, but for one second in which it answers nobody.
+async fn stalling() -> Stub {
+    let began = Arc::new(std::sync::OnceLock::new());
+    Stub::start(move |_| {
+        let began: Instant = *began.get_or_init(Instant::now);
+        Box::pin(async move {
+            let stall = Duration::from_millis(500)..Duration::from_millis(1500);
+            if stall.contains(&began.elapsed()) {
+                sleep_until(began + stall.end).await;
+            }
+            let answer = Response::builder()
+                .status(201)
+                .header("location", "/v1/payments/1");
+            answer.body(Full::<Bytes>::default()).unwrap()
+        })
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stall_cannot_hide_in_an_open_loop() {
+    let of = |arguments: &'static [&'static str]| async move {
+        let stub = stalling().await;
+        let report = tokio::task::spawn_blocking({
+            let url = stub.url();
+            move || bench(&url, arguments)
+        });
+        report.await.unwrap()
+    };
+    let arguments = &["--seconds", "3", "--connections", "4", "--rate", "200"];
+    let open = of(arguments).await;
+    // A third of what was due came late, most of it by hundreds of milliseconds.
+    assert!(number(&open, "/latency_us/p90") > 300_000.0, "{open:#}");
+    assert!(
+        (550.0..650.0).contains(&number(&open, "/answers")),
+        "{open:#}"
+    );
+    // In a closed loop only the four that were under way are late.
+    let closed = of(&["--seconds", "3", "--connections", "4"]).await;
+    assert!(number(&closed, "/latency_us/p90") < 100_000.0, "{closed:#}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn errors_are_counted_and_what_cannot_be_measured_is_refused() {
+    let paid = Arc::new(AtomicBool::new(false));
+    let stub = Stub::start(move |_| {
+        // The first connection pays what it needs, then everything fails.
+        let status = if paid.swap(true, Ordering::SeqCst) {
+            503
+        } else {
+            201
+        };
+        let answer = Response::builder()
+            .status(status)
+            .body(Full::default())
+            .unwrap();
+        Box::pin(async { answer })
+    })
+    .await;
+    let url = stub.url();
+    let report =
+        tokio::task::spawn_blocking(move || bench(&url, &["--seconds", "1", "--connections", "1"]));
+    let report = report.await.unwrap();
+    assert_eq!(report["answers"], 0);
+    assert!(number(&report, "/errors/503") > 0.0);
+    for (arguments, said) in [
+        (&["ftp://127.0.0.1"][..], "is no address of a service"),
+        (&["http://127.0.0.1:1"], "cannot reach the service"),
+        (
+            &["http://127.0.0.1:1", "--workload", "storm"],
+            "multiple of 6",
+        ),
+    ] {
+        let refused = Command::new(holdfast())
+            .arg("bench")
+            .args(arguments)
+            .output()
+            .unwrap();
+        assert!(!refused.status.success());
+        let text = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(text.contains(said), "{text}");
+    }
+}
