@@ -16,6 +16,9 @@ started=()
 set -m
 trap '{ kill -- "${started[@]/#/-}"; wait; } 2>/dev/null || true; rm -rf "$scratch"' EXIT
 
+# A client that never ends is a failure too.
+(sleep 150; echo "check failed: not done after 150 s" >&2; kill $$) & started+=($!)
+
 fail() { printf 'check failed: %s\n' "$1" >&2; exit 1; }
 
 # await PATTERN FILE: until the file has a line like that; ten seconds at most.
@@ -98,7 +101,7 @@ service=$url
 
 echo "generating the clients from $service/openapi.json"
 openapi-python-client generate --url "$service/openapi.json" --meta none \
-  --output-path "$scratch/holdfast_client" > "$scratch/generated" 2>&1 || fail "$(cat "$scratch/generated")"
+  --fail-on-warning --output-path "$scratch/holdfast_client" > "$scratch/generated" 2>&1 || fail "$(cat "$scratch/generated")"
 typescript/node_modules/.bin/openapi-typescript "$service/openapi.json" \
   --output typescript/holdfast.d.ts > "$scratch/generated" 2>&1 || fail "$(cat "$scratch/generated")"
 (cd typescript && node_modules/.bin/tsc --noEmit --strict && node_modules/.bin/tsc)

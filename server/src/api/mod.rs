@@ -31,6 +31,7 @@ mod resolve_body;
 mod same_origin;
 mod view;
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use holdfast_engine::clock::Clock;
@@ -74,9 +75,13 @@ enum Tag {
     Probes,
 }
 
+/// The front door; clones share it.
+#[derive(Clone)]
+pub struct FrontDoor(Arc<Parts>);
+
 /// What the front door is made of.
 #[derive(Clone)]
-pub struct FrontDoor {
+pub struct Parts {
     service: Service,
     api_keys: ApiKeys,
     clock: Arc<dyn Clock>,
@@ -95,15 +100,16 @@ impl Routes {
     pub fn documented() -> Self {
         let api = api();
         let document = Document::of(&api);
-        Self::of(
-            Route::new()
-                .nest("/", api.into_endpoint())
-                .nest("/problems", problem_pages::routes())
-                .at("/openapi.json", document.json_endpoint())
-                .at("/openapi.yaml", document.yaml_endpoint())
-                .nest("/docs", docs::routes(&document))
-                .nest("/console", console::routes()),
-        )
+        let pages = Route::new()
+            .nest("/problems", problem_pages::routes())
+            .at("/openapi.json", document.json_endpoint())
+            .at("/openapi.yaml", document.yaml_endpoint())
+            .nest("/docs", docs::routes(&document))
+            .nest("/console", console::routes());
+        Self::of(Site {
+            api: Arc::new(ToDynEndpoint(api.into_endpoint())),
+            pages,
+        })
     }
 
     /// The API without its documentation.
@@ -119,7 +125,7 @@ impl Routes {
 impl FrontDoor {
     /// A front door that admits everyone as the merchant `default`.
     pub fn new(service: Service, clock: Arc<dyn Clock>, source: Arc<SeededSource>) -> Self {
-        Self {
+        Self(Arc::new(Parts {
             service,
             api_keys: ApiKeys::default(),
             clock,
@@ -128,24 +134,24 @@ impl FrontDoor {
             requests: edge::Requests::default(),
             rates: None,
             limits: RequestLimits::default(),
-        }
+        }))
     }
 
     /// Admits only who brings one of these keys.
     pub(crate) fn with_api_keys(mut self, api_keys: ApiKeys) -> Self {
-        self.api_keys = api_keys;
+        Arc::make_mut(&mut self.0).api_keys = api_keys;
         self
     }
 
     /// Takes no larger and no slower requests than these.
     pub(crate) fn with_limits(mut self, limits: RequestLimits) -> Self {
-        self.limits = limits;
+        Arc::make_mut(&mut self.0).limits = limits;
         self
     }
 
     /// Lets each merchant send no more than this.
     pub(crate) fn with_rate(mut self, rate: Option<RateOptions>) -> Self {
-        self.rates = rate.map(Rates::new);
+        Arc::make_mut(&mut self.0).rates = rate.map(Rates::new);
         self
     }
 
@@ -158,6 +164,37 @@ impl FrontDoor {
     /// The API as an endpoint that always answers.
     pub fn endpoint(&self, routes: &Routes) -> impl Endpoint<Output = Response> + 'static {
         Edge::new(routes.0.clone().data(self.clone()), self.clone())
+    }
+}
+
+impl Deref for FrontDoor {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+/// The API beside the pages: what most requests are for is found without a detour.
+struct Site {
+    api: Arc<dyn DynEndpoint<Output = Response>>,
+    pages: Route,
+}
+
+/// Below which addresses the pages stand.
+const PAGES: [&str; 4] = ["/docs", "/console", "/problems", "/openapi."];
+
+impl Endpoint for Site {
+    type Output = Response;
+
+    async fn call(&self, request: Request) -> poem::Result<Response> {
+        let path = request.uri().path();
+        if PAGES.iter().any(|page| path.starts_with(page)) {
+            // Boxed: no payment is to carry the room for it.
+            Box::pin(self.pages.call(request)).await
+        } else {
+            self.api.call(request).await
+        }
     }
 }
 

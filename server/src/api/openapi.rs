@@ -279,6 +279,29 @@ fn request_id_header() -> Value {
     })
 }
 
+/// A reference and its description, which the generator puts into an `allOf` as if both were schemas. In OpenAPI 3.1 they
+/// stand side by side; what makes clients of a document is often at a loss with the other form.
+fn merge_reference(object: &mut Map<String, Value>) {
+    let Some([reference, described]) = object
+        .get("allOf")
+        .and_then(Value::as_array)
+        .map(Vec::as_slice)
+    else {
+        return;
+    };
+    let (Some(reference), Some(described)) = (reference.as_object(), described.as_object()) else {
+        return;
+    };
+    let describes = described.keys().all(|key| key == "description");
+    if !reference.contains_key("$ref") || !describes {
+        return;
+    }
+    let (reference, described) = (reference.clone(), described.clone());
+    object.shift_remove("allOf");
+    object.extend(reference);
+    object.extend(described);
+}
+
 /// From OpenAPI 3.0 to 3.1, and off with defaults that say nothing.
 fn modernise(value: &mut Value) {
     match value {
@@ -286,6 +309,7 @@ fn modernise(value: &mut Value) {
             for (_, inner) in object.iter_mut() {
                 modernise(inner);
             }
+            merge_reference(object);
             if object.get("deprecated") == Some(&Value::Bool(false)) {
                 object.shift_remove("deprecated");
             }
