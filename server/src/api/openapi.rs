@@ -292,8 +292,8 @@ fn merge_reference(object: &mut Map<String, Value>) {
     let (Some(reference), Some(described)) = (reference.as_object(), described.as_object()) else {
         return;
     };
-    let describes = described.keys().all(|key| key == "description");
-    if !reference.contains_key("$ref") || !describes {
+    let only_words = described.keys().all(|key| key == "description");
+    if !reference.contains_key("$ref") || !only_words {
         return;
     }
     let (reference, described) = (reference.clone(), described.clone());
