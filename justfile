@@ -18,4 +18,4 @@ deny:
 
 # Holdfast beside the PostgreSQL pattern (needs PostgreSQL)
 compare:
-    benches/compare.sh
+    benches/compare.py

@@ -1,0 +1,249 @@
+#!/usr/bin/env python3
+"""Holdfast beside the same endpoint built by hand over other stores, all durable, with the same bank.
+
+Every system has the same bank: another process that confirms at once, over HTTP. Each is measured in turn, round after round, with
+an empty store; one runs at a time. Counted is the CPU time (user and system) of a service and of its database from
+the first request to the last, and not that of the load generator, of the bank, nor of kernel threads.
+
+  memory             the endpoint over a map in its process: nothing is durable. The ceiling.
+  redis              over Redis with `appendfsync always`
+  postgres-batched   over PostgreSQL, the steps of all that wait in one statement
+  postgres-lean      over PostgreSQL, each step a statement of its own
+  postgres-explicit  the same between BEGIN and COMMIT: the usual pattern
+
+Usage: benches/compare.py        Linux with Cargo, Python 3, PostgreSQL and Redis; as root it installs the latter two
+  ROUNDS=3 SECONDS_EACH=5 CONNECTIONS=64 WORKLOADS=fresh,replay SYSTEMS=holdfast,memory,...
+  TMPDIR=/somewhere              where the stores lie; must be a real disk
+"""
+
+import json
+import os
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+ROUNDS = int(os.environ.get("ROUNDS", 3))
+SECONDS = int(os.environ.get("SECONDS_EACH", 5))
+CONNECTIONS = int(os.environ.get("CONNECTIONS", 64))
+WORKLOADS = os.environ.get("WORKLOADS", "fresh,replay").split(",")
+SYSTEMS = ["holdfast", "memory", "redis", "postgres-batched", "postgres-lean", "postgres-explicit"]
+SYSTEMS = os.environ.get("SYSTEMS", ",".join(SYSTEMS)).split(",")
+TICK_US = 1_000_000 // os.sysconf("SC_CLK_TCK")
+
+
+def need(program: str, package: str, places: list[str]) -> str:
+    """The path of a program; as root its Debian package is installed where it is missing."""
+    for attempt in range(2):
+        found = shutil.which(program) or next(
+            (str(path) for place in places for path in sorted(Path("/").glob(place), reverse=True)), None
+        )
+        if found:
+            return found
+        if attempt == 0 and os.geteuid() == 0:
+            subprocess.run(["apt-get", "install", "-y", "-qq", package], check=True, stdout=subprocess.DEVNULL)
+    sys.exit(f"{program} is missing (Debian: {package})")
+
+
+def as_user(user: str) -> dict:
+    """A server refuses to run as root; elsewhere the caller's own user does."""
+    return {"user": user} if os.geteuid() == 0 else {}
+
+
+class Processes:
+    """What was started, to be ended in any case."""
+
+    def __init__(self, log: Path):
+        self.log = log
+        self.running = []
+
+    def start(self, command: list, patience_s: float = 20, said: str | None = "listening on", **options) -> tuple:
+        """Starts a program; returns it and the address that it says it listens on."""
+        output = tempfile.NamedTemporaryFile("r", dir=self.log, delete=False)
+        child = subprocess.Popen(
+            [str(part) for part in command], stdout=output.fileno(), stderr=subprocess.STDOUT, **options
+        )
+        self.running.append(child)
+        until = time.monotonic() + patience_s
+        while said is not None and time.monotonic() < until and child.poll() is None:
+            line = next((line for line in Path(output.name).read_text().splitlines() if said in line), None)
+            if line:
+                return child, line.split()[-1]
+            time.sleep(0.02)
+        if said is None:
+            return child, ""
+        sys.exit(f"{command[0]} did not start:\n{Path(output.name).read_text()}")
+
+    def stop(self, child) -> None:
+        self.running.remove(child)
+        child.send_signal(signal.SIGTERM)
+        child.wait(timeout=60)
+
+    def stop_all(self) -> None:
+        for child in list(reversed(self.running)):
+            self.stop(child)
+
+
+def cpu_us(roots: list[int]) -> int:
+    """CPU time of processes and all below them, ended children included."""
+    parents, own = {}, {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            text = stat.read_text()
+        except OSError:
+            continue
+        pid, fields = int(text.split(" ", 1)[0]), text.rsplit(")", 1)[1].split()
+        parents[pid] = int(fields[1])
+        own[pid] = sum(int(field) for field in fields[11:15])
+    wanted = set(roots)
+    while more := {pid for pid, parent in parents.items() if parent in wanted} - wanted:
+        wanted |= more
+    return sum(own.get(pid, 0) for pid in wanted) * TICK_US
+
+
+class Systems:
+    """Starts each system over an empty store."""
+
+    def __init__(self, work: Path, processes: Processes, bank: str):
+        self.work, self.processes = work, processes
+        self.environment = os.environ | {"BANK_URL": bank}
+        self.bank = bank
+        self.turn = 0
+
+    def start(self, name: str) -> tuple[str, list[int], list]:
+        """Returns its URL, the processes that are counted, and what is to be stopped."""
+        self.turn += 1
+        store = self.work / f"store-{self.turn}"
+        if name == "holdfast":
+            command = [self.work / "holdfast", "serve", "--listen", "127.0.0.1:0", "--data", store, "--bank", self.bank]
+            service, url = self.processes.start(command)
+            return url, [service.pid], [service]
+        if name == "memory":
+            return self.peer(name, None, [])
+        database, where = self.redis(store) if name == "redis" else self.postgres(store)
+        return self.peer(name, where, [database])
+
+    def peer(self, name: str, database: str | None, below: list) -> tuple[str, list[int], list]:
+        environment = self.environment | ({"DATABASE": database} if database else {})
+        service, url = self.processes.start([self.work / "peers", name, "127.0.0.1:0"], env=environment)
+        return url, [service.pid] + [child.pid for child in below], [service, *below]
+
+    def redis(self, store: Path) -> tuple:
+        program = need("redis-server", "redis-server", [])
+        store.mkdir()
+        store.chmod(0o777)
+        # A Unix socket is cheaper than TCP, and needs no free port.
+        options = {
+            "port": "0", "unixsocket": store / "redis.sock", "unixsocketperm": "777", "dir": store,
+            "appendonly": "yes", "appendfsync": "always", "save": "", "auto-aof-rewrite-percentage": "0",
+        }
+        command = [program] + [part for name, value in options.items() for part in (f"--{name}", value)]
+        child, _ = self.processes.start(command, said="Ready to accept", **as_user("nobody"))
+        return child, f"unix://{store}/redis.sock"
+
+    def postgres(self, store: Path) -> tuple:
+        places = ["usr/lib/postgresql/*/bin/initdb"]
+        bin = Path(need("initdb", "postgresql", places)).resolve().parent
+        store.mkdir()
+        if os.geteuid() == 0:
+            shutil.chown(store, "postgres")
+        user = as_user("postgres")
+        quiet = {"check": True, "stdout": subprocess.DEVNULL, "cwd": "/", **user}
+        data = store / "data"
+        subprocess.run([bin / "initdb", "-D", data, "-U", "bench", "-A", "trust", "-E", "UTF8", "--no-locale"], **quiet)
+        # Durable like Holdfast. The rest favours PostgreSQL: a cache of Holdfast's size, no checkpoint forced by a full
+        # log, and a Unix socket.
+        settings = {
+            "fsync": "on", "synchronous_commit": "on", "shared_buffers": "256MB", "max_wal_size": "4GB",
+            "listen_addresses": "", "unix_socket_directories": store,
+        }
+        command = [bin / "postgres", "-D", data]
+        command += [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+        child, _ = self.processes.start(command, said="ready to accept", cwd="/", **user)
+        subprocess.run([bin / "createdb", "-h", store, "-U", "bench", "bench"], **quiet)
+        return child, f"host={store} user=bench dbname=bench"
+
+
+def measure(work: Path, url: str, pids: list[int], workload: str) -> dict:
+    result = work / "result.json"
+    before = cpu_us(pids)
+    command = [work / "holdfast", "bench", url, "--workload", workload, "--warmup", "0", "--json", result]
+    command += ["--connections", str(CONNECTIONS), "--seconds", str(SECONDS)]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    spent = cpu_us(pids) - before
+    report = json.loads(result.read_text())
+    if report["errors"]:
+        sys.exit(f"{url} failed: {report['errors']}")
+    return {
+        "per_second": report["per_second"],
+        "cpu_us": spent / report["answers"],
+        "p50_us": report["latency_us"]["p50"],
+        "p99_us": report["latency_us"]["p99"],
+    }
+
+
+def spread(values: list[float], digits: int = 0) -> str:
+    middle = statistics.median(values)
+    return f"{middle:.{digits}f} ({min(values):.{digits}f} to {max(values):.{digits}f})"
+
+
+def tables(results: dict) -> None:
+    for workload in WORKLOADS:
+        print(f"\n{workload}, {CONNECTIONS} connections, {SECONDS} s each, medians of {ROUNDS} rounds\n")
+        print("| system | answers a second | CPU us a request | p50 us | p99 us | Holdfast is, in answers | in CPU |")
+        print("|---|---|---|---|---|---|---|")
+        for name in SYSTEMS:
+            rounds = results[workload][name]
+            of = lambda figure: [one[figure] for one in rounds]  # noqa: E731
+            ratios = ["", ""]
+            if name != "holdfast" and "holdfast" in SYSTEMS:
+                pairs = list(zip(results[workload]["holdfast"], rounds))
+                ratios = [
+                    spread([ours["per_second"] / theirs["per_second"] for ours, theirs in pairs], 2),
+                    spread([theirs["cpu_us"] / ours["cpu_us"] for ours, theirs in pairs], 2),
+                ]
+            cells = [name, spread(of("per_second")), spread(of("cpu_us"), 1)]
+            cells += [spread(of("p50_us")), spread(of("p99_us")), *ratios]
+            print(f"| {' | '.join(cells)} |")
+
+
+def main() -> None:
+    for build in ([], ["--manifest-path", ROOT / "benches/peers/Cargo.toml", "--locked"]):
+        subprocess.run(["cargo", "build", "--release", "--quiet", *build], check=True, cwd=ROOT)
+    work = Path(tempfile.mkdtemp())
+    # The users of the databases must pass through to their own directories.
+    work.chmod(0o711)
+    if subprocess.run(["stat", "-f", "-c", "%T", work], capture_output=True, text=True).stdout.strip() == "tmpfs":
+        print(f"warning: {work} lies in memory, where a sync costs nothing; set TMPDIR", file=sys.stderr)
+    # Copies: a build during the measurement must not change what is measured.
+    for program in ("target/release/holdfast", "benches/peers/target/release/peers"):
+        shutil.copy(ROOT / program, work)
+    processes = Processes(work)
+    results = {workload: {name: [] for name in SYSTEMS} for workload in WORKLOADS}
+    try:
+        _, bank = processes.start([work / "peers", "bank", "127.0.0.1:0"])
+        systems = Systems(work, processes, bank)
+        for round in range(1, ROUNDS + 1):
+            for workload in WORKLOADS:
+                for name in SYSTEMS:
+                    url, pids, started = systems.start(name)
+                    result = measure(work, url, pids, workload)
+                    results[workload][name].append(result)
+                    for child in started:
+                        processes.stop(child)
+                    shutil.rmtree(work / f"store-{systems.turn}", ignore_errors=True)
+                    said = f"{result['per_second']:.0f} a second, {result['cpu_us']:.1f} us of CPU each"
+                    print(f"round {round}  {workload:<8}{name:<19}{said}", file=sys.stderr, flush=True)
+        tables(results)
+    finally:
+        processes.stop_all()
+        shutil.rmtree(work, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()
