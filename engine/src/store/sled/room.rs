@@ -5,6 +5,10 @@
 
 use std::fs::File;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 /// What is kept free, in bytes: three more transitions of twenty thousand payments under way, and as much again.
 const RESERVE_BYTES: u64 = 64 * 1024 * 1024;
@@ -12,12 +16,18 @@ const RESERVE_BYTES: u64 = 64 * 1024 * 1024;
 /// Of a small file system, this part of it.
 const RESERVE_PART: u64 = 8;
 
+/// While there is room, it is looked at no more often than this: what can be written meanwhile is far less than the
+/// reserve.
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
+
 /// The room on the file system of a file, which is kept open, and locked if it is.
 #[derive(Debug)]
 pub(super) struct Room {
     file: File,
     /// What was said last.
     low: AtomicBool,
+    /// When it was looked at last.
+    looked: Mutex<Option<Instant>>,
 }
 
 impl Room {
@@ -25,11 +35,20 @@ impl Room {
         Self {
             file,
             low: AtomicBool::new(false),
+            looked: Mutex::new(None),
         }
     }
 
     /// Whether there is room for new payments.
     pub(super) fn is_left(&self) -> bool {
+        {
+            let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
+            let recently = looked.is_some_and(|looked| looked.elapsed() < LOOK_AGAIN);
+            if recently && !self.low.load(Ordering::Relaxed) {
+                return true;
+            }
+            *looked = Some(Instant::now());
+        }
         // Where nobody can say, the first write that fails will.
         let Ok(found) = rustix::fs::fstatvfs(&self.file) else {
             return true;
