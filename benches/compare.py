@@ -143,7 +143,7 @@ class Systems:
             "appendonly": "yes", "appendfsync": "always", "save": "", "auto-aof-rewrite-percentage": "0",
         }
         command = [program] + [part for name, value in options.items() for part in (f"--{name}", value)]
-        child, _ = self.processes.start(command, said="Ready to accept", **as_user("nobody"))
+        child, _ = self.processes.start(command, said="ready to accept", **as_user("nobody"))
         return child, f"unix://{store}/redis.sock"
 
     def postgres(self, store: Path) -> tuple:
