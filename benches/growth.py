@@ -77,7 +77,7 @@ def main() -> None:
     try:
         for size in SIZES:
             while paid < size:
-                paid += bench(binary, service.url, "fresh", min(FILL_SECONDS, 1 + (size - paid) // 10_000))["server"]["payments_admitted"]
+                paid += bench(binary, service.url, "fresh", min(FILL_SECONDS, 1 + int(size - paid) // 10_000))["server"]["payments_admitted"]
                 print(f"{paid:.0f} of {size} payments", file=sys.stderr, flush=True)
             fresh = bench(binary, service.url, "fresh", SECONDS)
             paid += fresh["server"]["payments_admitted"]
