@@ -68,6 +68,11 @@ impl TraceContext {
         CURRENT.try_with(Clone::clone).ok()
     }
 
+    /// A future that runs within the context of who makes it, whichever task runs it.
+    pub fn carried<F: Future>(future: F) -> impl Future<Output = F::Output> {
+        Self::within(Self::current(), future)
+    }
+
     /// Runs a future within a context, if there is one.
     pub async fn within<F: Future>(context: Option<Self>, future: F) -> F::Output {
         match context {

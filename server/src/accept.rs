@@ -39,8 +39,8 @@ pub(crate) struct ConnectionLimits {
     pub(crate) answer_timeout: Duration,
     /// Largest request head, in bytes; hyper refuses a larger one.
     pub(crate) head_bytes_max: usize,
-    /// Most headers of a request. The front door refuses more and says so; hyper does where they are far more.
-    pub(crate) headers_max: usize,
+    /// Most headers of a request that are parsed; far more than the front door takes, which can say so.
+    pub(crate) headers_parsed_max: usize,
 }
 
 impl Default for ConnectionLimits {
@@ -50,7 +50,7 @@ impl Default for ConnectionLimits {
             head_timeout: Duration::from_secs(20),
             answer_timeout: Duration::from_secs(30),
             head_bytes_max: 32 * 1024,
-            headers_max: 64,
+            headers_parsed_max: HEADERS_PARSED_MAX,
         }
     }
 }
@@ -218,7 +218,7 @@ impl<E: Endpoint<Output = Response> + 'static> Connection<E> {
             let connection = http1::Builder::new()
                 .timer(TokioTimer::new())
                 .header_read_timeout(limits.head_timeout)
-                .max_headers(limits.headers_max.saturating_mul(2).max(HEADERS_PARSED_MAX))
+                .max_headers(limits.headers_parsed_max)
                 .max_buf_size(limits.head_bytes_max)
                 .serve_connection(stream, service);
             watcher.watch(connection).await?;

@@ -255,10 +255,8 @@ impl Service {
             }
             Boarding::Opened(flight, pilot) => {
                 let fly = drive::fly(inner.clone(), pilot, Some(request.clone()));
-                let context = TraceContext::current();
-                inner
-                    .tasks
-                    .spawn(TraceContext::within(context, fly.instrument(flight_span())));
+                let fly = TraceContext::carried(fly.instrument(flight_span()));
+                inner.tasks.spawn(fly);
                 Ok((flight, true))
             }
             Boarding::Full if flights_max == 0 => Err(Unavailable::Draining),
@@ -415,7 +413,6 @@ impl Inner {
         aftermath: Aftermath,
     ) -> Result<Committed, Unavailable> {
         let inner = self.clone();
-        let context = TraceContext::current();
         let change = async move {
             let committed = inner.pipeline.commit(Write::new(step)).await;
             if let Ok(Committed::Applied { payment, .. }) = &committed {
@@ -433,15 +430,14 @@ impl Inner {
                     Aftermath::Watch => {
                         let watch = inner.clone().watch_resolved(payment.clone());
                         let watch = watch.instrument(Span::current());
-                        let context = TraceContext::current();
-                        inner.tasks.spawn(TraceContext::within(context, watch));
+                        inner.tasks.spawn(TraceContext::carried(watch));
                     }
                 }
             }
             committed
         };
         let change = change.instrument(Span::current());
-        let changed = self.tasks.spawn(TraceContext::within(context, change));
+        let changed = self.tasks.spawn(TraceContext::carried(change));
         let committed = changed.await.map_err(|_| Unavailable::Stopped)?;
         committed.map_err(|_| Unavailable::Stopped)
     }

@@ -137,9 +137,9 @@ impl<E: Endpoint> Endpoint for Edge<E> {
         };
 
         let route = route_of(&path);
-        let method_label = label_of(&method);
+        let method = label_of(&method);
         let context = telemetry::incoming(request.headers());
-        let span = telemetry::request_span(method_label, route, &request_id, context.as_ref());
+        let span = telemetry::request_span(method, route, &request_id, context.as_ref());
         let mut response = if same_origin::is_foreign(&request) {
             Problem::new(Kind::Forbidden, same_origin::REFUSED).respond(&path)
         } else if request.headers().len() > self.front_door.limits.headers_max {
@@ -155,7 +155,6 @@ impl<E: Endpoint> Endpoint for Edge<E> {
         };
 
         let status = response.status().as_u16();
-        let method = method_label;
         let labels = RequestLabels {
             method,
             route,

@@ -106,25 +106,12 @@ pub(crate) fn show_world(setup: &Setup) -> WorldShown {
             violation.detail
         ),
     };
-    let held = wrong.is_none();
-    let command = say::command(setup.seed, setup);
-    let Some(outcome) = outcome else {
-        return WorldShown {
-            held,
-            verdict,
-            command,
-            virtual_ms: 0,
-            payments: 0,
-            checks: 0,
-            faults: BTreeMap::new(),
-            picture: report::picture(&[], None),
-            lines: Vec::new(),
-        };
-    };
+    // Of a world that ended in a panic nothing else is known.
+    let outcome = outcome.unwrap_or_default();
     WorldShown {
-        held,
+        held: wrong.is_none(),
         verdict,
-        command,
+        command: say::command(setup.seed, setup),
         virtual_ms: outcome.virtual_ms,
         payments: outcome.payments,
         checks: outcome.checks,

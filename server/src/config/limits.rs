@@ -28,6 +28,7 @@ impl Limits {
     pub(super) fn of(options: &Options) -> Result<Self, ConfigError> {
         let defaults = Self::default();
         let (connections, request) = (defaults.connections, defaults.request);
+        let headers_max = options.headers_max.unwrap_or(request.headers_max);
         let ms = |given: Option<u64>, default| given.map_or(default, Duration::from_millis);
         let limits = Self {
             connections: ConnectionLimits {
@@ -37,10 +38,12 @@ impl Limits {
                 head_timeout: ms(options.head_timeout_ms, connections.head_timeout),
                 head_bytes_max: options.head_bytes_max.unwrap_or(connections.head_bytes_max),
                 answer_timeout: ms(options.answer_timeout_ms, connections.answer_timeout),
-                headers_max: options.headers_max.unwrap_or(request.headers_max),
+                headers_parsed_max: headers_max
+                    .saturating_mul(2)
+                    .max(connections.headers_parsed_max),
             },
             request: RequestLimits {
-                headers_max: options.headers_max.unwrap_or(request.headers_max),
+                headers_max,
                 body: BodyLimits {
                     bytes_max: options.body_bytes_max.unwrap_or(request.body.bytes_max),
                     timeout: ms(options.body_timeout_ms, request.body.timeout),

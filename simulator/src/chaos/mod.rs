@@ -51,7 +51,7 @@ pub struct Setup {
 }
 
 /// What became of a world.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Outcome {
     /// What did not hold, if anything.
     pub violation: Option<Violation>,
