@@ -7,17 +7,24 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use holdfast_engine::bank::{Bank, ChargeOutcome, InquiryOutcome};
 use holdfast_engine::payment::{
     BankReference, BankTransactionId, Capability, Decision, DeclineCode, DeclineMessage,
 };
 use holdfast_engine::pipeline::SendPermit;
-use http::{HeaderMap, HeaderValue, StatusCode, header};
-use reqwest::redirect::Policy;
-use reqwest::{Certificate, Client, Identity, Request, Response, Url};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, header};
+use http_body_util::Full;
+use reqwest::Url;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ClientConfig, RootCertStore};
+use rustls_platform_verifier::BuilderVerifierExt;
 use serde::{Deserialize, Serialize};
 
 use crate::api::{is_in_utf8, is_json};
+pub use crate::bank_wire::Answer;
+use crate::bank_wire::{CallError, Wire};
 use crate::telemetry;
 use crate::tls::install_provider;
 
@@ -65,15 +72,8 @@ pub enum BankClientError {
     },
     /// The client cannot be made.
     #[error("cannot set up the connection to the bank: {0:?}")]
-    Client(#[from] reqwest::Error),
+    Client(#[from] rustls::Error),
 }
-
-/// Largest answer that is read, in bytes; the bank's are far smaller.
-const ANSWER_BYTES_MAX: usize = 64 * 1024;
-
-/// How long a connection may stand idle before it is closed, so that a call seldom meets one that the
-/// bank has closed already.
-const CONNECTION_IDLE: Duration = Duration::from_secs(20);
 
 /// Longest wait that is taken from `Retry-After`; the engine's own cap is far below.
 const RETRY_AFTER_MS_MAX: u64 = 60 * 60 * 1000;
@@ -81,8 +81,11 @@ const RETRY_AFTER_MS_MAX: u64 = 60 * 60 * 1000;
 /// A bank behind a URL.
 #[derive(Debug)]
 pub struct BankClient {
-    http: Client,
-    charges: Url,
+    wire: Wire,
+    /// The path of charges.
+    charges: String,
+    /// What goes with every request.
+    headers: HeaderMap,
     capability: Capability,
 }
 
@@ -126,80 +129,109 @@ impl BankClient {
     /// # Panics
     /// Never: a URL with a longer path is a URL still.
     pub fn new(options: &BankClientOptions) -> Result<Self, BankClientError> {
-        install_provider();
-        let mut builder = Client::builder()
-            .connect_timeout(Duration::from_millis(options.connect_timeout_ms))
-            .pool_max_idle_per_host(options.connections_idle_max)
-            .pool_idle_timeout(CONNECTION_IDLE)
-            // A redirected POST would be a second request to someone else.
-            .redirect(Policy::none())
-            // Whoever sets a proxy for other programs has not decided where payments go.
-            .no_proxy()
-            .retry(reqwest::retry::never())
-            .user_agent(concat!("holdfast/", env!("CARGO_PKG_VERSION")))
-            .default_headers(headers(options)?);
-        if let Some(path) = &options.ca {
-            let pem = read("bank_ca", path)?;
-            let certificates = Certificate::from_pem_bundle(&pem).unwrap_or_default();
-            if certificates.is_empty() {
-                return Err(content(
-                    "bank_ca",
-                    path,
-                    "holds no certificate; give a PEM file with those to trust",
-                ));
-            }
-            builder = builder.tls_certs_only(certificates);
-        }
-        if let Some(path) = &options.identity {
-            let pem = read("bank_identity", path)?;
-            let identity = Identity::from_pem(&pem).map_err(|_| {
-                content(
-                    "bank_identity",
-                    path,
-                    "holds no certificate with its key; give a PEM file with both",
-                )
-            })?;
-            builder = builder.identity(identity);
-        }
         let base = options.url.as_str().trim_end_matches('/');
         let charges = Url::parse(&format!("{base}/charges")).expect("a longer path is a URL still");
+        let bank = format!("{}://{}", charges.scheme(), charges.authority());
+        let bank: Uri = bank.parse().expect("a part of a URL is one");
+        let wire = Wire::new(
+            bank,
+            tls(options)?,
+            Duration::from_millis(options.connect_timeout_ms),
+            options.connections_idle_max,
+        );
         Ok(Self {
-            http: builder.build()?,
-            charges,
+            wire,
+            headers: headers(options, charges.authority())?,
+            charges: charges.path().to_owned(),
             capability: options.capability,
         })
     }
 
-    fn order(&self, permit: &SendPermit) -> Result<Request, reqwest::Error> {
-        let request = permit.request();
-        let body = ChargeBody {
-            amount: request.amount().minor_units(),
-            currency: request.currency().code(),
-            debtor: request.debtor().as_str(),
-            creditor: request.creditor().as_str(),
-        };
-        let body = serde_json::to_vec(&body).expect("plain data is JSON");
-        let mut order = self
-            .http
-            .post(self.charges.clone())
-            .header("idempotency-key", permit.bank_reference().to_string())
-            .header(header::CONTENT_TYPE, "application/json")
-            .body(body)
-            .build()?;
-        telemetry::outgoing(order.headers_mut());
-        Ok(order)
+    fn request(&self, method: Method, path: &str, body: Vec<u8>) -> Request<Full<Bytes>> {
+        let mut request = Request::new(Full::from(body));
+        *request.method_mut() = method;
+        *request.uri_mut() = path.parse().expect("a part of a URL is one");
+        request.headers_mut().clone_from(&self.headers);
+        telemetry::outgoing(request.headers_mut());
+        request
     }
 
-    async fn ask(&self, bank_reference: BankReference) -> Result<Response, reqwest::Error> {
-        let url = format!("{}/{bank_reference}", self.charges);
-        let mut question = self.http.get(url).build()?;
-        telemetry::outgoing(question.headers_mut());
-        self.http.execute(question).await
+    fn order(&self, permit: &SendPermit) -> Request<Full<Bytes>> {
+        let charge = permit.request();
+        let body = ChargeBody {
+            amount: charge.amount().minor_units(),
+            currency: charge.currency().code(),
+            debtor: charge.debtor().as_str(),
+            creditor: charge.creditor().as_str(),
+        };
+        let body = serde_json::to_vec(&body).expect("plain data is JSON");
+        let mut order = self.request(Method::POST, &self.charges, body);
+        let reference = HeaderValue::try_from(permit.bank_reference().to_string());
+        let reference = reference.expect("our references are visible ASCII");
+        let json = HeaderValue::from_static("application/json");
+        order.headers_mut().insert("idempotency-key", reference);
+        order.headers_mut().insert(header::CONTENT_TYPE, json);
+        order
+    }
+
+    async fn ask(&self, bank_reference: BankReference) -> Result<Answer, CallError> {
+        let path = format!("{}/{bank_reference}", self.charges);
+        self.wire
+            .call(self.request(Method::GET, &path, Vec::new()))
+            .await
     }
 }
 
-fn headers(options: &BankClientOptions) -> Result<HeaderMap, BankClientError> {
+/// Whom to trust, and what to show of ourselves.
+fn tls(options: &BankClientOptions) -> Result<ClientConfig, BankClientError> {
+    install_provider();
+    let trusting = ClientConfig::builder();
+    let trusting = match &options.ca {
+        None => trusting.with_platform_verifier()?,
+        Some(path) => {
+            let nothing = "holds no certificate; give a PEM file with those to trust";
+            let mut trusted = RootCertStore::empty();
+            for certificate in certificates("bank_ca", path)? {
+                trusted
+                    .add(certificate)
+                    .map_err(|error| content("bank_ca", path, &error.to_string()))?;
+            }
+            if trusted.is_empty() {
+                return Err(content("bank_ca", path, nothing));
+            }
+            trusting.with_root_certificates(trusted)
+        }
+    };
+    let Some(path) = &options.identity else {
+        return Ok(trusting.with_no_client_auth());
+    };
+    let nothing = "holds no certificate with its key; give a PEM file with both";
+    let chain = certificates("bank_identity", path)?;
+    let key = PrivateKeyDer::from_pem_slice(&read("bank_identity", path)?);
+    let (false, Ok(key)) = (chain.is_empty(), key) else {
+        return Err(content("bank_identity", path, nothing));
+    };
+    trusting
+        .with_client_auth_cert(chain, key)
+        .map_err(|error| content("bank_identity", path, &error.to_string()))
+}
+
+/// The certificates in a PEM file; none when it holds something else.
+fn certificates(
+    option: &'static str,
+    path: &Path,
+) -> Result<Vec<CertificateDer<'static>>, BankClientError> {
+    let pem = read(option, path)?;
+    let certificates = CertificateDer::pem_slice_iter(&pem).collect::<Result<_, _>>();
+    Ok(certificates.unwrap_or_default())
+}
+
+fn headers(options: &BankClientOptions, host: &str) -> Result<HeaderMap, BankClientError> {
     let mut headers = HeaderMap::new();
+    let host = HeaderValue::try_from(host).expect("a URL's authority is visible ASCII");
+    headers.insert(header::HOST, host);
+    let product = concat!("holdfast/", env!("CARGO_PKG_VERSION"));
+    headers.insert(header::USER_AGENT, HeaderValue::from_static(product));
     headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
     if let Some(path) = &options.token_file {
         let token = read("bank_token_file", path)?;
@@ -244,27 +276,21 @@ impl Bank for BankClient {
     }
 
     async fn charge(&self, permit: SendPermit) -> ChargeOutcome {
-        let Ok(order) = self.order(&permit) else {
-            return ChargeOutcome::NotSent;
-        };
-        let response = match self.http.execute(order).await {
-            Ok(response) => response,
+        match self.wire.call(self.order(&permit)).await {
+            Ok(answer) => charge_outcome(answer).await,
             Err(error) => {
                 log("charge", &error);
-                // A connection that was never made carried nothing.
-                return if error.is_connect() {
-                    ChargeOutcome::NotSent
-                } else {
-                    ChargeOutcome::Unknown
-                };
+                match error {
+                    CallError::NotSent(_) => ChargeOutcome::NotSent,
+                    CallError::Broken(_) => ChargeOutcome::Unknown,
+                }
             }
-        };
-        charge_outcome(response).await
+        }
     }
 
     async fn inquire(&self, bank_reference: BankReference) -> InquiryOutcome {
         match self.ask(bank_reference).await {
-            Ok(response) => inquiry_outcome(response).await,
+            Ok(answer) => inquiry_outcome(answer).await,
             Err(error) => {
                 log("inquiry", &error);
                 InquiryOutcome::Unknown
@@ -274,15 +300,17 @@ impl Bank for BankClient {
 }
 
 /// What an answer to a charge proves.
-pub async fn charge_outcome(response: Response) -> ChargeOutcome {
-    match response.status() {
-        StatusCode::OK => decision(response)
-            .await
-            .map_or(ChargeOutcome::Unknown, ChargeOutcome::Decided),
+pub async fn charge_outcome(answer: Answer) -> ChargeOutcome {
+    let outcome = match answer.status() {
+        StatusCode::OK => {
+            return decision(answer)
+                .await
+                .map_or(ChargeOutcome::Unknown, ChargeOutcome::Decided);
+        }
         StatusCode::TOO_MANY_REQUESTS => ChargeOutcome::Throttled {
-            retry_after_ms: retry_after_ms(&response).unwrap_or(0),
+            retry_after_ms: retry_after_ms(answer.headers()).unwrap_or(0),
         },
-        StatusCode::SERVICE_UNAVAILABLE => match retry_after_ms(&response) {
+        StatusCode::SERVICE_UNAVAILABLE => match retry_after_ms(answer.headers()) {
             Some(retry_after_ms) => ChargeOutcome::Throttled { retry_after_ms },
             None => ChargeOutcome::Unknown,
         },
@@ -296,29 +324,40 @@ pub async fn charge_outcome(response: Response) -> ChargeOutcome {
             }
             ChargeOutcome::Unknown
         }
-    }
+    };
+    answer.skip().await;
+    outcome
 }
 
 /// What an answer to an inquiry proves.
-pub async fn inquiry_outcome(response: Response) -> InquiryOutcome {
-    match response.status() {
-        StatusCode::OK => decision(response)
+pub async fn inquiry_outcome(answer: Answer) -> InquiryOutcome {
+    match answer.status() {
+        StatusCode::OK => decision(answer)
             .await
             .map_or(InquiryOutcome::Unknown, InquiryOutcome::Decided),
-        StatusCode::NOT_FOUND if is_the_banks_own(response).await => InquiryOutcome::NotFound,
-        _ => InquiryOutcome::Unknown,
+        StatusCode::NOT_FOUND => {
+            if is_the_banks_own(answer).await {
+                InquiryOutcome::NotFound
+            } else {
+                InquiryOutcome::Unknown
+            }
+        }
+        _ => {
+            answer.skip().await;
+            InquiryOutcome::Unknown
+        }
     }
 }
 
 /// Whether a 404 can be the bank's: it is bare, or a JSON object. What a gateway says of an address
 /// that it does not know is a page for people, and proves nothing.
-async fn is_the_banks_own(response: Response) -> bool {
-    let content_type = response.headers().get(header::CONTENT_TYPE);
+async fn is_the_banks_own(answer: Answer) -> bool {
+    let content_type = answer.headers().get(header::CONTENT_TYPE);
     let json = content_type.is_some_and(|value| {
         let value = value.as_bytes();
         is_json(value) || is_in_utf8(value, "application/problem+json")
     });
-    match body(response).await {
+    match answer.body().await {
         // An object that is cut short may be anything.
         Some(body) => {
             body.is_empty()
@@ -328,18 +367,18 @@ async fn is_the_banks_own(response: Response) -> bool {
     }
 }
 
-fn log(what: &'static str, error: &reqwest::Error) {
+fn log(what: &'static str, error: &CallError) {
     tracing::debug!(what, ?error, "a call to the bank failed");
 }
 
 /// The decision in an answer, if it can be read whole and is what it says it is.
-async fn decision(response: Response) -> Option<Decision> {
-    let content_type = response.headers().get(header::CONTENT_TYPE)?;
+async fn decision(answer: Answer) -> Option<Decision> {
+    let content_type = answer.headers().get(header::CONTENT_TYPE)?;
     if !is_json(content_type.as_bytes()) {
         tracing::debug!(?content_type, "the bank's answer is not declared as JSON");
         return None;
     }
-    let body = body(response).await?;
+    let body = answer.body().await?;
     // serde takes an array for a struct; the bank's answer is an object.
     if !is_object(&body) {
         tracing::debug!("the bank's answer is no JSON object");
@@ -351,36 +390,18 @@ async fn decision(response: Response) -> Option<Decision> {
     answer.decision()
 }
 
-/// The body, if it can be read whole and is not too large.
-async fn body(mut response: Response) -> Option<Vec<u8>> {
-    let mut body = Vec::new();
-    while let Some(chunk) = response
-        .chunk()
-        .await
-        .inspect_err(|error| log("answer", error))
-        .ok()?
-    {
-        if body.len() + chunk.len() > ANSWER_BYTES_MAX {
-            tracing::debug!("the bank's answer is too large");
-            return None;
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Some(body)
-}
-
 fn is_object(body: &[u8]) -> bool {
     body.trim_ascii_start().starts_with(b"{")
 }
 
 /// The wait in `Retry-After`, in milliseconds: seconds, or a date (RFC 9110, section 10.2.3).
 /// `None` when there is none that can be read.
-fn retry_after_ms(response: &Response) -> Option<u64> {
-    let text = response.headers().get(header::RETRY_AFTER)?.to_str().ok()?;
+fn retry_after_ms(headers: &HeaderMap) -> Option<u64> {
+    let text = headers.get(header::RETRY_AFTER)?.to_str().ok()?;
     let text = text.trim();
     let wait_ms = match text.parse::<u64>() {
         Ok(seconds) => seconds.saturating_mul(1000),
-        Err(_) => wait_until_ms(text, response.headers().get(header::DATE))?,
+        Err(_) => wait_until_ms(text, headers.get(header::DATE))?,
     };
     Some(wait_ms.min(RETRY_AFTER_MS_MAX))
 }

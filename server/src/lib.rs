@@ -11,6 +11,7 @@ pub mod api;
 pub(crate) mod api_keys;
 pub mod bank_client;
 mod bank_server;
+mod bank_wire;
 mod bench;
 mod chaos;
 pub mod cli;

@@ -316,6 +316,19 @@ async fn a_kept_connection_that_breaks_makes_no_second_request_of_one() {
     assert_eq!((bank.connections(), bank.requests().len()), (1, 2));
 }
 
+/// The bank closed it while it was idle: that is seen before anything is sent on it.
+#[tokio::test]
+async fn a_kept_connection_that_was_closed_is_not_used() {
+    let bank = Peer::start(Script::AnswerOnceThenClose(json(200, CONFIRMED))).await;
+    let client = BankClient::new(&options(&bank.url)).unwrap();
+    for calls in 1..=3 {
+        assert!(is_confirmed(&client.charge(permit().await).await));
+        assert_eq!((bank.connections(), bank.requests().len()), (calls, calls));
+        // Time for the operating system to pass the end of the connection on.
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
 #[tokio::test]
 async fn credentials_are_sent_and_unusable_files_are_named() {
     let directory = tempfile::tempdir().unwrap();

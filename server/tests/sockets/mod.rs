@@ -16,6 +16,8 @@ pub(crate) enum Script {
     Answer(Vec<u8>),
     /// Answers the first request of a connection and resets at the second.
     AnswerOnceThenReset(Vec<u8>),
+    /// Answers the first request of a connection as if there were to be more, and closes it.
+    AnswerOnceThenClose(Vec<u8>),
     /// Resets as soon as it is connected.
     ResetAtOnce,
     /// Reads a request, then resets.
@@ -105,7 +107,11 @@ async fn plain(mut stream: TcpStream, script: Script, seen: Arc<Mutex<Vec<String
     play(&mut stream, &script, &seen).await;
     match script {
         Script::ResetAfterRequest | Script::AnswerOnceThenReset(_) => reset(&stream),
-        Script::Answer(_) | Script::ResetAtOnce | Script::CloseAfterRequest | Script::Silence => {}
+        Script::Answer(_)
+        | Script::AnswerOnceThenClose(_)
+        | Script::ResetAtOnce
+        | Script::CloseAfterRequest
+        | Script::Silence => {}
     }
 }
 
@@ -126,15 +132,22 @@ async fn play<S: AsyncRead + AsyncWrite + Unpin>(
             let _ = stream.shutdown().await;
         }
         Script::AnswerOnceThenReset(bytes) => {
-            // Without `Connection: close`, so that the client keeps the connection.
-            let text = String::from_utf8(bytes.clone()).unwrap();
-            let kept = text.replace("Connection: close\r\n", "");
-            let _ = stream.write_all(kept.as_bytes()).await;
+            let _ = stream.write_all(&kept(bytes)).await;
             read_request(stream, seen).await;
+        }
+        Script::AnswerOnceThenClose(bytes) => {
+            let _ = stream.write_all(&kept(bytes)).await;
+            let _ = stream.shutdown().await;
         }
         Script::Silence => std::future::pending::<()>().await,
         Script::ResetAtOnce | Script::ResetAfterRequest | Script::CloseAfterRequest => {}
     }
+}
+
+/// The answer without `Connection: close`, so that the client keeps the connection.
+fn kept(answer: &[u8]) -> Vec<u8> {
+    let text = String::from_utf8(answer.to_vec()).unwrap();
+    text.replace("Connection: close\r\n", "").into_bytes()
 }
 
 async fn read_request<S: AsyncRead + Unpin>(stream: &mut S, seen: &Mutex<Vec<String>>) {

@@ -4,8 +4,7 @@ use std::cell::LazyCell;
 
 use holdfast_engine::bank::{ChargeOutcome, InquiryOutcome};
 use holdfast_engine::payment::Decision;
-use holdfast_server::bank_client::{charge_outcome, inquiry_outcome};
-use reqwest::Response;
+use holdfast_server::bank_client::{Answer, charge_outcome, inquiry_outcome};
 use serde_json::Value;
 use tokio::runtime::{Builder, Runtime};
 
@@ -32,10 +31,10 @@ pub fn bank_answer(input: &[u8]) {
     };
     let headers: http::HeaderMap = head.filter_map(super::header).collect();
     let answer = || {
-        let mut answer = http::Response::new(body.to_vec());
+        let mut answer = http::Response::new(bytes::Bytes::copy_from_slice(body));
         *answer.status_mut() = status;
         answer.headers_mut().clone_from(&headers);
-        Response::from(answer)
+        Answer::from(answer)
     };
     let (charged, found) = RUNTIME.with(|runtime| {
         runtime.block_on(async {

@@ -1,0 +1,320 @@
+//! HTTP/1.1 to the bank over kept connections.
+//!
+//! A call drives its own connection: the task that waits for the answer also writes the request and reads the answer, so
+//! that no other task has to be woken in between. A connection that nobody uses is driven by nobody; whether the bank has closed it
+//! meanwhile is looked at when it is taken up again.
+
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::task::Poll;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, Request, Response, StatusCode, Uri};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::client::conn::{TrySendError, http1};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioIo;
+use rustls::ClientConfig;
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout};
+use tower_service::Service;
+
+/// Largest answer that is read, in bytes; the bank's are far smaller.
+const ANSWER_BYTES_MAX: usize = 64 * 1024;
+
+/// How long a connection may stand idle before it is closed, so that a call seldom meets one that the
+/// bank has closed already.
+const CONNECTION_IDLE: Duration = Duration::from_secs(20);
+
+/// How long the rest of an answer that nobody needs is waited for, so that its connection can be kept.
+const REST_WAIT: Duration = Duration::from_millis(50);
+
+type Driver = http1::Connection<MaybeHttpsStream<TokioIo<TcpStream>>, Full<Bytes>>;
+
+/// The way to one bank; clones share their connections.
+#[derive(Debug, Clone)]
+pub(crate) struct Wire(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    connector: HttpsConnector<HttpConnector>,
+    /// Scheme and authority, to which connections are made.
+    bank: Uri,
+    connect_timeout: Duration,
+    idle_max: usize,
+    /// The one that was used last stands last.
+    idle: Mutex<VecDeque<Idle>>,
+}
+
+#[derive(Debug)]
+struct Idle {
+    connection: Connection,
+    since: Instant,
+}
+
+#[derive(Debug)]
+struct Connection {
+    sender: http1::SendRequest<Full<Bytes>>,
+    driver: Driver,
+}
+
+/// How a call ended without an answer.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CallError {
+    /// Not a byte of the request left.
+    #[error("no connection could be made: {0}")]
+    NotSent(Box<dyn std::error::Error + Send + Sync>),
+    /// It may have arrived.
+    #[error("the connection broke: {0}")]
+    Broken(#[from] hyper::Error),
+}
+
+/// An answer, of which the body may still be on its way.
+#[derive(Debug)]
+pub struct Answer {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: AnswerBody,
+}
+
+#[derive(Debug)]
+enum AnswerBody {
+    Whole(Bytes),
+    Coming(Box<Coming>),
+}
+
+#[derive(Debug)]
+struct Coming {
+    body: Incoming,
+    connection: Connection,
+    wire: Wire,
+}
+
+impl Wire {
+    /// Nothing is connected yet.
+    pub(crate) fn new(
+        bank: Uri,
+        tls: ClientConfig,
+        connect_timeout: Duration,
+        idle_max: usize,
+    ) -> Self {
+        let mut tcp = HttpConnector::new();
+        tcp.set_nodelay(true);
+        tcp.enforce_http(false);
+        tcp.set_connect_timeout(Some(connect_timeout));
+        let connector = HttpsConnectorBuilder::new()
+            .with_tls_config(tls)
+            .https_or_http()
+            .enable_http1()
+            .wrap_connector(tcp);
+        Self(Arc::new(Shared {
+            connector,
+            bank,
+            connect_timeout,
+            idle_max,
+            idle: Mutex::default(),
+        }))
+    }
+
+    /// Sends a request, once, and waits for the head of the answer.
+    pub(crate) async fn call(
+        &self,
+        mut request: Request<Full<Bytes>>,
+    ) -> Result<Answer, CallError> {
+        while let Some(mut connection) = self.kept().await {
+            match connection.call(request).await {
+                Ok(response) => return Ok(self.answer(response, connection)),
+                // The bank had closed it, and hyper hands back what it has not begun to send.
+                Err(mut failed) => match failed.take_message() {
+                    Some(unsent) => request = unsent,
+                    None => return Err(failed.into_error().into()),
+                },
+            }
+        }
+        let mut connection = self.connect().await.map_err(CallError::NotSent)?;
+        match connection.call(request).await {
+            Ok(response) => Ok(self.answer(response, connection)),
+            Err(failed) => Err(failed.into_error().into()),
+        }
+    }
+
+    async fn connect(&self) -> Result<Connection, Box<dyn std::error::Error + Send + Sync>> {
+        let mut connector = self.0.connector.clone();
+        poll_fn(|context| connector.poll_ready(context)).await?;
+        let connecting = connector.call(self.0.bank.clone());
+        let stream = timeout(self.0.connect_timeout, connecting).await??;
+        let (sender, driver) = http1::handshake(stream).await?;
+        Ok(Connection { sender, driver })
+    }
+
+    /// A connection that was kept and is usable still, as far as can be told.
+    async fn kept(&self) -> Option<Connection> {
+        loop {
+            // The lock is not held while the connection is looked at.
+            let kept = self.0.idle().pop_back()?;
+            if kept.since.elapsed() > CONNECTION_IDLE {
+                // So are all before it.
+                self.0.idle().clear();
+                return None;
+            }
+            let mut connection = kept.connection;
+            if connection.is_usable().await {
+                return Some(connection);
+            }
+        }
+    }
+
+    fn answer(&self, response: Response<Incoming>, connection: Connection) -> Answer {
+        let (head, body) = response.into_parts();
+        Answer {
+            status: head.status,
+            headers: head.headers,
+            body: AnswerBody::Coming(Box::new(Coming {
+                body,
+                connection,
+                wire: self.clone(),
+            })),
+        }
+    }
+
+    fn keep(&self, connection: Connection) {
+        let mut idle = self.0.idle();
+        if idle.len() >= self.0.idle_max {
+            return;
+        }
+        if idle.is_empty() {
+            tokio::spawn(Shared::close_stale(Arc::downgrade(&self.0)));
+        }
+        let since = Instant::now();
+        idle.push_back(Idle { connection, since });
+    }
+}
+
+impl Shared {
+    fn idle(&self) -> MutexGuard<'_, VecDeque<Idle>> {
+        // A panic elsewhere leaves the list whole: it is changed by single pushes and pops.
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Closes what stands idle for too long, until nothing does.
+    async fn close_stale(shared: Weak<Self>) {
+        loop {
+            tokio::time::sleep(CONNECTION_IDLE).await;
+            let Some(shared) = shared.upgrade() else {
+                return;
+            };
+            let mut idle = shared.idle();
+            while idle
+                .front()
+                .is_some_and(|oldest| oldest.since.elapsed() > CONNECTION_IDLE)
+            {
+                idle.pop_front();
+            }
+            if idle.is_empty() {
+                return;
+            }
+        }
+    }
+}
+
+impl Connection {
+    async fn call(
+        &mut self,
+        request: Request<Full<Bytes>>,
+    ) -> Result<Response<Incoming>, TrySendError<Request<Full<Bytes>>>> {
+        let response = self.sender.try_send_request(request);
+        beside(&mut self.driver, response).await
+    }
+
+    /// Whether it is open and ready, by what the operating system knows now.
+    async fn is_usable(&mut self) -> bool {
+        let ended = poll_fn(|context| Poll::Ready(Pin::new(&mut self.driver).poll(context))).await;
+        ended.is_pending() && self.sender.is_ready()
+    }
+}
+
+/// Waits for something that comes over a connection, and drives the connection meanwhile.
+async fn beside<T>(driver: &mut Driver, wanted: impl Future<Output = T>) -> T {
+    let mut wanted = pin!(wanted);
+    let mut driver = Some(driver);
+    poll_fn(|context| {
+        if let Some(open) = &mut driver
+            && Pin::new(&mut **open).poll(context).is_ready()
+        {
+            // How it ended is told to whoever waits.
+            driver = None;
+        }
+        wanted.as_mut().poll(context)
+    })
+    .await
+}
+
+impl Answer {
+    /// The status.
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// The headers.
+    pub fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
+    /// The body, if it can be read whole and is not too large.
+    pub(crate) async fn body(self) -> Option<Bytes> {
+        match self.body {
+            AnswerBody::Whole(body) => (body.len() <= ANSWER_BYTES_MAX).then_some(body),
+            AnswerBody::Coming(coming) => coming.read().await,
+        }
+    }
+
+    /// Lets the connection be used again, if what is left of the answer comes soon.
+    pub(crate) async fn skip(self) {
+        // If not, the connection is closed.
+        let _ = timeout(REST_WAIT, self.body()).await;
+    }
+}
+
+/// An answer that is there already.
+impl From<Response<Bytes>> for Answer {
+    fn from(response: Response<Bytes>) -> Self {
+        let (head, body) = response.into_parts();
+        Self {
+            status: head.status,
+            headers: head.headers,
+            body: AnswerBody::Whole(body),
+        }
+    }
+}
+
+impl Coming {
+    async fn read(self) -> Option<Bytes> {
+        let Self {
+            mut body,
+            mut connection,
+            wire,
+        } = self;
+        let mut read = BytesMut::new();
+        while let Some(frame) = beside(&mut connection.driver, body.frame()).await {
+            let frame = frame.inspect_err(|error| {
+                tracing::debug!(%error, "the bank's answer cannot be read whole");
+            });
+            let Ok(data) = frame.ok()?.into_data() else {
+                // Trailers say nothing that is needed.
+                continue;
+            };
+            if read.len() + data.len() > ANSWER_BYTES_MAX {
+                tracing::debug!("the bank's answer is too large");
+                return None;
+            }
+            read.extend_from_slice(&data);
+        }
+        wire.keep(connection);
+        Some(read.freeze())
+    }
+}
