@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """What a growing store costs: throughput, memory, disk, and the time of a start, at several numbers of payments.
 
-Fills one store with fresh payments over HTTP and measures whenever a size is reached: a fresh run, a run of replays, what the
-process holds in memory and the store on disk, and how long a start takes to its first answer, after an orderly stop
-and after `kill -9`. The simulated bank is in the process and takes no time.
+Fills one store with settled payments (by `fill.rs`, without a service) and measures whenever a size is reached: a fresh run, a run of
+replays, what the process holds in memory and the store on disk, and how long a start takes to its first answer, after an orderly stop and
+after `kill -9`. The simulated bank is in the process and takes no time.
 
 Usage: benches/growth.py                Linux with Cargo and Python 3
-  SIZES=0,1000000,3000000               payments at which to measure
+  SIZES=0,1000000,5000000,20000000      payments at which to measure
   SECONDS_EACH=5 CONNECTIONS=64 CACHE_MIB=64 STORE_CACHE_MIB=256
   TMPDIR=/somewhere                     where the store lies; must be a real disk, with some 2 KB for each payment
 """
@@ -23,13 +23,10 @@ import urllib.request
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-SIZES = [int(size) for size in os.environ.get("SIZES", "0,1000000,3000000").split(",")]
+SIZES = [int(size) for size in os.environ.get("SIZES", "0,1000000,5000000,20000000").split(",")]
 SECONDS = int(os.environ.get("SECONDS_EACH", 5))
 CONNECTIONS = os.environ.get("CONNECTIONS", "64")
 CACHES = {"--cache-mib": os.environ.get("CACHE_MIB", "64"), "--store-cache-mib": os.environ.get("STORE_CACHE_MIB", "256")}
-
-# Filling stops this often to see how far it is.
-FILL_SECONDS = 20
 
 
 class Service:
@@ -56,7 +53,7 @@ class Service:
 
     def end(self, how: int) -> None:
         self.process.send_signal(how)
-        self.process.wait(timeout=120)
+        self.process.wait(timeout=600)
 
 
 def bench(binary: Path, url: str, workload: str, seconds: int) -> dict:
@@ -67,18 +64,22 @@ def bench(binary: Path, url: str, workload: str, seconds: int) -> dict:
 
 
 def main() -> None:
-    subprocess.run(["cargo", "build", "--release", "--quiet"], check=True, cwd=ROOT)
+    for build in ([], ["-p", "holdfast-tests", "--example", "fill"]):
+        subprocess.run(["cargo", "build", "--release", "--quiet", *build], check=True, cwd=ROOT)
     work = Path(tempfile.mkdtemp())
     binary = shutil.copy(ROOT / "target/release/holdfast", work)
+    fill = shutil.copy(ROOT / "target/release/examples/fill", work)
     store = work / "store"
     service, paid = Service(binary, store), 0
     print("| payments | fresh a second | CPU us | p99 us | replays a second | memory MiB | disk bytes a payment | start after a stop s | after kill -9 s |")
     print("|---|---|---|---|---|---|---|---|---|", flush=True)
     try:
         for size in SIZES:
-            while paid < size:
-                paid += bench(binary, service.url, "fresh", min(FILL_SECONDS, 1 + int(size - paid) // 10_000))["server"]["payments_admitted"]
-                print(f"{paid:.0f} of {size} payments", file=sys.stderr, flush=True)
+            if paid < size:
+                service.end(signal.SIGTERM)
+                # It says how far it is.
+                subprocess.run([fill, store, str(int(size - paid))], check=True)
+                paid, service = size, Service(binary, store)
             fresh = bench(binary, service.url, "fresh", SECONDS)
             paid += fresh["server"]["payments_admitted"]
             replay = bench(binary, service.url, "replay", SECONDS)

@@ -1,0 +1,177 @@
+//! The service over a map that is lost with the process: what all but the store costs. `volatile LISTEN BANK`.
+//!
+//! The front door, the flights, the pipeline and the client of the bank are the service's own; nothing is written anywhere.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "what it cannot go on without stops it"
+)]
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use holdfast_engine::clock::SystemClock;
+use holdfast_engine::ledger::Balance;
+use holdfast_engine::payment::{
+    AccountId, Capability, Currency, JournalEntry, Merchant, Payment, PaymentId, PaymentKey,
+};
+use holdfast_engine::service::{Parts, Service, ServiceOptions};
+use holdfast_engine::source::SeededSource;
+use holdfast_engine::store::{Page, Query, Store, StoreError, Verdict, Write};
+use holdfast_server::api::{FrontDoor, InProcess, Routes};
+use holdfast_server::bank_client::{BankClient, BankClientOptions};
+use http::{Request, Response};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Payments by key. What the load generator does not ask for is not kept.
+struct Volatile {
+    payments: Mutex<HashMap<PaymentKey, Payment>>,
+    appended: watch::Sender<u64>,
+}
+
+#[async_trait]
+impl Store for Volatile {
+    async fn commit(&self, batch: Vec<Write>) -> Result<Vec<Verdict>, StoreError> {
+        let mut payments = self.payments.lock().unwrap();
+        let verdicts = batch.iter().map(|write| {
+            let current = payments.get(write.key());
+            let version = current.map_or(0, |payment| payment.version);
+            if version != write.expected_version() {
+                let current = current.cloned().map(Box::new);
+                return Verdict::Lost { current };
+            }
+            payments.insert(write.key().clone(), write.last().clone());
+            Verdict::Applied
+        });
+        Ok(verdicts.collect())
+    }
+
+    async fn get(&self, key: &PaymentKey) -> Result<Option<Payment>, StoreError> {
+        Ok(self.payments.lock().unwrap().get(key).cloned())
+    }
+
+    async fn find(&self, _: &Merchant, _: PaymentId) -> Result<Option<Payment>, StoreError> {
+        Ok(None)
+    }
+
+    async fn list(&self, _: &Query) -> Result<Page, StoreError> {
+        Ok(Page::default())
+    }
+
+    async fn entries(
+        &self,
+        _: &Merchant,
+        _: PaymentId,
+    ) -> Result<Option<Vec<(u64, JournalEntry)>>, StoreError> {
+        Ok(None)
+    }
+
+    async fn contradictions(
+        &self,
+        _: &Merchant,
+        _: u64,
+        _: usize,
+    ) -> Result<Vec<(u64, JournalEntry)>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn account(
+        &self,
+        _: &Merchant,
+        _: &AccountId,
+    ) -> Result<Vec<(Currency, Balance)>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn journal(&self, _: u64, _: usize) -> Result<Vec<(u64, JournalEntry)>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    fn has_room(&self) -> bool {
+        true
+    }
+
+    fn appended(&self) -> watch::Receiver<u64> {
+        self.appended.subscribe()
+    }
+
+    async fn unfinished(
+        &self,
+        _: Option<PaymentId>,
+        _: usize,
+    ) -> Result<Vec<(PaymentId, PaymentKey)>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn close(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
+
+/// One thread, like the service with two cores: it leaves a core to the thread that commits, which there is none of here.
+#[tokio::main(flavor = "multi_thread", worker_threads = 1)]
+async fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [listen, bank] = &arguments[..] else {
+        panic!("usage: volatile LISTEN BANK");
+    };
+    let store = Volatile {
+        payments: Mutex::default(),
+        appended: watch::Sender::new(0),
+    };
+    let options = ServiceOptions::default();
+    let bank = BankClient::new(&BankClientOptions {
+        url: bank.parse().unwrap(),
+        capability: Capability::InquiryOnly { grace_ms: 60_000 },
+        connect_timeout_ms: 3_000,
+        connections_idle_max: options.bank_calls_max,
+        ca: None,
+        identity: None,
+        token_file: None,
+    });
+    let (clock, source) = (Arc::new(SystemClock), Arc::new(SeededSource::new([7; 32])));
+    let service = Service::start(Parts {
+        store: Arc::new(store),
+        bank: Arc::new(bank.unwrap()),
+        clock: clock.clone(),
+        source: source.clone(),
+        options,
+    });
+    let front_door = FrontDoor::new(service, clock, source);
+    let api = InProcess::new(&front_door, &Routes::undocumented());
+    let listener = TcpListener::bind(listen).await.unwrap();
+    println!("listening on http://{}", listener.local_addr().unwrap());
+    loop {
+        let (stream, _) = listener.accept().await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        let api = api.clone();
+        let answer = service_fn(move |request| answer(api.clone(), request));
+        tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), answer));
+    }
+}
+
+async fn answer(
+    api: InProcess,
+    request: Request<Incoming>,
+) -> Result<Response<Full<Bytes>>, Infallible> {
+    let (head, body) = request.into_parts();
+    let body = body
+        .collect()
+        .await
+        .map_or_else(|_| Bytes::new(), http_body_util::Collected::to_bytes);
+    let response = api.call(Request::from_parts(head, body)).await;
+    Ok(response.map(Full::new))
+}
