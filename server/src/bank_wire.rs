@@ -275,8 +275,10 @@ impl Answer {
 
     /// Lets the connection be used again, if what is left of the answer comes soon.
     pub(crate) async fn skip(self) {
-        // If not, the connection is closed.
-        let _ = timeout(REST_WAIT, self.body()).await;
+        if let AnswerBody::Coming(coming) = self.body {
+            // If not, the connection is closed.
+            let _ = timeout(REST_WAIT, coming.read()).await;
+        }
     }
 }
 

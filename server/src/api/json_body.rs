@@ -1,7 +1,10 @@
 //! Bodies in JSON: the media type, the size, and what is said of one that cannot be read.
 
-use std::fmt;
+use std::{fmt, io};
 
+use bytes::Bytes;
+use http_body_util::combinators::BoxBody;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 use poem::http::header;
 use poem::{Request, RequestBody};
 use poem_openapi::registry::{MetaMediaType, MetaRequest, MetaSchemaRef};
@@ -11,7 +14,7 @@ use super::problem::{FieldError, Kind, Problem, quoted};
 use super::{BodyLimits, FrontDoor};
 
 /// Reads a body that must be declared as JSON and not be too large. It is not parsed yet.
-pub(crate) async fn read(request: &Request, body: &mut RequestBody) -> Result<Vec<u8>, Problem> {
+pub(crate) async fn read(request: &Request, body: &mut RequestBody) -> Result<Bytes, Problem> {
     let BodyLimits { bytes_max, timeout } = FrontDoor::of(request).limits.body;
     let too_large = || {
         let detail = format!("The body may have at most {bytes_max} bytes.");
@@ -30,9 +33,11 @@ pub(crate) async fn read(request: &Request, body: &mut RequestBody) -> Result<Ve
         return Err(too_large());
     }
     let body = body.take().map_err(|_| Problem::field("", "is missing"))?;
-    match tokio::time::timeout(timeout, body.into_bytes_limit(bytes_max)).await {
-        Ok(Ok(bytes)) => Ok(bytes.to_vec()),
-        Ok(Err(poem::error::ReadBodyError::PayloadTooLarge)) => Err(too_large()),
+    // The framework's own way has a buffer of 4 KiB, which is moved with the request from layer to layer.
+    let body = Limited::new(BoxBody::<Bytes, io::Error>::from(body), bytes_max);
+    match tokio::time::timeout(timeout, body.collect()).await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
         Ok(Err(_)) => Err(Problem::field("", "could not be read to its end")),
         Err(_) => {
             let detail = format!(
