@@ -5,14 +5,17 @@ Every system has the same bank: another process that confirms at once, over HTTP
 an empty store; one runs at a time. Counted is the CPU time (user and system) of a service and of its database from
 the first request to the last, and not that of the load generator, of the bank, nor of kernel threads.
 
-  memory             the endpoint over a map in its process: nothing is durable. The ceiling.
+  volatile           Holdfast itself over a map in its process: nothing is durable. The ceiling for this server.
+  unsynced           Holdfast itself, whose syncs do nothing (libeatmydata): what the disk costs
+  memory             the endpoint built by hand, over a map in its process: the ceiling for any server
   redis              over Redis with `appendfsync always`
   postgres-batched   over PostgreSQL, the steps of all that wait in one statement
   postgres-lean      over PostgreSQL, each step a statement of its own
   postgres-explicit  the same between BEGIN and COMMIT: the usual pattern
 
 Usage: benches/compare.py        Linux with Cargo, Python 3, PostgreSQL and Redis; as root it installs the latter two
-  ROUNDS=3 SECONDS_EACH=5 CONNECTIONS=64 WORKLOADS=fresh,replay SYSTEMS=holdfast,memory,...
+  ROUNDS=3 SECONDS_EACH=5 CONNECTIONS=64 WORKLOADS=fresh,replay,storm SYSTEMS=holdfast,memory,...
+                                 storm is for holdfast, volatile and unsynced: the others refuse who comes second
   TMPDIR=/somewhere              where the stores lie; must be a real disk
 """
 
@@ -32,7 +35,7 @@ ROUNDS = int(os.environ.get("ROUNDS", 3))
 SECONDS = int(os.environ.get("SECONDS_EACH", 5))
 CONNECTIONS = int(os.environ.get("CONNECTIONS", 64))
 WORKLOADS = os.environ.get("WORKLOADS", "fresh,replay").split(",")
-SYSTEMS = ["holdfast", "memory", "redis", "postgres-batched", "postgres-lean", "postgres-explicit"]
+SYSTEMS = ["holdfast", "volatile", "unsynced", "memory", "redis", "postgres-batched", "postgres-lean", "postgres-explicit"]
 SYSTEMS = os.environ.get("SYSTEMS", ",".join(SYSTEMS)).split(",")
 TICK_US = 1_000_000 // os.sysconf("SC_CLK_TCK")
 
@@ -119,9 +122,16 @@ class Systems:
         """Returns its URL, the processes that are counted, and what is to be stopped."""
         self.turn += 1
         store = self.work / f"store-{self.turn}"
-        if name == "holdfast":
+        if name in ("holdfast", "unsynced"):
+            environment = os.environ
+            if name == "unsynced":
+                library = need("libeatmydata.so", "libeatmydata1", ["usr/lib/*/libeatmydata.so*"])
+                environment = environment | {"LD_PRELOAD": library}
             command = [self.work / "holdfast", "serve", "--listen", "127.0.0.1:0", "--data", store, "--bank", self.bank]
-            service, url = self.processes.start(command)
+            service, url = self.processes.start(command, env=environment)
+            return url, [service.pid], [service]
+        if name == "volatile":
+            service, url = self.processes.start([self.work / name, "127.0.0.1:0", self.bank])
             return url, [service.pid], [service]
         if name == "memory":
             return self.peer(name, None, [])
@@ -173,7 +183,9 @@ def measure(work: Path, url: str, pids: list[int], workload: str) -> dict:
     result = work / "result.json"
     before = cpu_us(pids)
     command = [work / "holdfast", "bench", url, "--workload", workload, "--warmup", "0", "--json", result]
-    command += ["--connections", str(CONNECTIONS), "--seconds", str(SECONDS)]
+    # A storm has six requests for each key.
+    connections = CONNECTIONS - CONNECTIONS % 6 if workload == "storm" else CONNECTIONS
+    command += ["--connections", str(connections), "--seconds", str(SECONDS)]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     spent = cpu_us(pids) - before
     report = json.loads(result.read_text())
@@ -213,7 +225,7 @@ def tables(results: dict) -> None:
 
 
 def main() -> None:
-    for build in ([], ["--manifest-path", ROOT / "benches/peers/Cargo.toml", "--locked"]):
+    for build in ([], ["-p", "holdfast-tests", "--example", "volatile"], ["--manifest-path", ROOT / "benches/peers/Cargo.toml", "--locked"]):
         subprocess.run(["cargo", "build", "--release", "--quiet", *build], check=True, cwd=ROOT)
     work = Path(tempfile.mkdtemp())
     # The users of the databases must pass through to their own directories.
@@ -221,7 +233,7 @@ def main() -> None:
     if subprocess.run(["stat", "-f", "-c", "%T", work], capture_output=True, text=True).stdout.strip() == "tmpfs":
         print(f"warning: {work} lies in memory, where a sync costs nothing; set TMPDIR", file=sys.stderr)
     # Copies: a build during the measurement must not change what is measured.
-    for program in ("target/release/holdfast", "benches/peers/target/release/peers"):
+    for program in ("target/release/holdfast", "target/release/examples/volatile", "benches/peers/target/release/peers"):
         shutil.copy(ROOT / program, work)
     processes = Processes(work)
     results = {workload: {name: [] for name in SYSTEMS} for workload in WORKLOADS}
