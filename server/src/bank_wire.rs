@@ -8,7 +8,6 @@ use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::task::Poll;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -47,8 +46,15 @@ struct Shared {
     bank: Uri,
     connect_timeout: Duration,
     idle_max: usize,
+    kept: Mutex<Kept>,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
     /// The one that was used last stands last.
-    idle: Mutex<VecDeque<Idle>>,
+    idle: VecDeque<Idle>,
+    /// Whether a task closes what stands idle for too long.
+    watched: bool,
 }
 
 #[derive(Debug)]
@@ -60,7 +66,8 @@ struct Idle {
 #[derive(Debug)]
 struct Connection {
     sender: http1::SendRequest<Full<Bytes>>,
-    driver: Driver,
+    /// `None` once the connection has ended.
+    driver: Option<Driver>,
 }
 
 /// How a call ended without an answer.
@@ -117,7 +124,7 @@ impl Wire {
             bank,
             connect_timeout,
             idle_max,
-            idle: Mutex::default(),
+            kept: Mutex::default(),
         }))
     }
 
@@ -149,6 +156,7 @@ impl Wire {
         let connecting = connector.call(self.0.bank.clone());
         let stream = timeout(self.0.connect_timeout, connecting).await??;
         let (sender, driver) = http1::handshake(stream).await?;
+        let driver = Some(driver);
         Ok(Connection { sender, driver })
     }
 
@@ -156,10 +164,10 @@ impl Wire {
     async fn kept(&self) -> Option<Connection> {
         loop {
             // The lock is not held while the connection is looked at.
-            let kept = self.0.idle().pop_back()?;
+            let kept = self.0.kept().idle.pop_back()?;
             if kept.since.elapsed() > CONNECTION_IDLE {
                 // So are all before it.
-                self.0.idle().clear();
+                self.0.kept().idle.clear();
                 return None;
             }
             let mut connection = kept.connection;
@@ -183,22 +191,22 @@ impl Wire {
     }
 
     fn keep(&self, connection: Connection) {
-        let mut idle = self.0.idle();
-        if idle.len() >= self.0.idle_max {
+        let mut kept = self.0.kept();
+        if kept.idle.len() >= self.0.idle_max {
             return;
         }
-        if idle.is_empty() {
+        if !std::mem::replace(&mut kept.watched, true) {
             tokio::spawn(Shared::close_stale(Arc::downgrade(&self.0)));
         }
         let since = Instant::now();
-        idle.push_back(Idle { connection, since });
+        kept.idle.push_back(Idle { connection, since });
     }
 }
 
 impl Shared {
-    fn idle(&self) -> MutexGuard<'_, VecDeque<Idle>> {
+    fn kept(&self) -> MutexGuard<'_, Kept> {
         // A panic elsewhere leaves the list whole: it is changed by single pushes and pops.
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Closes what stands idle for too long, until nothing does.
@@ -208,14 +216,13 @@ impl Shared {
             let Some(shared) = shared.upgrade() else {
                 return;
             };
-            let mut idle = shared.idle();
-            while idle
-                .front()
-                .is_some_and(|oldest| oldest.since.elapsed() > CONNECTION_IDLE)
-            {
-                idle.pop_front();
+            let mut kept = shared.kept();
+            let stale = |idle: &Idle| idle.since.elapsed() > CONNECTION_IDLE;
+            while kept.idle.front().is_some_and(stale) {
+                kept.idle.pop_front();
             }
-            if idle.is_empty() {
+            if kept.idle.is_empty() {
+                kept.watched = false;
                 return;
             }
         }
@@ -233,21 +240,20 @@ impl Connection {
 
     /// Whether it is open and ready, by what the operating system knows now.
     async fn is_usable(&mut self) -> bool {
-        let ended = poll_fn(|context| Poll::Ready(Pin::new(&mut self.driver).poll(context))).await;
-        ended.is_pending() && self.sender.is_ready()
+        beside(&mut self.driver, std::future::ready(())).await;
+        self.driver.is_some() && self.sender.is_ready()
     }
 }
 
 /// Waits for something that comes over a connection, and drives the connection meanwhile.
-async fn beside<T>(driver: &mut Driver, wanted: impl Future<Output = T>) -> T {
+async fn beside<T>(driver: &mut Option<Driver>, wanted: impl Future<Output = T>) -> T {
     let mut wanted = pin!(wanted);
-    let mut driver = Some(driver);
     poll_fn(|context| {
-        if let Some(open) = &mut driver
-            && Pin::new(&mut **open).poll(context).is_ready()
+        if let Some(open) = driver
+            && Pin::new(open).poll(context).is_ready()
         {
-            // How it ended is told to whoever waits.
-            driver = None;
+            // It is told to whoever waits still.
+            *driver = None;
         }
         wanted.as_mut().poll(context)
     })

@@ -316,6 +316,28 @@ async fn a_kept_connection_that_breaks_makes_no_second_request_of_one() {
     assert_eq!((bank.connections(), bank.requests().len()), (1, 2));
 }
 
+#[tokio::test]
+async fn one_connection_serves_call_after_call_and_leaves_no_tasks_behind() {
+    let bank = Peer::start(Script::AnswerEach(json(200, CONFIRMED))).await;
+    let client = BankClient::new(&options(&bank.url)).unwrap();
+    let tasks = || {
+        tokio::runtime::Handle::current()
+            .metrics()
+            .num_alive_tasks()
+    };
+    let mut alive = Vec::new();
+    for calls in 1..=10 {
+        assert!(is_confirmed(&client.charge(permit().await).await));
+        assert_eq!((bank.connections(), bank.requests().len()), (1, calls));
+        // What the permit was made with ends by itself.
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        alive.push(tasks());
+    }
+    assert_eq!(alive[9], alive[1], "{alive:?}");
+}
+
 /// The bank closed it while it was idle: that is seen before anything is sent on it.
 #[tokio::test]
 async fn a_kept_connection_that_was_closed_is_not_used() {

@@ -14,6 +14,8 @@ use tokio_rustls::TlsAcceptor;
 pub(crate) enum Script {
     /// Reads a request and writes these bytes, then closes.
     Answer(Vec<u8>),
+    /// Answers each request of a connection.
+    AnswerEach(Vec<u8>),
     /// Answers the first request of a connection and resets at the second.
     AnswerOnceThenReset(Vec<u8>),
     /// Answers the first request of a connection as if there were to be more, and closes it.
@@ -108,6 +110,7 @@ async fn plain(mut stream: TcpStream, script: Script, seen: Arc<Mutex<Vec<String
     match script {
         Script::ResetAfterRequest | Script::AnswerOnceThenReset(_) => reset(&stream),
         Script::Answer(_)
+        | Script::AnswerEach(_)
         | Script::AnswerOnceThenClose(_)
         | Script::ResetAtOnce
         | Script::CloseAfterRequest
@@ -130,6 +133,11 @@ async fn play<S: AsyncRead + AsyncWrite + Unpin>(
         Script::Answer(bytes) => {
             let _ = stream.write_all(bytes).await;
             let _ = stream.shutdown().await;
+        }
+        Script::AnswerEach(bytes) => {
+            while stream.write_all(&kept(bytes)).await.is_ok() {
+                read_request(stream, seen).await;
+            }
         }
         Script::AnswerOnceThenReset(bytes) => {
             let _ = stream.write_all(&kept(bytes)).await;
