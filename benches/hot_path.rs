@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! cargo bench -p holdfast-tests                  # times, by divan
-//! benches/instructions.py                        # instructions, by callgrind: the figure that repeats
+//! benches/instructions.py                        # instructions, by callgrind, which repeat
 //! ```
 
 #![expect(

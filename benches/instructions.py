@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """How many instructions each step of `hot_path.rs` takes, counted by callgrind.
 
-Times depend on the machine and on what else it does; these figures repeat, so that a change is seen that no clock would show. A
-step that has its work done by other threads as well (the one that commits, sled's own) is counted over the whole process,
-as the difference between many and few times; that figure varies by a few per cent.
+Times depend on the machine and on what else it does; these figures repeat within a few per cent, so that a change is seen that no clock
+would show. A step that has its work done by other threads as well (the one that commits, sled's own) is counted over the whole
+process, as the difference between many and few times.
 
 Usage: benches/instructions.py          Linux with Cargo, Python 3 and valgrind; as root it installs the latter
 """
