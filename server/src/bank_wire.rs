@@ -240,7 +240,9 @@ impl Connection {
 
     /// Whether it is open and ready, by what the operating system knows now.
     async fn is_usable(&mut self) -> bool {
-        beside(&mut self.driver, std::future::ready(())).await;
+        let look = beside(&mut self.driver, std::future::ready(()));
+        // The runtime would let a task that has run for long see nothing.
+        tokio::task::unconstrained(look).await;
         self.driver.is_some() && self.sender.is_ready()
     }
 }

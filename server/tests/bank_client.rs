@@ -338,6 +338,19 @@ async fn one_connection_serves_call_after_call_and_leaves_no_tasks_behind() {
     assert_eq!(alive[9], alive[1], "{alive:?}");
 }
 
+/// What a bank says more than once must not be taken for the answer to the next order.
+#[tokio::test]
+async fn an_answer_too_many_is_nobodys() {
+    let twice = [json(200, CONFIRMED), json(200, DECLINED)].concat();
+    let bank = Peer::start(Script::AnswerEach(twice)).await;
+    let client = BankClient::new(&options(&bank.url)).unwrap();
+    for calls in 1..=3 {
+        let outcome = client.charge(permit().await).await;
+        assert!(is_confirmed(&outcome), "{outcome:?}");
+        assert_eq!((bank.connections(), bank.requests().len()), (calls, calls));
+    }
+}
+
 /// The bank closed it while it was idle: that is seen before anything is sent on it.
 #[tokio::test]
 async fn a_kept_connection_that_was_closed_is_not_used() {
