@@ -12,8 +12,9 @@ the first request to the last, and not that of the load generator, of the bank, 
   postgres-batched   over PostgreSQL, the steps of all that wait in one statement
   postgres-lean      over PostgreSQL, each step a statement of its own
   postgres-explicit  the same between BEGIN and COMMIT: the usual pattern
+  restate            over Restate, with the call to the bank as a durable step; it syncs its log by default
 
-Usage: benches/compare.py        Linux with Cargo, Python 3, PostgreSQL and Redis; as root it installs the latter two
+Usage: benches/compare.py        Linux with Cargo, Python 3, npm, PostgreSQL and Redis; as root it installs the latter two
   ROUNDS=3 SECONDS_EACH=5 CONNECTIONS=64 WORKLOADS=fresh,replay,storm SYSTEMS=holdfast,memory,...
                                  storm is for holdfast, volatile and unsynced: the others refuse who comes second
   TMPDIR=/somewhere              where the stores lie; must be a real disk
@@ -23,11 +24,13 @@ import json
 import os
 import shutil
 import signal
+import socket
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -35,8 +38,9 @@ ROUNDS = int(os.environ.get("ROUNDS", 3))
 SECONDS = int(os.environ.get("SECONDS_EACH", 5))
 CONNECTIONS = int(os.environ.get("CONNECTIONS", 64))
 WORKLOADS = os.environ.get("WORKLOADS", "fresh,replay").split(",")
-SYSTEMS = ["holdfast", "volatile", "unsynced", "memory", "redis", "postgres-batched", "postgres-lean", "postgres-explicit"]
+SYSTEMS = ["holdfast", "volatile", "unsynced", "memory", "redis", "postgres-batched", "postgres-lean", "postgres-explicit", "restate"]
 SYSTEMS = os.environ.get("SYSTEMS", ",".join(SYSTEMS)).split(",")
+RESTATE = "@restatedev/restate-server@1.7.12"
 TICK_US = 1_000_000 // os.sysconf("SC_CLK_TCK")
 
 
@@ -51,6 +55,14 @@ def need(program: str, package: str, places: list[str]) -> str:
         if attempt == 0 and os.geteuid() == 0:
             subprocess.run(["apt-get", "install", "-y", "-qq", package], check=True, stdout=subprocess.DEVNULL)
     sys.exit(f"{program} is missing (Debian: {package})")
+
+
+def free_ports(count: int) -> list[int]:
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [open.getsockname()[1] for open in sockets]
+    for open in sockets:
+        open.close()
+    return ports
 
 
 def as_user(user: str) -> dict:
@@ -133,6 +145,8 @@ class Systems:
         if name == "volatile":
             service, url = self.processes.start([self.work / name, "127.0.0.1:0", self.bank])
             return url, [service.pid], [service]
+        if name == "restate":
+            return self.restate(store)
         if name == "memory":
             return self.peer(name, None, [])
         database, where = self.redis(store) if name == "redis" else self.postgres(store)
@@ -142,6 +156,32 @@ class Systems:
         environment = self.environment | ({"DATABASE": database} if database else {})
         service, url = self.processes.start([self.work / "peers", name, "127.0.0.1:0"], env=environment)
         return url, [service.pid] + [child.pid for child in below], [service, *below]
+
+    def restate(self, store: Path) -> tuple[str, list[int], list]:
+        if not (installed := self.work / "npm").exists():
+            if not shutil.which("npm"):
+                sys.exit("npm is missing (Debian: npm); it brings Restate's server")
+            command = ["npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix", installed, RESTATE]
+            subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        program = next(installed.glob("node_modules/@restatedev/restate-server-*/bin/restate-server"))
+        node, ingress, admin, handler = free_ports(4)
+        command = [program, "--listen-mode", "tcp", "--bind-ip", "127.0.0.1", "--bind-port", node, "--base-dir", store]
+        settings = {"DISABLE_TELEMETRY": "true", "INGRESS__BIND_PORT": ingress, "ADMIN__BIND_PORT": admin}
+        settings = {f"RESTATE_{name}": str(value) for name, value in settings.items()}
+        database, _ = self.processes.start(command, said=None, env=os.environ | settings)
+        self.environment = self.environment | {"HANDLER": f"127.0.0.1:{handler}"}
+        started = self.peer("restate", f"http://127.0.0.1:{ingress}", [database])
+        body = json.dumps({"uri": f"http://127.0.0.1:{handler}"}).encode()
+        headers = {"Content-Type": "application/json"}
+        request = urllib.request.Request(f"http://127.0.0.1:{admin}/deployments", body, headers)
+        # It takes some seconds to be ready.
+        for _ in range(100):
+            try:
+                urllib.request.urlopen(request).read()
+                return started
+            except OSError:
+                time.sleep(0.2)
+        sys.exit("Restate did not take the handler")
 
     def redis(self, store: Path) -> tuple:
         program = need("redis-server", "redis-server", [])

@@ -15,12 +15,14 @@
 //! | `postgres-lean` | the same, each step one statement in its own implicit transaction: one round trip |
 //! | `postgres-batched` | the same, the steps of all that wait in one statement |
 //! | `redis` | Redis; durable when it runs with `appendfsync always` |
+//! | `restate` | Restate, whose ingress keeps the key; `DATABASE` is its address, and `HANDLER` where it reaches this process |
 //! | `memory` | a map in this process, lost with it: the ceiling for what speaks HTTP so |
 //! | `bank` | no service, but the bank: it confirms everything at once and keeps nothing |
 
 mod memory;
 mod postgres;
 mod redis_store;
+mod restate;
 
 use std::error::Error;
 use std::future::Future;
@@ -66,6 +68,11 @@ trait Store: Send + Sync + 'static {
 
 struct Service<S> {
     store: S,
+    bank: Bank,
+}
+
+/// The way to the bank.
+struct Bank {
     http: reqwest::Client,
     charges: String,
 }
@@ -100,7 +107,15 @@ impl IntoResponse for Failure {
     }
 }
 
-impl<S> Service<S> {
+impl Bank {
+    fn from_environment() -> Result<Self, Failed> {
+        let bank = std::env::var("BANK_URL").map_err(|_| "BANK_URL is missing")?;
+        Ok(Self {
+            http: reqwest::Client::builder().no_proxy().pool_max_idle_per_host(1_024).build()?,
+            charges: format!("{bank}/charges"),
+        })
+    }
+
     async fn charge(&self, reference: Uuid, order: &Order) -> Result<String, Failed> {
         let body = serde_json::to_vec(&serde_json::json!({
             "amount": order.amount, "currency": order.currency,
@@ -131,15 +146,14 @@ async fn pay<S: Store>(
     if let Some(known) = service.store.claim(key, id, &order).await? {
         return Ok(replay(known, &order));
     }
-    let bank_transaction_id = service.charge(id, &order).await?;
-    let body = serde_json::to_string(&Payment {
-        id,
-        state: "settled",
-        order: &order,
-        bank_transaction_id,
-    })?;
+    let body = settled(id, &order, service.bank.charge(id, &order).await?)?;
     service.store.settle(key, &order, &body).await?;
     Ok(created(body))
+}
+
+fn settled(id: Uuid, order: &Order, bank_transaction_id: String) -> serde_json::Result<String> {
+    let state = "settled";
+    serde_json::to_string(&Payment { id, state, order, bank_transaction_id })
 }
 
 /// Answers a request whose key is taken.
@@ -164,12 +178,7 @@ fn created(body: String) -> Response {
 }
 
 async fn serve<S: Store>(listen: &str, store: S) -> Result<(), Failed> {
-    let bank = std::env::var("BANK_URL").map_err(|_| "BANK_URL is missing")?;
-    let service = Service {
-        store,
-        http: reqwest::Client::builder().no_proxy().pool_max_idle_per_host(1_024).build()?,
-        charges: format!("{bank}/charges"),
-    };
+    let service = Service { store, bank: Bank::from_environment()? };
     let app = Router::new()
         .route("/v1/payments", post(pay::<S>))
         // The load generator asks for it; there is nothing to tell.
@@ -214,6 +223,10 @@ async fn main() -> Result<(), Failed> {
         "postgres-lean" => serve(listen, postgres::Simple::open(&database()?, false).await?).await,
         "postgres-batched" => serve(listen, postgres::Batched::open(&database()?).await?).await,
         "redis" => serve(listen, redis_store::Redis::open(&database()?).await?).await,
+        "restate" => {
+            let handler = std::env::var("HANDLER").map_err(|_| "HANDLER is missing")?;
+            restate::serve(listen, &handler, &database()?).await
+        }
         "memory" => serve(listen, memory::Memory::default()).await,
         "bank" => listen_on(listen, Router::new().route("/charges", post(charge))).await,
         other => Err(format!("there is no mode {other}").into()),
