@@ -29,6 +29,7 @@ async fn main() {
     let count: u64 = count.parse().unwrap();
     let options = SledOptions {
         directory: directory.into(),
+        accept_older: false,
         // Much, for keys come in no order: only the filling is faster for it.
         cache_bytes: 4 << 30,
     };
@@ -50,7 +51,7 @@ async fn main() {
             let key = key(&format!("{scattered:016x}-{run:x}"));
             let received = Payment::received(source.payment_id(now), key, request(1_999), now);
             let admitted = transition(&received, &Event::Admit, now).unwrap();
-            let dispatched = transition(&admitted.payment, &Event::Dispatch, now).unwrap();
+            let dispatched = transition(&admitted.payment, &Event::Dispatch(mark()), now).unwrap();
             marked.push(dispatched.payment.clone());
             batch.push(Write::new(admitted).then(dispatched));
         }

@@ -100,7 +100,7 @@ fn admitted(source: &SeededSource, n: u64) -> Step {
 }
 
 fn dispatched(payment: &Payment) -> Step {
-    transition(payment, &Event::Dispatch, payment.updated_at).unwrap()
+    transition(payment, &Event::Dispatch(mark()), payment.updated_at).unwrap()
 }
 
 fn settled(payment: &Payment) -> Step {
@@ -117,6 +117,7 @@ impl Bench {
         let directory = TempDir::new().unwrap();
         let store = SledStore::open(&SledOptions {
             directory: directory.path().join("data"),
+            accept_older: false,
             cache_bytes: 256 << 20,
         });
         let store = Arc::new(store.unwrap());

@@ -8,7 +8,7 @@
     reason = "what it cannot go on without stops it"
 )]
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
 
@@ -17,13 +17,14 @@ use bytes::Bytes;
 use holdfast_engine::clock::SystemClock;
 use holdfast_engine::ledger::Balance;
 use holdfast_engine::payment::{
-    AccountId, Capability, Currency, JournalEntry, Merchant, Payment, PaymentId, PaymentKey,
+    AccountId, BankName, Capability, Currency, JournalEntry, Merchant, Payment, PaymentId,
+    PaymentKey, Timestamp,
 };
 use holdfast_engine::service::{Parts, Service, ServiceOptions};
 use holdfast_engine::source::SeededSource;
 use holdfast_engine::store::{Page, Query, Store, StoreError, Verdict, Write};
 use holdfast_server::api::{FrontDoor, InProcess, Routes};
-use holdfast_server::bank_client::{BankClient, BankClientOptions};
+use holdfast_server::bank_client::{BankClient, BankClientOptions, Reading};
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
@@ -116,6 +117,26 @@ impl Store for Volatile {
         Ok(Vec::new())
     }
 
+    async fn merchants(&self) -> Result<BTreeSet<Merchant>, StoreError> {
+        Ok(BTreeSet::new())
+    }
+
+    async fn banks(&self) -> Result<BTreeSet<BankName>, StoreError> {
+        Ok(BTreeSet::new())
+    }
+
+    fn newest_time(&self) -> Timestamp {
+        Timestamp::default()
+    }
+
+    async fn note_time(&self, _: Timestamp) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    fn check_place(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     async fn close(&self) -> Result<(), StoreError> {
         Ok(())
     }
@@ -134,6 +155,8 @@ async fn main() {
     };
     let options = ServiceOptions::default();
     let bank = BankClient::new(&BankClientOptions {
+        name: BankName::new("default").unwrap(),
+        reading: Reading::default(),
         url: bank.parse().unwrap(),
         capability: Capability::InquiryOnly { grace_ms: 60_000 },
         connect_timeout_ms: 3_000,

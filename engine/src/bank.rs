@@ -8,7 +8,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::payment::{BankReference, Capability, Decision, PaymentRequest};
+use crate::payment::{
+    BankAddress, BankName, BankReference, Capability, Decision, Mark, PaymentRequest,
+};
 use crate::pipeline::SendPermit;
 
 /// What the bank is asked to do: the same for every attempt of a payment.
@@ -27,13 +29,21 @@ pub enum ChargeOutcome {
     Decided(Decision),
     /// Not a byte of the request left: the connection was refused, say.
     NotSent,
-    /// The bank said that it did not process it: 429, or 503 with `Retry-After`.
+    /// The bank said, with a mark of its own, that it did not process it.
     Throttled {
         /// How long it asked to be left alone, in milliseconds; 0 when it did not say.
         retry_after_ms: u64,
     },
-    /// Anything else: timeout, reset, 5xx, an unreadable answer. The debit may have happened.
+    /// The bank has the reference already and refuses it a second time. What it decided the first time is to be asked.
+    Known,
+    /// Anything else: timeout, reset, 5xx, an unreadable answer, an answer that names another reference. The debit may
+    /// have happened.
     Unknown,
+}
+
+/// Whether an answer that names `echoed` is about `reference`. One that names nothing may be.
+pub fn is_about(reference: &str, echoed: Option<&str>) -> bool {
+    echoed.is_none_or(|echoed| echoed == reference)
 }
 
 /// What an inquiry by our reference brought.
@@ -41,8 +51,8 @@ pub enum ChargeOutcome {
 pub enum InquiryOutcome {
     /// The bank knows the reference and decided.
     Decided(Decision),
-    /// The bank does not know the reference. By itself this proves nothing: a delayed request may
-    /// still arrive.
+    /// The bank said, with a mark of its own, that it does not know the reference. By itself this proves nothing: a
+    /// delayed request may still arrive.
     NotFound,
     /// No usable answer.
     Unknown,
@@ -53,8 +63,23 @@ pub enum InquiryOutcome {
 /// Calls are bounded by the caller, which may drop the returned future at its time limit.
 #[async_trait]
 pub trait Bank: Send + Sync + 'static {
+    /// Its configured name.
+    fn name(&self) -> &BankName;
+
+    /// Where it is reached.
+    fn address(&self) -> &BankAddress;
+
     /// What it promises about repeats.
     fn capability(&self) -> Capability;
+
+    /// What an attempt that is sent to it now is marked with.
+    fn mark(&self) -> Arc<Mark> {
+        Arc::new(Mark {
+            bank: self.name().clone(),
+            address: self.address().clone(),
+            capability: self.capability(),
+        })
+    }
 
     /// Sends one attempt.
     async fn charge(&self, permit: SendPermit) -> ChargeOutcome;

@@ -36,14 +36,11 @@ impl Kind {
     /// The format version that this build writes. Every version up to it is read.
     pub const fn version(self) -> u8 {
         match self {
-            // Version 2 added the digest of the entry before.
-            Self::Journal => 2,
-            Self::Payment
-            | Self::Id
-            | Self::Unfinished
-            | Self::Meta
-            | Self::Contradiction
-            | Self::Account => 1,
+            // Version 2 added the digest of the entry before, version 3 entries that name the bank.
+            Self::Journal => 3,
+            // Version 2 added the bank.
+            Self::Payment => 2,
+            Self::Id | Self::Unfinished | Self::Meta | Self::Contradiction | Self::Account => 1,
         }
     }
 

@@ -12,6 +12,8 @@
 //! - [`bank`]: the port to the bank, which takes a permit by value.
 //! - [`breaker`]: keeps off a bank that is down.
 //! - [`service`]: one flight per key, the cache of finished payments, recovery.
+//! - [`timeline`]: the one source of times that are stamped and compared.
+//! - [`startup`]: what must fit before a service may start on a store.
 //!
 //! Architecture invariant: the engine knows no HTTP. Time, randomness and ids come in from outside
 //! through [`clock::Clock`] and [`source::SeededSource`].
@@ -30,5 +32,7 @@ pub mod replay;
 pub mod retry;
 pub mod service;
 pub mod source;
+pub mod startup;
 pub mod store;
+pub mod timeline;
 pub mod trace;

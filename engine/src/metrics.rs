@@ -48,6 +48,8 @@ pub enum Outcome {
     Throttled,
     /// Not a byte left.
     NotSent,
+    /// The bank has the reference already.
+    Known,
     /// Nobody knows.
     Unknown,
 }
@@ -60,6 +62,7 @@ impl Outcome {
             Self::Declined => "declined",
             Self::Throttled => "throttled",
             Self::NotSent => "not_sent",
+            Self::Known => "known",
             Self::Unknown => "unknown",
         }
     }

@@ -3,13 +3,14 @@
 //! Architecture invariant: this room does no IO and trusts nothing it is given. Memory holds the
 //! payments that are open and one balance per account, however long the journal.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::chain::{Digest, Head};
 use crate::codec::EncodeError;
 use crate::ledger::{Book, LedgerError};
 use crate::payment::{
-    JournalEntry, Movement, MovementKind, Payment, PaymentId, PaymentKey, StateName,
+    BankCalled, BankName, JournalEntry, Movement, MovementKind, Payment, PaymentId, PaymentKey,
+    State, StateName,
 };
 
 /// The state that a journal leads to.
@@ -17,6 +18,10 @@ use crate::payment::{
 pub struct Replay {
     head: Head,
     open: BTreeMap<PaymentId, Payment>,
+    /// Finished by an operator; the bank is still asked what it says of them.
+    watched: BTreeMap<PaymentId, PaymentKey>,
+    /// The banks that attempts were sent to.
+    banks: BTreeSet<BankName>,
     book: Book,
 }
 
@@ -86,7 +91,15 @@ impl Replay {
             return Err(ReplayError::Gap { expected, found });
         }
         if entry.cause.is_note() {
+            self.watched.remove(&entry.payment_id);
             return note(entry);
+        }
+        if let State::BankCalled(BankCalled {
+            mark: Some(mark), ..
+        }) = &entry.to
+            && !self.banks.contains(&mark.bank)
+        {
+            self.banks.insert(mark.bank.clone());
         }
         let payment = self.next(entry)?;
         check_movement(&payment, entry)?;
@@ -97,6 +110,9 @@ impl Replay {
         }
         if payment.is_finished() {
             self.open.remove(&payment.id);
+            if entry.leaves_open() {
+                self.watched.insert(payment.id, payment.key.clone());
+            }
             return Ok(Replayed::Finished(Box::new(payment)));
         }
         let id = payment.id;
@@ -115,8 +131,10 @@ impl Replay {
                 merchant: entry.merchant.clone(),
                 idempotency_key: admission.idempotency_key.clone(),
             };
-            let received =
-                Payment::received(entry.payment_id, key, admission.request.clone(), entry.at);
+            let received = Payment {
+                bank: admission.bank.clone(),
+                ..Payment::received(entry.payment_id, key, admission.request.clone(), entry.at)
+            };
             return follow(&received, entry);
         }
         let before = before.ok_or(ReplayError::NotOpen(entry.payment_id))?;
@@ -141,6 +159,22 @@ impl Replay {
     /// A payment that is open.
     pub fn open(&self, id: PaymentId) -> Option<&Payment> {
         self.open.get(&id)
+    }
+
+    /// The key of a payment about which something is left to do: it is open, or watched.
+    pub fn unfinished(&self, id: PaymentId) -> Option<&PaymentKey> {
+        let open = self.open.get(&id).map(|payment| &payment.key);
+        open.or_else(|| self.watched.get(&id))
+    }
+
+    /// The banks that attempts were sent to, as far as the entries name them.
+    pub const fn banks(&self) -> &BTreeSet<BankName> {
+        &self.banks
+    }
+
+    /// All payments that are watched.
+    pub fn all_watched(&self) -> impl Iterator<Item = (PaymentId, &PaymentKey)> {
+        self.watched.iter().map(|(id, key)| (*id, key))
     }
 
     /// All payments that are open, oldest first.

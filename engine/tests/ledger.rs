@@ -14,6 +14,14 @@ use holdfast_engine::payment::*;
 use holdfast_engine::replay::{Replay, ReplayError, Replayed};
 use proptest::prelude::*;
 
+fn mark() -> Arc<Mark> {
+    Arc::new(Mark {
+        bank: BankName::new("default").unwrap(),
+        address: BankAddress::new("http://bank.example:80").unwrap(),
+        capability: Capability::Neither,
+    })
+}
+
 fn at(ms: u64) -> Timestamp {
     Timestamp::from_unix_ms(ms)
 }
@@ -54,11 +62,15 @@ fn received(n: u8, amount: u64) -> Payment {
 fn events() -> impl Strategy<Value = Event> {
     let transaction = || BankTransactionId::new("b_1").unwrap();
     let resolution = |outcome| {
-        Event::Resolve(Resolution {
+        let resolution = Resolution {
             outcome,
             evidence: EvidenceText::new("seen").unwrap(),
             operator: OperatorName::new("olga").unwrap(),
-        })
+        };
+        Event::Resolve {
+            resolution,
+            watched: true,
+        }
     };
     let declined = Decision::Declined {
         code: DeclineCode::new("no").unwrap(),
@@ -74,11 +86,13 @@ fn events() -> impl Strategy<Value = Event> {
     let next_at = at(5);
     proptest::sample::select(vec![
         Event::Admit,
-        Event::Dispatch,
-        Event::Dispatch,
+        Event::Dispatch(mark()),
+        Event::Dispatch(mark()),
         decided(confirmed),
         decided(declined),
         Event::NotSent { next_at },
+        Event::HeldBack { next_at },
+        Event::EndWatch,
         Event::OutcomeUnknown {
             next_at,
             interruption: Interruption::NoAnswer,
@@ -157,7 +171,7 @@ proptest! {
                 },
                 evidence: Evidence::Answer,
             };
-            for event in [Event::Admit, Event::Dispatch, confirmed] {
+            for event in [Event::Admit, Event::Dispatch(mark()), confirmed] {
                 let step = transition(&payment, &event, at(1)).unwrap();
                 entries.push(step.entry);
                 payment = step.payment;

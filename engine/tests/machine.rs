@@ -10,7 +10,7 @@ mod sample;
 use std::fmt::Write;
 
 use holdfast_engine::payment::*;
-use sample::received;
+use sample::{mark, received};
 
 fn at(ms: u64) -> Timestamp {
     Timestamp::from_unix_ms(ms)
@@ -24,6 +24,9 @@ fn called(phase: Phase, next_at: Option<u64>, exposed: bool) -> Payment {
         last_called_at: at(20),
         inquiries: 1,
         exposed,
+        mark: None,
+        held_back: 0,
+        known: false,
     });
     Payment {
         state,
@@ -90,15 +93,19 @@ fn events() -> Vec<(&'static str, Event)> {
         bank_transaction_id: BankTransactionId::new(id).unwrap(),
     };
     let resolve = |outcome| {
-        Event::Resolve(Resolution {
+        let resolution = Resolution {
             outcome,
             evidence: EvidenceText::new("statement, line 14").unwrap(),
             operator: OperatorName::new("olga").unwrap(),
-        })
+        };
+        Event::Resolve {
+            resolution,
+            watched: true,
+        }
     };
     vec![
         ("admit", Event::Admit),
-        ("dispatch", Event::Dispatch),
+        ("dispatch", Event::Dispatch(mark())),
         (
             "confirmed",
             Event::Decided {
@@ -138,6 +145,14 @@ fn events() -> Vec<(&'static str, Event)> {
                 interruption: Interruption::NoAnswer,
             },
         ),
+        ("held back", Event::HeldBack { next_at: at(200) }),
+        (
+            "known",
+            Event::OutcomeUnknown {
+                next_at: at(200),
+                interruption: Interruption::Known,
+            },
+        ),
         (
             "restart",
             Event::OutcomeUnknown {
@@ -161,6 +176,7 @@ fn events() -> Vec<(&'static str, Event)> {
             }),
         ),
         ("resolve: failed", resolve(ResolvedOutcome::Failed)),
+        ("end watch", Event::EndWatch),
     ]
 }
 
@@ -228,7 +244,7 @@ fn a_step_moves_the_version_by_one_and_its_entry_tells_the_same_story() {
             else {
                 continue;
             };
-            if let Cause::Contradiction(_) = entry.cause {
+            if entry.cause.is_note() {
                 assert_eq!(next, payment, "a finished payment never changes");
                 assert_eq!(entry.movement, None);
             } else {

@@ -12,7 +12,7 @@ use holdfast_engine::ledger::{Balance, Book, Sums, accounts_of};
 use holdfast_engine::payment::*;
 use holdfast_engine::replay::{Replay, ReplayError, Replayed};
 
-use sample::{received, request};
+use sample::{mark, received, request};
 
 const NOW: Timestamp = Timestamp::from_unix_ms(1);
 
@@ -30,7 +30,7 @@ fn journal() -> Vec<JournalEntry> {
     let mut payment = received();
     let events = [
         Event::Admit,
-        Event::Dispatch,
+        Event::Dispatch(mark()),
         confirmed("b_1"),
         confirmed("b_2"),
     ];

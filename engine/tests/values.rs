@@ -87,9 +87,9 @@ fn a_step_compares_with_the_version_before_it() {
     let wait = Event::NotSent { next_at: now };
     let events = [
         Event::Admit,
-        Event::Dispatch,
+        Event::Dispatch(sample::mark()),
         wait,
-        Event::Dispatch,
+        Event::Dispatch(sample::mark()),
         decided("b_1"),
     ];
     for (expected, event) in (0..).zip(events) {
@@ -120,8 +120,8 @@ fn every_value_begins_with_the_version_of_its_kind() {
         let bytes = codec::encode(kind, b"k", &7_u64).unwrap();
         codec::version_of(&bytes)
     };
-    assert_eq!(version(Kind::Journal), Some(2));
-    assert_eq!(version(Kind::Payment), Some(1));
+    assert_eq!(version(Kind::Journal), Some(3));
+    assert_eq!(version(Kind::Payment), Some(2));
     assert_eq!(codec::version_of(&[]), None);
     assert_eq!(codec::version_of(&[9]), Some(9));
 }

@@ -3,6 +3,7 @@
 //! A key's secret is 256 random bits, so a plain SHA-256 of it is enough to store; it is compared
 //! without telling by its time how much of it was right.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -58,6 +59,11 @@ pub(crate) enum InvalidApiKey {
          `holdfast api-key new` makes a key and its block"
     )]
     Hash(String),
+    #[error(
+        "api_keys: the merchants {0:?} and {1:?} differ only in upper and lower case: one of them is a slip, and the keys \
+         of both would be charged apart"
+    )]
+    CaseOnly(String, String),
 }
 
 /// Who holds a key.
@@ -71,8 +77,7 @@ pub(crate) struct Bearer {
 
 impl Bearer {
     /// Everyone, where no keys are configured.
-    fn anyone() -> Self {
-        let merchant = Merchant::default_merchant();
+    fn anyone(merchant: Merchant) -> Self {
         let operator = OperatorName::new(merchant.as_str()).ok();
         Self { merchant, operator }
     }
@@ -83,11 +88,15 @@ pub(crate) type Keys = Arc<[(Bearer, [u8; 32])]>;
 
 /// The keys in force. Clones share them: the front door hands itself to every request, and a change holds for all.
 #[derive(Clone)]
-pub(crate) struct ApiKeys(watch::Sender<Keys>);
+pub(crate) struct ApiKeys {
+    in_force: watch::Sender<Keys>,
+    /// Whom everyone acts for while there are none.
+    everyone: Merchant,
+}
 
 impl Default for ApiKeys {
     fn default() -> Self {
-        Self(watch::Sender::new(Arc::default()))
+        Self::none_for(Merchant::default_merchant())
     }
 }
 
@@ -98,6 +107,14 @@ impl fmt::Debug for ApiKeys {
 }
 
 impl ApiKeys {
+    /// None: everyone acts for one merchant.
+    pub(crate) fn none_for(everyone: Merchant) -> Self {
+        Self {
+            in_force: watch::Sender::new(Arc::default()),
+            everyone,
+        }
+    }
+
     /// Takes the blocks of the configuration.
     pub(crate) fn new(blocks: &[ApiKey]) -> Result<Self, InvalidApiKey> {
         let keys = blocks.iter().map(|block| {
@@ -117,12 +134,35 @@ impl ApiKeys {
             Ok((Bearer { merchant, operator }, hash))
         });
         let keys: Keys = keys.collect::<Result<_, _>>()?;
-        Ok(Self(watch::Sender::new(keys)))
+        let keys = Self {
+            in_force: watch::Sender::new(keys),
+            ..Self::default()
+        };
+        let mut spelt: BTreeMap<String, Merchant> = BTreeMap::new();
+        for merchant in keys.merchants() {
+            let folded = merchant.as_str().to_ascii_lowercase();
+            if let Some(twin) = spelt.insert(folded, merchant.clone()) {
+                let names = (twin.to_string(), merchant.to_string());
+                return Err(InvalidApiKey::CaseOnly(names.0, names.1));
+            }
+        }
+        Ok(keys)
+    }
+
+    /// Whom they act for: the merchant `default` where there are none.
+    pub(crate) fn merchants(&self) -> BTreeSet<Merchant> {
+        let keys = self.in_force.borrow();
+        if keys.is_empty() {
+            return BTreeSet::from([self.everyone.clone()]);
+        }
+        keys.iter()
+            .map(|(bearer, _)| bearer.merchant.clone())
+            .collect()
     }
 
     /// How many there are.
     pub(crate) fn len(&self) -> usize {
-        self.0.borrow().len()
+        self.in_force.borrow().len()
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -131,8 +171,8 @@ impl ApiKeys {
 
     /// From now on the other keys are in force, and these no more.
     pub(crate) fn replace(&self, other: &Self) {
-        let keys = other.0.borrow().clone();
-        self.0.send_if_modified(|in_force| {
+        let keys = other.in_force.borrow().clone();
+        self.in_force.send_if_modified(|in_force| {
             let changed = *in_force != keys;
             *in_force = keys;
             changed
@@ -141,15 +181,15 @@ impl ApiKeys {
 
     /// Hears of the next change.
     pub(crate) fn changes(&self) -> watch::Receiver<Keys> {
-        self.0.subscribe()
+        self.in_force.subscribe()
     }
 
     /// Whom an `Authorization` header speaks for. Without any keys configured that is always the
     /// merchant `default`, as an operator.
     pub(crate) fn bearer(&self, authorization: Option<&[u8]>) -> Option<Bearer> {
-        let keys = self.0.borrow().clone();
+        let keys = self.in_force.borrow().clone();
         if keys.is_empty() {
-            return Some(Bearer::anyone());
+            return Some(Bearer::anyone(self.everyone.clone()));
         }
         let (scheme, secret) = std::str::from_utf8(authorization?).ok()?.split_once(' ')?;
         if !scheme.eq_ignore_ascii_case("bearer") {
@@ -240,6 +280,21 @@ mod tests {
         let bearer = ApiKeys::default().bearer(None).unwrap();
         assert_eq!(bearer.merchant.as_str(), "default");
         assert_eq!(bearer.operator.unwrap().as_str(), "default");
+    }
+
+    #[test]
+    fn two_merchants_that_differ_only_in_case_are_refused() {
+        let block = |merchant: &str| ApiKey {
+            merchant: merchant.into(),
+            role: Role::Merchant,
+            name: None,
+            hash: format!("{HASH_PREFIX}{}", "0".repeat(64)),
+        };
+        assert!(ApiKeys::new(&[block("shop"), block("shop")]).is_ok());
+        assert_eq!(
+            ApiKeys::new(&[block("shop"), block("SHOP")]).unwrap_err(),
+            InvalidApiKey::CaseOnly("SHOP".into(), "shop".into())
+        );
     }
 
     #[test]

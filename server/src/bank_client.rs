@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use holdfast_engine::bank::{Bank, ChargeOutcome, InquiryOutcome};
+use holdfast_engine::bank::{Bank, ChargeOutcome, InquiryOutcome, is_about};
 use holdfast_engine::payment::{
-    BankReference, BankTransactionId, Capability, Decision, DeclineCode, DeclineMessage,
+    BankAddress, BankName, BankReference, BankTransactionId, Capability, Decision, DeclineCode,
+    DeclineMessage,
 };
 use holdfast_engine::pipeline::SendPermit;
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, header};
@@ -24,13 +25,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::api::{is_in_utf8, is_json};
 pub use crate::bank_wire::Answer;
-use crate::bank_wire::{CallError, Wire};
+use crate::bank_wire::{CallError, Whole, Wire};
 use crate::telemetry;
 use crate::tls::install_provider;
 
 /// How to reach a bank, and what it can do.
 #[derive(Debug, Clone)]
 pub struct BankClientOptions {
+    /// Its configured name.
+    pub name: BankName,
     /// Below which address its routes stand.
     pub url: Url,
     /// What it promises about repeats.
@@ -45,6 +48,60 @@ pub struct BankClientOptions {
     pub identity: Option<PathBuf>,
     /// Send the token in this file as `Authorization: Bearer`.
     pub token_file: Option<PathBuf>,
+    /// What its answers are taken for.
+    pub reading: Reading,
+}
+
+/// What the answers of a bank are taken for, where banks differ.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reading {
+    /// Whose 404 to an inquiry means "not found".
+    pub not_found: Marks,
+    /// Whose 429 or 503 to a charge means "not processed".
+    pub throttle: Marks,
+    /// Codes of declines that mean: the reference is known.
+    pub duplicate_codes: Vec<DeclineCode>,
+    /// Use a connection again whose last answer did not name our reference.
+    pub reuse_connections: bool,
+}
+
+impl Default for Reading {
+    fn default() -> Self {
+        let code = |code| DeclineCode::new(code).expect("a valid code");
+        Self {
+            not_found: Marks::Marked,
+            throttle: Marks::Marked,
+            duplicate_codes: DUPLICATE_CODES.map(code).to_vec(),
+            reuse_connections: false,
+        }
+    }
+}
+
+/// Codes that mean that a reference is known, unless others are given.
+pub(crate) const DUPLICATE_CODES: [&str; 2] = ["duplicate_reference", "duplicate"];
+
+/// Which answers count as the bank's own.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Marks {
+    /// Only one that says so in its body, and names our reference
+    #[default]
+    Marked,
+    /// Whatever has the status: a gateway's, too
+    Bare,
+}
+
+impl BankClientOptions {
+    /// Scheme, host and port.
+    ///
+    /// # Panics
+    /// Never: a URL with a host is visible ASCII, and short.
+    pub fn address(&self) -> BankAddress {
+        let host = self.url.host_str().unwrap_or_default();
+        let port = self.url.port_or_known_default().unwrap_or_default();
+        let address = format!("{}://{host}:{port}", self.url.scheme());
+        BankAddress::new(&address).expect("the configuration has checked its length")
+    }
 }
 
 /// The bank cannot be spoken to as configured.
@@ -86,7 +143,10 @@ pub struct BankClient {
     charges: String,
     /// What goes with every request.
     headers: HeaderMap,
+    name: BankName,
+    address: BankAddress,
     capability: Capability,
+    reading: Reading,
 }
 
 #[derive(Debug, Serialize)]
@@ -143,7 +203,10 @@ impl BankClient {
             wire,
             headers: headers(options, charges.authority())?,
             charges: charges.path().to_owned(),
+            name: options.name.clone(),
+            address: options.address(),
             capability: options.capability,
+            reading: options.reading.clone(),
         })
     }
 
@@ -271,13 +334,22 @@ fn content(option: &'static str, path: &Path, problem: &str) -> BankClientError 
 
 #[async_trait]
 impl Bank for BankClient {
+    fn name(&self) -> &BankName {
+        &self.name
+    }
+
+    fn address(&self) -> &BankAddress {
+        &self.address
+    }
+
     fn capability(&self) -> Capability {
         self.capability
     }
 
     async fn charge(&self, permit: SendPermit) -> ChargeOutcome {
+        let reference = permit.bank_reference().to_string();
         match self.wire.call(self.order(&permit)).await {
-            Ok(answer) => charge_outcome(answer).await,
+            Ok(answer) => charge_outcome(answer, &reference, &self.reading).await,
             Err(error) => {
                 log("charge", &error);
                 match error {
@@ -290,7 +362,7 @@ impl Bank for BankClient {
 
     async fn inquire(&self, bank_reference: BankReference) -> InquiryOutcome {
         match self.ask(bank_reference).await {
-            Ok(answer) => inquiry_outcome(answer).await,
+            Ok(answer) => inquiry_outcome(answer, &bank_reference.to_string(), &self.reading).await,
             Err(error) => {
                 log("inquiry", &error);
                 InquiryOutcome::Unknown
@@ -299,21 +371,30 @@ impl Bank for BankClient {
     }
 }
 
-/// What an answer to a charge proves.
-pub async fn charge_outcome(answer: Answer) -> ChargeOutcome {
-    let outcome = match answer.status() {
-        StatusCode::OK => {
-            return decision(answer)
-                .await
-                .map_or(ChargeOutcome::Unknown, ChargeOutcome::Decided);
-        }
-        StatusCode::TOO_MANY_REQUESTS => ChargeOutcome::Throttled {
-            retry_after_ms: retry_after_ms(answer.headers()).unwrap_or(0),
-        },
-        StatusCode::SERVICE_UNAVAILABLE => match retry_after_ms(answer.headers()) {
-            Some(retry_after_ms) => ChargeOutcome::Throttled { retry_after_ms },
+/// What an answer to a charge under our reference proves.
+pub async fn charge_outcome(answer: Answer, reference: &str, reading: &Reading) -> ChargeOutcome {
+    let status = answer.status();
+    let retry_after_ms = retry_after_ms(answer.headers());
+    let Some(heard) = Heard::of(answer, reference, reading).await else {
+        return ChargeOutcome::Unknown;
+    };
+    match status {
+        StatusCode::OK => match heard.decision() {
+            Some(Decision::Declined { code, .. }) if reading.duplicate_codes.contains(&code) => {
+                ChargeOutcome::Known
+            }
+            Some(decision) => ChargeOutcome::Decided(decision),
             None => ChargeOutcome::Unknown,
         },
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
+            let bare = status == StatusCode::TOO_MANY_REQUESTS || retry_after_ms.is_some();
+            if heard.is_marked(NOT_PROCESSED) || (reading.throttle == Marks::Bare && bare) {
+                let retry_after_ms = retry_after_ms.unwrap_or(0);
+                ChargeOutcome::Throttled { retry_after_ms }
+            } else {
+                ChargeOutcome::Unknown
+            }
+        }
         status => {
             if status.is_client_error() || status.is_redirection() {
                 tracing::error!(
@@ -324,70 +405,162 @@ pub async fn charge_outcome(answer: Answer) -> ChargeOutcome {
             }
             ChargeOutcome::Unknown
         }
-    };
-    answer.skip().await;
-    outcome
+    }
 }
 
-/// What an answer to an inquiry proves.
-pub async fn inquiry_outcome(answer: Answer) -> InquiryOutcome {
-    match answer.status() {
-        StatusCode::OK => decision(answer)
-            .await
+/// What an answer to an inquiry by our reference proves.
+pub async fn inquiry_outcome(answer: Answer, reference: &str, reading: &Reading) -> InquiryOutcome {
+    let status = answer.status();
+    let Some(heard) = Heard::of(answer, reference, reading).await else {
+        return InquiryOutcome::Unknown;
+    };
+    match status {
+        StatusCode::OK => heard
+            .decision()
             .map_or(InquiryOutcome::Unknown, InquiryOutcome::Decided),
         StatusCode::NOT_FOUND => {
-            if is_the_banks_own(answer).await {
+            let bare = reading.not_found == Marks::Bare && heard.may_be_bare();
+            if heard.is_marked(NOT_FOUND) || bare {
                 InquiryOutcome::NotFound
             } else {
                 InquiryOutcome::Unknown
             }
         }
-        _ => {
-            answer.skip().await;
-            InquiryOutcome::Unknown
-        }
+        _ => InquiryOutcome::Unknown,
     }
 }
 
-/// Whether a 404 can be the bank's: it is bare, or a JSON object. What a gateway says of an address
-/// that it does not know is a page for people, and proves nothing.
-async fn is_the_banks_own(answer: Answer) -> bool {
-    let content_type = answer.headers().get(header::CONTENT_TYPE);
-    let json = content_type.is_some_and(|value| {
-        let value = value.as_bytes();
-        is_json(value) || is_in_utf8(value, "application/problem+json")
-    });
-    match answer.body().await {
-        // An object that is cut short may be anything.
-        Some(body) => {
-            body.is_empty()
-                || (json && serde_json::from_slice::<serde_json::Map<_, _>>(&body).is_ok())
+/// The bank's own mark that it does not know a reference.
+const NOT_FOUND: &str = "not_found";
+
+/// The bank's own mark that it did not process a request.
+const NOT_PROCESSED: &str = "not_processed";
+
+/// An answer that was read whole and may be about our reference.
+#[derive(Debug)]
+struct Heard {
+    body: Bytes,
+    is_json: bool,
+    is_problem: bool,
+    name: Name,
+}
+
+/// What an answer says of itself, be it a decision or a problem. Members that we do not know are the bank's affair.
+#[derive(Debug, Default, Deserialize)]
+struct Name {
+    #[serde(default)]
+    bank_reference: Option<serde_json::Value>,
+    #[serde(default)]
+    code: Option<serde_json::Value>,
+}
+
+impl Heard {
+    /// Reads an answer and decides about its connection. `None` when it cannot be read, or is nobody's: it names
+    /// another reference, or comes without a name where an earlier call's answer may have come.
+    async fn of(answer: Answer, reference: &str, reading: &Reading) -> Option<Self> {
+        let content_type = answer.headers().get(header::CONTENT_TYPE);
+        let content_type = content_type.map(|value| value.as_bytes().to_vec());
+        let content_type = content_type.unwrap_or_default();
+        let is_json = is_json(&content_type);
+        let is_problem = is_in_utf8(&content_type, "application/problem+json");
+        let reused = answer.is_on_used_connection();
+        let matters = matches!(
+            answer.status(),
+            StatusCode::OK
+                | StatusCode::NOT_FOUND
+                | StatusCode::TOO_MANY_REQUESTS
+                | StatusCode::SERVICE_UNAVAILABLE
+        );
+        let whole: Whole = if matters {
+            answer.read().await?
+        } else {
+            answer.read_soon().await?
+        };
+        let body = whole.body.clone();
+        let name = if is_json || is_problem {
+            Name::in_body(&body)
+        } else {
+            Name::default()
+        };
+        if !name.is_about(reference) {
+            tracing::error!(
+                reference, named = ?name.bank_reference,
+                "an answer of the bank names another reference: it is nobody's, and its connection is given up"
+            );
+            return None;
         }
-        None => false,
+        let named = name.bank_reference.is_some();
+        if reused && !named && !reading.reuse_connections {
+            tracing::warn!(
+                reference,
+                "an answer on a connection that was used before names no reference: it may be another call's, and the \
+                 connection is given up"
+            );
+            return None;
+        }
+        if named || reading.reuse_connections {
+            whole.keep_connection();
+        }
+        Some(Self {
+            body,
+            is_json,
+            is_problem,
+            name,
+        })
+    }
+
+    /// Whether the bank itself says this, of our reference.
+    fn is_marked(&self, mark: &str) -> bool {
+        let code = self.name.code.as_ref();
+        self.name.bank_reference.is_some() && code.and_then(|code| code.as_str()) == Some(mark)
+    }
+
+    /// Whether it has no body, or a JSON object. What a gateway says of an address that it does not know is often a page
+    /// for people, but not always.
+    fn may_be_bare(&self) -> bool {
+        let json = self.is_json || self.is_problem;
+        self.body.is_empty()
+            || (json && serde_json::from_slice::<serde_json::Map<_, _>>(&self.body).is_ok())
+    }
+
+    /// The decision in it, if it is what it says it is.
+    fn decision(&self) -> Option<Decision> {
+        if !self.is_json {
+            tracing::debug!("the bank's answer is not declared as JSON");
+            return None;
+        }
+        // serde takes an array for a struct; the bank's answer is an object.
+        if !is_object(&self.body) {
+            tracing::debug!("the bank's answer is no JSON object");
+            return None;
+        }
+        let answer: AnswerBody = serde_json::from_slice(&self.body)
+            .inspect_err(|error| tracing::debug!(%error, "the bank's answer cannot be read"))
+            .ok()?;
+        answer.decision()
+    }
+}
+
+impl Name {
+    fn in_body(body: &[u8]) -> Self {
+        let named = is_object(body).then(|| serde_json::from_slice(body).ok());
+        named.flatten().unwrap_or_default()
+    }
+
+    /// Whether the answer can be about a reference: it names that one, or none.
+    fn is_about(&self, reference: &str) -> bool {
+        match &self.bank_reference {
+            None => true,
+            // What is no text is no reference of ours.
+            Some(named) => named
+                .as_str()
+                .is_some_and(|named| is_about(reference, Some(named))),
+        }
     }
 }
 
 fn log(what: &'static str, error: &CallError) {
     tracing::debug!(what, ?error, "a call to the bank failed");
-}
-
-/// The decision in an answer, if it can be read whole and is what it says it is.
-async fn decision(answer: Answer) -> Option<Decision> {
-    let content_type = answer.headers().get(header::CONTENT_TYPE)?;
-    if !is_json(content_type.as_bytes()) {
-        tracing::debug!(?content_type, "the bank's answer is not declared as JSON");
-        return None;
-    }
-    let body = answer.body().await?;
-    // serde takes an array for a struct; the bank's answer is an object.
-    if !is_object(&body) {
-        tracing::debug!("the bank's answer is no JSON object");
-        return None;
-    }
-    let answer: AnswerBody = serde_json::from_slice(&body)
-        .inspect_err(|error| tracing::debug!(%error, "the bank's answer cannot be read"))
-        .ok()?;
-    answer.decision()
 }
 
 fn is_object(body: &[u8]) -> bool {

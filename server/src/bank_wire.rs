@@ -3,6 +3,9 @@
 //! A call drives its own connection: the task that waits for the answer also writes the request and reads the answer, so
 //! that no other task has to be woken in between. A connection that nobody uses is driven by nobody; whether the bank has closed it
 //! meanwhile is looked at when it is taken up again.
+//!
+//! Whether a connection is kept is for the reader of the answer to say: one on which an answer too many may come gives
+//! later calls each another's answer.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -87,6 +90,25 @@ pub struct Answer {
     status: StatusCode,
     headers: HeaderMap,
     body: AnswerBody,
+    /// Whether its connection had been used before.
+    reused: bool,
+}
+
+/// An answer that was read whole.
+#[derive(Debug)]
+pub(crate) struct Whole {
+    /// Its body.
+    pub(crate) body: Bytes,
+    connection: Option<(Wire, Connection)>,
+}
+
+impl Whole {
+    /// Keeps the connection for another call.
+    pub(crate) fn keep_connection(self) {
+        if let Some((wire, connection)) = self.connection {
+            wire.keep(connection);
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -135,7 +157,7 @@ impl Wire {
     ) -> Result<Answer, CallError> {
         while let Some(mut connection) = self.kept().await {
             match connection.call(request).await {
-                Ok(response) => return Ok(self.answer(response, connection)),
+                Ok(response) => return Ok(self.answer(response, connection, true)),
                 // The bank had closed it, and hyper hands back what it has not begun to send.
                 Err(mut failed) => match failed.take_message() {
                     Some(unsent) => request = unsent,
@@ -145,7 +167,7 @@ impl Wire {
         }
         let mut connection = self.connect().await.map_err(CallError::NotSent)?;
         match connection.call(request).await {
-            Ok(response) => Ok(self.answer(response, connection)),
+            Ok(response) => Ok(self.answer(response, connection, false)),
             Err(failed) => Err(failed.into_error().into()),
         }
     }
@@ -177,11 +199,12 @@ impl Wire {
         }
     }
 
-    fn answer(&self, response: Response<Incoming>, connection: Connection) -> Answer {
+    fn answer(&self, response: Response<Incoming>, connection: Connection, reused: bool) -> Answer {
         let (head, body) = response.into_parts();
         Answer {
             status: head.status,
             headers: head.headers,
+            reused,
             body: AnswerBody::Coming(Box::new(Coming {
                 body,
                 connection,
@@ -273,37 +296,43 @@ impl Answer {
         &self.headers
     }
 
-    /// The body, if it can be read whole and is not too large.
-    pub(crate) async fn body(self) -> Option<Bytes> {
+    /// Whether its connection had been used before.
+    pub(crate) const fn is_on_used_connection(&self) -> bool {
+        self.reused
+    }
+
+    /// The whole of it, if it can be read and is not too large. If not, the connection is closed.
+    pub(crate) async fn read(self) -> Option<Whole> {
         match self.body {
-            AnswerBody::Whole(body) => (body.len() <= ANSWER_BYTES_MAX).then_some(body),
+            AnswerBody::Whole(body) => (body.len() <= ANSWER_BYTES_MAX).then_some(Whole {
+                body,
+                connection: None,
+            }),
             AnswerBody::Coming(coming) => coming.read().await,
         }
     }
 
-    /// Lets the connection be used again, if what is left of the answer comes soon.
-    pub(crate) async fn skip(self) {
-        if let AnswerBody::Coming(coming) = self.body {
-            // If not, the connection is closed.
-            let _ = timeout(REST_WAIT, coming.read()).await;
-        }
+    /// The same, if it comes soon: of an answer whose status says enough.
+    pub(crate) async fn read_soon(self) -> Option<Whole> {
+        timeout(REST_WAIT, self.read()).await.ok()?
     }
 }
 
-/// An answer that is there already.
+/// An answer that is there already, on a connection of its own.
 impl From<Response<Bytes>> for Answer {
     fn from(response: Response<Bytes>) -> Self {
         let (head, body) = response.into_parts();
         Self {
             status: head.status,
             headers: head.headers,
+            reused: false,
             body: AnswerBody::Whole(body),
         }
     }
 }
 
 impl Coming {
-    async fn read(self) -> Option<Bytes> {
+    async fn read(self) -> Option<Whole> {
         let Self {
             mut body,
             mut connection,
@@ -324,7 +353,9 @@ impl Coming {
             }
             read.extend_from_slice(&data);
         }
-        wire.keep(connection);
-        Some(read.freeze())
+        Some(Whole {
+            body: read.freeze(),
+            connection: Some((wire, connection)),
+        })
     }
 }

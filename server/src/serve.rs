@@ -9,9 +9,14 @@ use std::time::Duration;
 use holdfast_engine::bank::Bank;
 use holdfast_engine::clock::{Clock, SystemClock};
 use holdfast_engine::fatal::FatalError;
+use holdfast_engine::payment::BankName;
 use holdfast_engine::service::{Parts, Service};
 use holdfast_engine::source::SeededSource;
-use holdfast_engine::store::{OpenError, SledOptions, SledStore};
+use holdfast_engine::startup::{
+    BankTerms, MerchantTerms, Misfit, SIMULATED, check_bank, check_merchants,
+};
+use holdfast_engine::store::{OpenError, SledOptions, SledStore, Store};
+use holdfast_simulator::bank::simulated_address;
 use holdfast_simulator::faults::{FaultProfile, Range};
 use holdfast_simulator::{LedgerError, SimulatedBank, SimulatedBankOptions};
 use rand::TryRng;
@@ -19,7 +24,7 @@ use rand::TryRng;
 use crate::accept;
 use crate::api::{ApiKeys, FrontDoor, Routes};
 use crate::bank_client::{BankClient, BankClientError, BankClientOptions};
-use crate::config::{BankSettings, ConfigError, Settings, api_keys_again};
+use crate::config::{BankSettings, ConfigError, Retired, Settings, api_keys_again};
 use crate::process::{Hangups, ListenError, Signals, listen, raise_descriptor_limit};
 use crate::telemetry::TelemetryError;
 use crate::tls::{Tls, TlsError};
@@ -46,6 +51,14 @@ pub(crate) enum ServeError {
     Telemetry(#[from] TelemetryError),
     #[error(transparent)]
     Open(#[from] OpenError),
+    #[error(transparent)]
+    Misfit(#[from] Misfit),
+    #[error(
+        "no bank is configured, so payments would go to the simulated bank, which moves no money; but this store has \
+         payments that the simulated bank has never seen. Give the bank with --bank. If you want the simulated bank on this \
+         store, say --bank sim"
+    )]
+    MaybeReal,
     #[error(transparent)]
     Bank(#[from] LedgerError),
     #[error(transparent)]
@@ -91,7 +104,9 @@ pub(crate) async fn run(settings: Settings) -> Result<(), ServeError> {
     let store = SledStore::open(&SledOptions {
         directory: settings.data.clone(),
         cache_bytes: settings.store_cache_bytes,
+        accept_older: settings.accept_older_store,
     })?;
+    refuse_misfit(&store, &settings).await?;
     let bank = open_bank(&settings.bank, &settings.data)?;
     let bank_timeout = Duration::from_millis(settings.service.bank_timeout_ms);
     let service = Service::start(Parts {
@@ -105,6 +120,8 @@ pub(crate) async fn run(settings: Settings) -> Result<(), ServeError> {
     let again = Again {
         file: settings.file,
         api_keys: settings.api_keys.clone(),
+        retired: settings.retired,
+        service: service.clone(),
         tls: tls.clone(),
     };
     tokio::spawn(again.at_each(hangups));
@@ -163,6 +180,40 @@ pub(crate) async fn run(settings: Settings) -> Result<(), ServeError> {
     Ok(())
 }
 
+/// Holds the bank and the merchants of the configuration against those of the store. Nothing is sent before.
+async fn refuse_misfit(store: &SledStore, settings: &Settings) -> Result<(), ServeError> {
+    let merchants = store.merchants().await.map_err(Misfit::from)?;
+    let terms = MerchantTerms {
+        active: settings.api_keys.merchants(),
+        retired: settings.retired.merchants.clone(),
+    };
+    check_merchants(&merchants, &terms)?;
+    let (name, address) = match &settings.bank {
+        BankSettings::Simulated { .. } => {
+            let banks = store.banks().await.map_err(Misfit::from)?;
+            let ledger = settings.data.join(SIMULATED_BANK_LEDGER);
+            // Earlier versions kept no names of banks; but the simulated one has always kept its books here.
+            if !settings.bank_asked_for
+                && banks.is_empty()
+                && !merchants.is_empty()
+                && !ledger.exists()
+            {
+                return Err(ServeError::MaybeReal);
+            }
+            let name = BankName::new(SIMULATED).expect("the name is one");
+            (name, simulated_address())
+        }
+        BankSettings::Http(options) => (options.name.clone(), options.address()),
+    };
+    let terms = BankTerms {
+        name,
+        address,
+        asked_for: settings.bank_asked_for,
+        moved: settings.bank_moved,
+    };
+    Ok(check_bank(store, &terms).await?)
+}
+
 fn open_bank(settings: &BankSettings, data: &Path) -> Result<Arc<dyn Bank>, ServeError> {
     Ok(match settings {
         BankSettings::Simulated { mode, latency_ms } => {
@@ -199,6 +250,8 @@ pub(crate) fn check(settings: &Settings) -> Result<(), ServeError> {
 struct Again {
     file: Option<PathBuf>,
     api_keys: ApiKeys,
+    retired: Retired,
+    service: Service,
     tls: Option<Tls>,
 }
 
@@ -206,12 +259,12 @@ impl Again {
     async fn at_each(self, mut hangups: Hangups) {
         loop {
             hangups.next().await;
-            self.now();
+            self.now().await;
         }
     }
 
     /// New keys are in force, those that are gone no more; new connections get the new certificate.
-    fn now(&self) {
+    async fn now(&self) {
         if let Some(tls) = &self.tls {
             match tls.read_again() {
                 Ok(()) => tracing::info!("the certificate was read again"),
@@ -221,11 +274,22 @@ impl Again {
         let Some(file) = &self.file else {
             return tracing::warn!("SIGHUP, and there is no configuration file to read again");
         };
-        match api_keys_again(file, &self.api_keys) {
-            Ok(api_keys) => {
-                self.api_keys.replace(&api_keys);
-                tracing::info!(keys = api_keys.len(), "the API keys were read again");
-            }
+        let (api_keys, retired) = match api_keys_again(file, &self.api_keys, &self.retired) {
+            Ok(again) => again,
+            Err(error) => return tracing::error!(%error, "the API keys in force stay"),
+        };
+        let terms = MerchantTerms {
+            active: api_keys.merchants(),
+            retired: retired.merchants,
+        };
+        match self.service.merchants().await {
+            Ok(merchants) => match check_merchants(&merchants, &terms) {
+                Ok(()) => {
+                    self.api_keys.replace(&api_keys);
+                    tracing::info!(keys = api_keys.len(), "the API keys were read again");
+                }
+                Err(error) => tracing::error!(%error, "the API keys in force stay"),
+            },
             Err(error) => tracing::error!(%error, "the API keys in force stay"),
         }
     }
@@ -257,7 +321,10 @@ fn announce(address: SocketAddr, tls: bool, data: &Path, bank: &BankSettings) {
             "  bank          SIMULATED, in this process, {latency_ms} ms a call. NO MONEY MOVES."
         ),
         BankSettings::Http(BankClientOptions {
-            url, capability, ..
-        }) => println!("  bank          {url} ({capability})"),
+            name,
+            url,
+            capability,
+            ..
+        }) => println!("  bank          {name}, {url} ({capability})"),
     }
 }

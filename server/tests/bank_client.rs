@@ -17,12 +17,13 @@ use holdfast_engine::bank::{Bank, ChargeOutcome, InquiryOutcome};
 use holdfast_engine::fatal::Failure;
 use holdfast_engine::metrics::Metrics;
 use holdfast_engine::payment::{
-    AccountId, Amount, BankReference, Capability, Currency, Decision, Event, IdempotencyKey,
-    Merchant, Metadata, Payment, PaymentId, PaymentKey, PaymentRequest, Timestamp, transition,
+    AccountId, Amount, BankAddress, BankName, BankReference, Capability, Currency, Decision, Event,
+    IdempotencyKey, Mark, Merchant, Metadata, Payment, PaymentId, PaymentKey, PaymentRequest,
+    Timestamp, transition,
 };
 use holdfast_engine::pipeline::{Committed, Pipeline, SendPermit};
 use holdfast_engine::store::Write;
-use holdfast_server::bank_client::{BankClient, BankClientOptions};
+use holdfast_server::bank_client::{BankClient, BankClientOptions, Marks, Reading};
 use holdfast_simulator::SimulatedStore;
 use sockets::{Peer, Script, answer, json, tls};
 use tokio::net::{TcpSocket, TcpStream};
@@ -30,8 +31,27 @@ use tokio::net::{TcpSocket, TcpStream};
 const CONFIRMED: &str = r#"{"status":"confirmed","transaction_id":"b_1","more":"ignored"}"#;
 const DECLINED: &str = r#"{"status":"declined","code":"account_closed","message":"Closed."}"#;
 
+/// Our reference in all of these tests.
+const REFERENCE: &str = "hf_00000000000000000000000000000007";
+
+/// The same as [`CONFIRMED`], and names our reference.
+const NAMED: &str = r#"{"status":"confirmed","transaction_id":"b_1","bank_reference":"hf_00000000000000000000000000000007"}"#;
+
+/// An answer about another payment.
+const STRAY: &str = r#"{"status":"declined","code":"account_closed","message":"Closed.","bank_reference":"hf_00000000000000000000000000000008"}"#;
+
+fn mark() -> Arc<Mark> {
+    Arc::new(Mark {
+        bank: BankName::new("default").unwrap(),
+        address: BankAddress::new("http://127.0.0.1:1").unwrap(),
+        capability: Capability::InquiryOnly { grace_ms: 1 },
+    })
+}
+
 fn options(url: &str) -> BankClientOptions {
     BankClientOptions {
+        name: BankName::new("default").unwrap(),
+        reading: Reading::default(),
         url: url.parse().unwrap(),
         capability: Capability::InquiryOnly { grace_ms: 1 },
         connect_timeout_ms: 300,
@@ -60,7 +80,7 @@ async fn permit() -> SendPermit {
     let id = PaymentId::from_uuid(uuid::Uuid::from_u128(7));
     let received = Payment::received(id, key, Arc::new(request.unwrap()), now);
     let admitted = transition(&received, &Event::Admit, now).unwrap();
-    let dispatched = transition(&admitted.payment, &Event::Dispatch, now).unwrap();
+    let dispatched = transition(&admitted.payment, &Event::Dispatch(mark()), now).unwrap();
     let store = Arc::new(SimulatedStore::default());
     let (pipeline, run) = Pipeline::new(store, 16, Metrics::default(), Failure::default());
     tokio::spawn(run);
@@ -83,6 +103,18 @@ async fn charge(url: &str) -> ChargeOutcome {
 async fn inquire(url: &str) -> InquiryOutcome {
     let client = BankClient::new(&options(url)).unwrap();
     client.inquire(reference()).await
+}
+
+/// Options for a bank whose answers count without its own mark.
+fn bare(url: &str) -> BankClientOptions {
+    BankClientOptions {
+        reading: Reading {
+            not_found: Marks::Bare,
+            throttle: Marks::Bare,
+            ..Reading::default()
+        },
+        ..options(url)
+    }
 }
 
 fn is_confirmed(outcome: &ChargeOutcome) -> bool {
@@ -216,35 +248,91 @@ async fn every_other_status_is_unknown_for_it_proves_nothing() {
     assert_eq!(elsewhere.connections(), 0, "no redirect is followed");
 }
 
-#[tokio::test]
-async fn a_bank_that_asks_to_be_left_alone_has_not_processed_it() {
-    let with = |status: u16, headers: &str| {
-        let head = String::from_utf8(json(status, "{}")).unwrap();
-        let headers = format!("\r\n{headers}\r\n");
-        Script::Answer(head.replacen("\r\n", &headers, 1).into_bytes())
+fn with(status: u16, headers: &str, body: &str) -> Script {
+    let head = String::from_utf8(json(status, body)).unwrap();
+    let headers = if headers.is_empty() {
+        "\r\n".to_owned()
+    } else {
+        format!("\r\n{headers}\r\n")
     };
+    Script::Answer(head.replacen("\r\n", &headers, 1).into_bytes())
+}
+
+/// The bank's own mark on an answer about a reference.
+fn marked(code: &str, reference: &str) -> String {
+    format!(r#"{{"code":"{code}","bank_reference":"{reference}"}}"#)
+}
+
+#[tokio::test]
+async fn a_bank_that_says_so_itself_has_not_processed_it() {
     let date = "Date: Tue, 24 Nov 2026 08:00:00 GMT\r\nRetry-After: Tue, 24 Nov 2026 08:00:09 GMT";
-    for (script, retry_after_ms) in [
-        (Script::Answer(json(429, "{}")), 0),
-        (with(429, "Retry-After: 7"), 7_000),
-        (with(503, "Retry-After: 2"), 2_000),
-        (with(503, "Retry-After: 0"), 0),
-        (with(503, date), 9_000),
-        (with(429, "Retry-After: soon"), 0),
-        (with(429, "Retry-After: 99999999999"), 3_600_000),
+    let not_processed = marked("not_processed", REFERENCE);
+    for (status, headers, retry_after_ms) in [
+        (429, "", 0),
+        (429, "Retry-After: 7", 7_000),
+        (503, "Retry-After: 2", 2_000),
+        (503, "Retry-After: 0", 0),
+        (503, date, 9_000),
+        (429, "Retry-After: soon", 0),
+        (429, "Retry-After: 99999999999", 3_600_000),
     ] {
-        let bank = Peer::start(script.clone()).await;
         let expected = ChargeOutcome::Throttled { retry_after_ms };
-        assert_eq!(charge(&bank.url).await, expected, "{script:?}");
-        let bank = Peer::start(script).await;
+        let bank = Peer::start(with(status, headers, &not_processed)).await;
+        assert_eq!(charge(&bank.url).await, expected, "{status} {headers}");
+        let bank = Peer::start(with(status, headers, "{}")).await;
+        let client = BankClient::new(&bare(&bank.url)).unwrap();
+        let outcome = client.charge(permit().await).await;
+        assert_eq!(outcome, expected, "{status} {headers}, taken as it is");
         assert_eq!(inquire(&bank.url).await, InquiryOutcome::Unknown);
     }
-    let bank = Peer::start(with(503, "Retry-After: soon")).await;
-    assert_eq!(
-        charge(&bank.url).await,
-        ChargeOutcome::Unknown,
-        "503 alone proves nothing"
-    );
+}
+
+/// A gateway answers 503 after it has passed the charge on: three debits, and "a new key is safe".
+#[tokio::test]
+async fn a_gateway_that_asks_to_be_left_alone_proves_nothing() {
+    let of_another = marked("not_processed", "hf_00000000000000000000000000000008");
+    let of_nobody = r#"{"code":"not_processed"}"#;
+    let of_something_else = marked("busy", REFERENCE);
+    for body in ["", "{}", "[]", &of_another, of_nobody, &of_something_else] {
+        for status in [429, 503] {
+            let bank = Peer::start(with(status, "Retry-After: 1", body)).await;
+            let outcome = charge(&bank.url).await;
+            assert_eq!(outcome, ChargeOutcome::Unknown, "{status} {body}");
+        }
+    }
+    let bank = Peer::start(with(503, "Retry-After: soon", "{}")).await;
+    let client = BankClient::new(&bare(&bank.url)).unwrap();
+    let outcome = client.charge(permit().await).await;
+    assert_eq!(outcome, ChargeOutcome::Unknown, "503 alone is never enough");
+}
+
+/// A bank that refuses a repeat as a duplicate has the first: a decline it is not.
+#[tokio::test]
+async fn a_decline_as_a_duplicate_means_that_the_reference_is_known() {
+    let declined = |code| format!(r#"{{"status":"declined","code":"{code}","message":"Known."}}"#);
+    for code in ["duplicate_reference", "duplicate"] {
+        let bank = Peer::start(Script::Answer(json(200, &declined(code)))).await;
+        assert_eq!(charge(&bank.url).await, ChargeOutcome::Known, "{code}");
+        // The answer to an inquiry is about the reference itself.
+        let found = inquire(&bank.url).await;
+        assert!(matches!(
+            found,
+            InquiryOutcome::Decided(Decision::Declined { .. })
+        ));
+    }
+    let bank = Peer::start(Script::Answer(json(200, &declined("AM05")))).await;
+    assert!(matches!(charge(&bank.url).await, ChargeOutcome::Decided(_)));
+    let code = holdfast_engine::payment::DeclineCode::new("AM05").unwrap();
+    let reading = Reading {
+        duplicate_codes: vec![code],
+        ..Reading::default()
+    };
+    let client = BankClient::new(&BankClientOptions {
+        reading,
+        ..options(&bank.url)
+    });
+    let outcome = client.unwrap().charge(permit().await).await;
+    assert_eq!(outcome, ChargeOutcome::Known);
 }
 
 #[tokio::test]
@@ -269,17 +357,39 @@ async fn an_inquiry_tells_decided_not_found_and_unknown_apart() {
     ));
     let line = "GET /charges/hf_00000000000000000000000000000007 ";
     assert!(bank.requests()[0].starts_with(line));
-    let bank = Peer::start(Script::Answer(json(404, "{}"))).await;
-    assert_eq!(inquire(&bank.url).await, InquiryOutcome::NotFound);
-    let of_the_bank = [
+    let not_found = marked("not_found", REFERENCE);
+    for content_type in ["application/json", "application/problem+json"] {
+        let script = Script::Answer(answer("404 No", content_type, &not_found));
+        let bank = Peer::start(script).await;
+        assert_eq!(inquire(&bank.url).await, InquiryOutcome::NotFound);
+    }
+    let of_another = marked("not_found", "hf_00000000000000000000000000000008");
+    let objects = [
         ("", ""),
+        ("application/json", "{}"),
         ("application/problem+json", "{}"),
         ("text/plain", ""),
+        (
+            "application/json",
+            r#"{"message":"no Route matched with those values"}"#,
+        ),
+        ("application/json", r#"{"code":"not_found"}"#),
+        (
+            "application/json",
+            r#"{"code":"no_route","bank_reference":"hf_00000000000000000000000000000007"}"#,
+        ),
     ];
-    for (content_type, body) in of_the_bank {
+    for (content_type, body) in objects {
         let bank = Peer::start(Script::Answer(answer("404 No", content_type, body))).await;
         let outcome = inquire(&bank.url).await;
-        assert_eq!(outcome, InquiryOutcome::NotFound, "{content_type}");
+        assert_eq!(
+            outcome,
+            InquiryOutcome::Unknown,
+            "{body} may be a gateway's"
+        );
+        let client = BankClient::new(&bare(&bank.url)).unwrap();
+        let outcome = client.inquire(reference()).await;
+        assert_eq!(outcome, InquiryOutcome::NotFound, "{body}, taken as it is");
     }
     let of_a_gateway = [
         ("text/html", "<html>404</html>"),
@@ -288,11 +398,15 @@ async fn an_inquiry_tells_decided_not_found_and_unknown_apart() {
         ("application/json", r#"{"status":404"#),
         ("application/problem+jsonx", "{}"),
         ("text/html", "{}"),
+        ("application/json", &of_another),
+        ("text/html", &not_found),
     ];
     for (content_type, body) in of_a_gateway {
         let bank = Peer::start(Script::Answer(answer("404 No", content_type, body))).await;
-        let outcome = inquire(&bank.url).await;
-        assert_eq!(outcome, InquiryOutcome::Unknown, "{body} proves nothing");
+        let client = BankClient::new(&bare(&bank.url)).unwrap();
+        for outcome in [inquire(&bank.url).await, client.inquire(reference()).await] {
+            assert_eq!(outcome, InquiryOutcome::Unknown, "{body} proves nothing");
+        }
     }
     for status in [400, 401, 410, 500, 503] {
         let bank = Peer::start(Script::Answer(json(status, "{}"))).await;
@@ -308,7 +422,7 @@ async fn an_inquiry_tells_decided_not_found_and_unknown_apart() {
 /// arrived, and is sent at most once.
 #[tokio::test]
 async fn a_kept_connection_that_breaks_makes_no_second_request_of_one() {
-    let bank = Peer::start(Script::AnswerOnceThenReset(json(200, CONFIRMED))).await;
+    let bank = Peer::start(Script::AnswerOnceThenReset(json(200, NAMED))).await;
     let client = BankClient::new(&options(&bank.url)).unwrap();
     assert!(is_confirmed(&client.charge(permit().await).await));
     let second = client.charge(permit().await).await;
@@ -318,7 +432,7 @@ async fn a_kept_connection_that_breaks_makes_no_second_request_of_one() {
 
 #[tokio::test]
 async fn one_connection_serves_call_after_call_and_leaves_no_tasks_behind() {
-    let bank = Peer::start(Script::AnswerEach(json(200, CONFIRMED))).await;
+    let bank = Peer::start(Script::AnswerEach(json(200, NAMED))).await;
     let client = BankClient::new(&options(&bank.url)).unwrap();
     let tasks = || {
         tokio::runtime::Handle::current()
@@ -341,7 +455,7 @@ async fn one_connection_serves_call_after_call_and_leaves_no_tasks_behind() {
 /// What a bank says more than once must not be taken for the answer to the next order.
 #[tokio::test]
 async fn an_answer_too_many_is_nobodys() {
-    let twice = [json(200, CONFIRMED), json(200, DECLINED)].concat();
+    let twice = [json(200, NAMED), json(200, DECLINED)].concat();
     let bank = Peer::start(Script::AnswerEach(twice)).await;
     let client = BankClient::new(&options(&bank.url)).unwrap();
     for calls in 1..=3 {
@@ -351,10 +465,64 @@ async fn an_answer_too_many_is_nobodys() {
     }
 }
 
+/// One answer too many gave every later payment on the connection its neighbour's answer.
+#[tokio::test]
+async fn an_answer_that_names_another_reference_is_nobodys() {
+    let bank = Peer::start(Script::AnswerEach(json(200, STRAY))).await;
+    let client = BankClient::new(&options(&bank.url)).unwrap();
+    for calls in 1..=3 {
+        let outcome = client.charge(permit().await).await;
+        assert_eq!(outcome, ChargeOutcome::Unknown);
+        assert_eq!(bank.connections(), calls, "its connection is given up");
+    }
+    assert_eq!(client.inquire(reference()).await, InquiryOutcome::Unknown);
+    let number = r#"{"status":"confirmed","transaction_id":"b_1","bank_reference":7}"#;
+    let bank = Peer::start(Script::AnswerEach(json(200, number))).await;
+    assert_eq!(charge(&bank.url).await, ChargeOutcome::Unknown);
+}
+
+/// Without a name nobody can tell whose answer it is; so each call has a connection of its own.
+#[tokio::test]
+async fn a_bank_that_names_no_reference_gets_a_connection_for_each_call() {
+    let bank = Peer::start(Script::AnswerEach(json(200, CONFIRMED))).await;
+    let client = BankClient::new(&options(&bank.url)).unwrap();
+    for calls in 1..=3 {
+        assert!(is_confirmed(&client.charge(permit().await).await));
+        assert_eq!(bank.connections(), calls);
+    }
+    let reading = Reading {
+        reuse_connections: true,
+        ..Reading::default()
+    };
+    let bank = Peer::start(Script::AnswerEach(json(200, CONFIRMED))).await;
+    let client = BankClient::new(&BankClientOptions {
+        reading,
+        ..options(&bank.url)
+    });
+    let client = client.unwrap();
+    for _ in 0..3 {
+        assert!(is_confirmed(&client.charge(permit().await).await));
+        assert_eq!(bank.connections(), 1, "configured");
+    }
+}
+
+/// The first answer named us, so the connection was kept; the next names nobody, and may be one too many.
+#[tokio::test]
+async fn an_answer_without_a_name_on_a_kept_connection_is_not_believed() {
+    let answers = vec![json(200, NAMED), json(200, CONFIRMED), json(200, NAMED)];
+    let bank = Peer::start(Script::AnswerInTurn(answers)).await;
+    let client = BankClient::new(&options(&bank.url)).unwrap();
+    assert!(is_confirmed(&client.charge(permit().await).await));
+    let outcome = client.charge(permit().await).await;
+    assert_eq!(outcome, ChargeOutcome::Unknown);
+    assert!(is_confirmed(&client.charge(permit().await).await));
+    assert_eq!(bank.connections(), 2);
+}
+
 /// The bank closed it while it was idle: that is seen before anything is sent on it.
 #[tokio::test]
 async fn a_kept_connection_that_was_closed_is_not_used() {
-    let bank = Peer::start(Script::AnswerOnceThenClose(json(200, CONFIRMED))).await;
+    let bank = Peer::start(Script::AnswerOnceThenClose(json(200, NAMED))).await;
     let client = BankClient::new(&options(&bank.url)).unwrap();
     for calls in 1..=3 {
         assert!(is_confirmed(&client.charge(permit().await).await));

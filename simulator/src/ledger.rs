@@ -155,6 +155,13 @@ impl Ledger {
             .map(|(next, (reference, account))| (next, reference.as_str(), account))
     }
 
+    /// The reference that was first processed last, leaving one out.
+    pub(crate) fn latest_but(&self, bank_reference: &str) -> Option<(&str, &Account)> {
+        let mut latest = self.accounts.iter().rev();
+        let found = latest.find(|(reference, _)| reference != bank_reference)?;
+        Some((&found.0, &found.1))
+    }
+
     /// Books a debit. It is effective when this returns.
     pub(crate) fn debit(&mut self, debit: Debit, now_ms: u64) -> io::Result<()> {
         if let Some(file) = &mut self.file {

@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use holdfast_simulator::ChargeTerms;
-use holdfast_simulator::bank::{Bank, BankAnswer, Charge, Mode, SimulatedBankOptions};
+use holdfast_simulator::bank::{Bank, BankAnswer, Charge, Mode, NamedAnswer, SimulatedBankOptions};
 use holdfast_simulator::faults::{Delivery, Fault, FaultProfile, Rate, Timed};
 
 fn bank(mode: Mode, faults: FaultProfile) -> Bank {
@@ -33,9 +33,13 @@ fn charge(reference: &str) -> Charge {
     }
 }
 
-fn confirmed(id: &str) -> BankAnswer {
+/// The bank confirms `hf_1`.
+fn confirmed(id: &str) -> NamedAnswer {
     let transaction_id = id.to_owned();
-    BankAnswer::Confirmed { transaction_id }
+    NamedAnswer {
+        answer: BankAnswer::Confirmed { transaction_id },
+        bank_reference: "hf_1".to_owned(),
+    }
 }
 
 async fn pass(ms: u64) {
@@ -180,7 +184,8 @@ async fn declines_are_remembered_and_move_nothing() {
     };
     let bank = bank(Mode::Keyed, faults);
     let first = bank.charge(&charge("hf_1")).unwrap().answer;
-    assert!(matches!(first, Some(BankAnswer::Declined { .. })));
+    let said = first.clone().map(|named| named.answer);
+    assert!(matches!(said, Some(BankAnswer::Declined { .. })));
     bank.set_faults(FaultProfile::default());
     assert_eq!(bank.charge(&charge("hf_1")).unwrap().answer, first);
     assert_eq!(bank.inquire("hf_1").answer, first);
@@ -193,7 +198,57 @@ async fn declines_are_remembered_and_move_nothing() {
         code: "insufficient_funds".into(),
         message: "The account has not enough funds.".into(),
     };
-    assert_eq!(answer, expected);
+    assert_eq!(
+        (answer.answer, answer.bank_reference.as_str()),
+        (expected, "hf_2")
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stray_answer_is_about_another_reference() {
+    let bank = bank(Mode::Keyed, FaultProfile::default());
+    bank.charge(&charge("hf_1")).unwrap();
+    bank.set_faults(FaultProfile {
+        stray: Rate::new(1.0),
+        ..FaultProfile::default()
+    });
+    let reaction = bank.charge(&charge("hf_2")).unwrap();
+    assert_eq!(reaction.delivery, Delivery::Stray);
+    assert_eq!(reaction.answer, Some(confirmed("b_1")));
+    assert_eq!(bank.inquire("hf_2").answer, Some(confirmed("b_1")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_gateway_answers_for_a_bank_that_has_processed_it() {
+    let faults = FaultProfile {
+        gateway: Rate::new(1.0),
+        ..FaultProfile::default()
+    };
+    let bank = bank(Mode::InquiryOnly, faults);
+    assert_eq!(
+        bank.charge(&charge("hf_1")).unwrap().delivery,
+        Delivery::Gateway
+    );
+    assert_eq!((bank.debits(), bank.injected()[&Fault::Gateway]), (1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bank_that_refuses_repeats_has_the_first_answer_for_who_asks() {
+    let faults = FaultProfile {
+        repeat_refused: Rate::new(1.0),
+        ..FaultProfile::default()
+    };
+    let bank = bank(Mode::Keyed, faults);
+    let first = bank.charge(&charge("hf_1")).unwrap().answer;
+    assert_eq!(first, Some(confirmed("b_1")));
+    let again = bank.charge(&charge("hf_1")).unwrap().answer;
+    let refused = |named: NamedAnswer| match named.answer {
+        BankAnswer::Declined { code, .. } => code,
+        BankAnswer::Confirmed { .. } => "confirmed".to_owned(),
+    };
+    assert_eq!(again.map(refused).as_deref(), Some("duplicate_reference"));
+    assert_eq!(bank.inquire("hf_1").answer, first);
+    assert_eq!(bank.debits(), 1);
 }
 
 #[tokio::test(start_paused = true)]

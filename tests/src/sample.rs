@@ -5,8 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use holdfast_engine::payment::{
-    AccountId, Amount, Currency, IdempotencyKey, Merchant, Metadata, PaymentKey, PaymentRequest,
-    Reference,
+    AccountId, Amount, BankAddress, BankName, Capability, Currency, IdempotencyKey, Mark, Merchant,
+    Metadata, PaymentKey, PaymentRequest, Reference,
 };
 use serde_json::Value;
 
@@ -82,4 +82,19 @@ pub fn debits(data: &Path) -> BTreeMap<String, u64> {
         *debits.entry(reference.to_owned()).or_default() += 1;
     }
     debits
+}
+
+/// What attempts at a keyed bank are marked with.
+///
+/// # Panics
+/// Never: its parts are valid.
+pub fn mark() -> Arc<Mark> {
+    Arc::new(Mark {
+        bank: BankName::new("default").expect("a valid sample"),
+        address: BankAddress::new("http://bank.example:80").expect("a valid sample"),
+        capability: Capability::Keyed {
+            window_ms: 86_400_000,
+            grace_ms: 60_000,
+        },
+    })
 }

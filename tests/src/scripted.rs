@@ -1,7 +1,7 @@
 //! A service in virtual time, over a simulated store and a bank that answers from a script.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -9,8 +9,8 @@ use async_trait::async_trait;
 use holdfast_engine::bank::{Bank, ChargeOutcome, InquiryOutcome};
 use holdfast_engine::clock::Clock;
 use holdfast_engine::payment::{
-    BankReference, BankTransactionId, Budgets, Capability, Cause, Decision, DeclineCode,
-    DeclineMessage, Payment, Phase, State, Timestamp,
+    BankAddress, BankName, BankReference, BankTransactionId, Budgets, Capability, Cause, Decision,
+    DeclineCode, DeclineMessage, Payment, Phase, State, Timestamp,
 };
 use holdfast_engine::pipeline::SendPermit;
 use holdfast_engine::service::{
@@ -23,21 +23,42 @@ use tokio::time::Instant;
 
 use crate::sample::{key, request};
 
-/// Wall-clock time that follows tokio's, so that pausing pauses both.
-#[derive(Debug, Clone, Copy)]
-pub struct VirtualClock(Instant);
+thread_local! {
+    /// When the time of a test began: all its lives share one.
+    static BEGAN: Instant = Instant::now();
+}
+
+/// Time that follows tokio's, so that pausing pauses it. Its wall clock can be set.
+#[derive(Debug, Clone, Default)]
+pub struct VirtualClock {
+    ahead_ms: Arc<AtomicI64>,
+}
+
+impl VirtualClock {
+    /// Sets the wall clock so many milliseconds ahead of the time that passed; behind it when negative.
+    pub fn set_ahead_ms(&self, ahead_ms: i64) {
+        self.ahead_ms.store(ahead_ms, Ordering::SeqCst);
+    }
+}
 
 impl Clock for VirtualClock {
     fn now(&self) -> Timestamp {
         let ms =
-            u64::try_from(self.0.elapsed().as_millis()).expect("what a test cannot go on without");
-        Timestamp::from_unix_ms(1_767_225_600_000 + ms)
+            u64::try_from(self.steady().as_millis()).expect("what a test cannot go on without");
+        let ahead_ms = self.ahead_ms.load(Ordering::SeqCst);
+        Timestamp::from_unix_ms((1_767_225_600_000 + ms).saturating_add_signed(ahead_ms))
+    }
+
+    fn steady(&self) -> Duration {
+        BEGAN.with(Instant::elapsed)
     }
 }
 
 /// A bank that answers from a script, and counts.
 #[derive(Debug)]
 pub struct ScriptedBank {
+    name: BankName,
+    address: BankAddress,
     capability: Capability,
     latency: Duration,
     inquiry_latency: Duration,
@@ -73,8 +94,13 @@ pub fn declined() -> Decision {
 
 impl ScriptedBank {
     /// A bank of this capability that confirms at once whatever is not scripted.
+    ///
+    /// # Panics
+    /// Never: its name and address are valid.
     pub fn new(capability: Capability) -> Self {
         Self {
+            name: BankName::new("default").expect("a name"),
+            address: BankAddress::new("http://bank.example:80").expect("an address"),
             capability,
             latency: Duration::ZERO,
             inquiry_latency: Duration::ZERO,
@@ -158,6 +184,14 @@ impl ScriptedBank {
 
 #[async_trait]
 impl Bank for ScriptedBank {
+    fn name(&self) -> &BankName {
+        &self.name
+    }
+
+    fn address(&self) -> &BankAddress {
+        &self.address
+    }
+
     fn capability(&self) -> Capability {
         self.capability
     }
@@ -208,6 +242,8 @@ pub struct World {
     pub store: Arc<SimulatedStore>,
     /// Its bank.
     pub bank: Arc<ScriptedBank>,
+    /// Its clock.
+    pub clock: VirtualClock,
 }
 
 /// A world with default options.
@@ -217,19 +253,30 @@ pub fn world(bank: ScriptedBank) -> World {
 
 /// A world with the given store and options.
 pub fn world_with(bank: ScriptedBank, store: SimulatedStore, options: ServiceOptions) -> World {
+    world_at(bank, store, options, VirtualClock::default())
+}
+
+/// A world with the given store, options and clock.
+pub fn world_at(
+    bank: ScriptedBank,
+    store: SimulatedStore,
+    options: ServiceOptions,
+    clock: VirtualClock,
+) -> World {
     let (store, bank) = (Arc::new(store), Arc::new(bank));
-    let clock = Arc::new(VirtualClock(Instant::now()));
+    let told = Arc::new(clock.clone());
     let source = Arc::new(SeededSource::new([9; 32]));
     let service = Service::start(Parts {
         store: store.clone(),
         bank: bank.clone(),
-        clock: clock.clone(),
+        clock: told.clone(),
         source: source.clone(),
         options,
     });
     World {
-        front_door: FrontDoor::new(service.clone(), clock, source),
+        front_door: FrontDoor::new(service.clone(), told, source),
         service,
+        clock,
         store,
         bank,
     }

@@ -55,6 +55,76 @@ async fn keys_from_a_file_that_can_be_read_once_are_in_force() {
     assert_eq!(status(&client, &key).await, StatusCode::CREATED);
 }
 
+/// A key belongs to its merchant by name: under another name every known key would be a new one, and charged again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_merchant_with_payments_is_never_forgotten() {
+    let directory = tempfile::tempdir().unwrap();
+    let (data, file) = (
+        directory.path().join("data"),
+        directory.path().join("holdfast.toml"),
+    );
+    let write = |text: &str| std::fs::write(&file, text).unwrap();
+    let configured = ["--config", file.to_str().unwrap()];
+    let refused = |expected: &str| {
+        let (code, said) = Server::try_start(&data, &configured)
+            .err()
+            .expect("it is refused");
+        assert_eq!(code, Some(1), "{said}");
+        assert!(said.contains(expected), "{said}");
+    };
+    let server = Server::start(&data, &[]);
+    let first = server.client().pay("k", BODY).await.unwrap();
+    server.kill();
+
+    // The first keys of a store that was used without any.
+    let [shop, default, renamed] =
+        ["shop", "default", "Shop"].map(|name| ApiKey::of(name, "merchant"));
+    write(&shop.block);
+    refused("no API key names: default");
+    refused("merchant = \"default\"");
+    write(&(shop.block.clone() + &default.block));
+    let server = Server::start(&data, &configured);
+    let headers = [("authorization", default.bearer.as_str())];
+    let again = server.client().pay_with("k", BODY, &headers).await.unwrap();
+    assert_eq!(again.frozen(), first.frozen());
+    assert_eq!(status(&server.client(), &shop).await, StatusCode::CREATED);
+
+    // A reload that forgets one, or misspells it, changes nothing.
+    for text in [
+        default.block.clone(),
+        default.block.clone() + &renamed.block,
+        format!(
+            "retired_merchants = [\"shop\"]\n{}{}",
+            default.block, renamed.block
+        ),
+    ] {
+        write(&text);
+        server.signal("HUP");
+        sleep(Duration::from_millis(200)).await;
+        assert_eq!(status(&server.client(), &shop).await, StatusCode::CREATED);
+        assert_eq!(
+            status(&server.client(), &renamed).await,
+            StatusCode::UNAUTHORIZED
+        );
+    }
+    // One that retires it does.
+    let retired = format!("retired_merchants = [\"shop\"]\n{}", default.block);
+    write(&retired);
+    server.signal("HUP");
+    becomes(&server.client(), &shop, StatusCode::UNAUTHORIZED).await;
+    server.kill();
+
+    Server::start(&data, &configured).kill();
+    write(&(default.block.clone() + &renamed.block));
+    refused("differs from shop only in upper and lower case");
+    write(&default.block);
+    refused("retired_merchants = [\"shop\"]");
+    // Without keys everyone is `default`.
+    write("retired_merchants = [\"shop\"]\n");
+    Server::start(&data, &configured).kill();
+    Server::start(&data, &["--retired-merchants", "shop,gone"]).kill();
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn keys_are_rotated_and_revoked_without_a_restart() {
     let directory = tempfile::tempdir().unwrap();

@@ -27,6 +27,7 @@ use rand::{RngExt, SeedableRng};
 fn open(directory: &std::path::Path) -> SledStore {
     let options = SledOptions {
         directory: directory.to_owned(),
+        accept_older: false,
         cache_bytes: 16 << 20,
     };
     SledStore::open(&options).unwrap()
@@ -73,7 +74,7 @@ impl Lives {
         };
         let next_at = Timestamp::from_unix_ms(9);
         let mut events = vec![
-            Event::Dispatch,
+            Event::Dispatch(mark()),
             Event::Cancel,
             decided(Decision::Confirmed {
                 bank_transaction_id: BankTransactionId::new("b_1").unwrap(),

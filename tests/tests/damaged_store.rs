@@ -145,10 +145,143 @@ async fn a_store_that_is_gone_or_ends_early_is_not_taken_for_an_empty_one() {
         let refused = Server::try_start(directory, &[]).err();
         let (code, said) = refused.expect("it does not start");
         assert_eq!(code, Some(1));
-        let lost = "the database has lost payments that were acknowledged";
-        assert!(said.contains(lost), "{said}");
+        let expected = if directory == &early {
+            "the database has lost payments that were acknowledged"
+        } else {
+            "its store is gone: it held payments"
+        };
+        assert!(said.contains(expected), "{said}");
     }
-    // An older copy that someone put there on purpose can be served.
+    // Deleting the file says nothing; an older copy that someone put there on purpose can be served when it is said.
     fs::remove_file(early.join("journal.head")).unwrap();
+    assert!(Server::try_start(&early, &[]).is_err());
+    Server::start(&early, &["--accept-older-store"]).kill();
+    // It need not be said again.
     Server::start(&early, &[]).kill();
+}
+
+/// Stops a service in order, so that everything is noted.
+fn stop(server: Server) {
+    server.signal("TERM");
+    let (ended, said) = server.wait();
+    assert!(ended.success(), "{said}");
+}
+
+fn verified(data: &Path) -> (Option<i32>, String) {
+    let output = Command::new(holdfast())
+        .args(["verify", "--data"])
+        .arg(data)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned()
+        + &String::from_utf8_lossy(&output.stderr);
+    (output.status.code(), said)
+}
+
+/// Without its note nobody can tell whether a store is whole: a file that is missing, empty, zeroed or from another time
+/// is no better than a store that is.
+#[tokio::test]
+async fn a_store_whose_note_is_missing_unreadable_or_old_is_refused_until_someone_says_so() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().join("data");
+    let server = Server::start(&data, &[]);
+    server.client().pay("first", BODY).await.unwrap();
+    stop(server);
+    let old = fs::read(data.join("journal.head")).unwrap();
+    let server = Server::start(&data, &[]);
+    let first = server.client().pay("second", BODY).await.unwrap();
+    stop(server);
+    assert_eq!(verified(&data).0, Some(0));
+
+    let zeroed = vec![0; old.len()];
+    for (how, content) in [
+        ("is missing", None),
+        ("is unreadable", Some(&[][..])),
+        ("is unreadable", Some(&zeroed)),
+        ("had got to entry 6", Some(&old)),
+    ] {
+        let copied = directory.path().join("copied");
+        copy(&data, &copied);
+        let note = copied.join("journal.head");
+        match content {
+            None => fs::remove_file(&note).unwrap(),
+            Some(bytes) => fs::write(&note, bytes).unwrap(),
+        }
+        let (code, said) = verified(&copied);
+        assert_eq!(code, Some(1), "{said}");
+        assert!(
+            said.contains("journal.head") && said.contains(how),
+            "{said}"
+        );
+
+        let (code, said) = Server::try_start(&copied, &[])
+            .err()
+            .expect("it is refused");
+        assert_eq!(code, Some(1));
+        let how = how.trim_start_matches("is ");
+        assert!(
+            said.contains(how) && said.contains("--accept-older-store"),
+            "{said}"
+        );
+        let server = Server::start(&copied, &["--accept-older-store"]);
+        let again = server.client().pay("second", BODY).await.unwrap();
+        assert_eq!(again.frozen(), first.frozen());
+        stop(server);
+        Server::start(&copied, &[]).kill();
+        fs::remove_dir_all(&copied).unwrap();
+    }
+
+    // A store that is gone is gone, whatever became of its note; and a database that is missing is called what it is.
+    for content in [&[][..], &zeroed] {
+        let copied = directory.path().join("copied");
+        copy(&data, &copied);
+        fs::remove_dir_all(copied.join("store")).unwrap();
+        fs::write(copied.join("journal.head"), content).unwrap();
+        for arguments in [&[][..], &["--accept-older-store"]] {
+            let (code, said) = Server::try_start(&copied, arguments)
+                .err()
+                .expect("it is refused");
+            assert_eq!(code, Some(1));
+            assert!(said.contains("its store is gone"), "{said}");
+        }
+        fs::remove_dir_all(&copied).unwrap();
+    }
+    let log = data.join("store/db");
+    for how in ["removed", "emptied"] {
+        if how == "removed" {
+            fs::remove_file(&log).unwrap();
+        } else {
+            fs::write(&log, "").unwrap();
+        }
+        let (code, said) = Server::try_start(&data, &[]).err().expect("it is refused");
+        assert_eq!(code, Some(1));
+        assert!(
+            said.contains("its store/db, the file that holds its payments"),
+            "{said}"
+        );
+    }
+}
+
+/// What is acknowledged then would be where nobody looks, and another service may serve in its place.
+#[tokio::test]
+async fn a_service_whose_data_directory_is_moved_away_or_replaced_stops() {
+    for replaced in [false, true] {
+        let directory = tempfile::tempdir().unwrap();
+        let [data, moved, other] =
+            ["data", "moved", "other"].map(|name| directory.path().join(name));
+        let server = Server::start(&data, &[]);
+        let first = server.client().pay("k", BODY).await.unwrap();
+        Server::start(&other, &[]).kill();
+        fs::rename(&data, &moved).unwrap();
+        if replaced {
+            fs::rename(&other, &data).unwrap();
+        }
+        // It notices by itself, also when nobody pays.
+        let (ended, said) = server.wait();
+        assert_eq!(ended.code(), Some(1), "{said}");
+        assert!(said.contains("was moved away or replaced"), "{said}");
+        let server = Server::start(&moved, &[]);
+        let again = server.client().pay("k", BODY).await.unwrap();
+        assert_eq!(again.frozen(), first.frozen());
+    }
 }

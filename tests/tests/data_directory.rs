@@ -13,6 +13,7 @@ use holdfast_tests::raw_database;
 fn open(directory: &Path) -> Result<SledStore, holdfast_engine::store::OpenError> {
     SledStore::open(&SledOptions {
         directory: directory.to_owned(),
+        accept_older: false,
         cache_bytes: 16 << 20,
     })
 }

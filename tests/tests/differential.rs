@@ -78,7 +78,7 @@ impl Run {
             evidence: Evidence::Inquiry,
         };
         let mut events = vec![
-            Event::Dispatch,
+            Event::Dispatch(mark()),
             Event::Cancel,
             Event::NotSent { next_at: at },
             Event::GiveUp,
@@ -214,6 +214,7 @@ async fn the_simulated_store_answers_as_the_real_one_does() {
         let directory = tempfile::tempdir().unwrap();
         let options = SledOptions {
             directory: directory.path().to_owned(),
+            accept_older: false,
             cache_bytes: 16 << 20,
         };
         let (mut simulated, mut real) = (

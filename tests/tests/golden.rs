@@ -15,75 +15,157 @@ use holdfast_engine::chain::Digest;
 use holdfast_engine::codec::{self, Kind};
 use holdfast_engine::ledger::{Balance, Book};
 use holdfast_engine::payment::{
-    BankTransactionId, Decision, Event, Evidence, Payment, PaymentId, Step, Timestamp, transition,
+    BankTransactionId, Decision, Event, Evidence, EvidenceText, Interruption, JournalEntry,
+    OperatorName, Payment, PaymentId, Resolution, ResolvedOutcome, State, Step, Timestamp,
+    transition,
 };
 use holdfast_engine::store::format::{
     Chunk, LinkedEntry, Record, account_key, account_of, decode_id, encode_id, id_key, payment_key,
     sequence_key,
 };
-use holdfast_tests::sample::{key, request};
+use holdfast_tests::sample::{key, mark, request};
 
-/// The life that the golden bytes tell of: admitted, sent, settled.
-fn life() -> [Step; 3] {
-    let at = Timestamp::from_unix_ms;
+const BEGAN: u64 = 1_767_225_600_000;
+
+fn at(ms: u64) -> Timestamp {
+    Timestamp::from_unix_ms(BEGAN + ms)
+}
+
+/// A payment that nothing has happened to, as versions before banks had names knew it.
+fn received() -> Payment {
     let id = PaymentId::from_uuid("019b76da-a800-7000-8000-000000000001".parse().unwrap());
-    let received = Payment::received(id, key("golden"), request(1999), at(1_767_225_600_000));
-    let admitted = transition(&received, &Event::Admit, at(1_767_225_600_000)).unwrap();
-    let sent = transition(&admitted.payment, &Event::Dispatch, at(1_767_225_600_001)).unwrap();
-    let confirmed = Event::Decided {
+    Payment::received(id, key("golden"), request(1999), at(0))
+}
+
+fn confirmed() -> Event {
+    Event::Decided {
         decision: Decision::Confirmed {
             bank_transaction_id: BankTransactionId::new("b_1").unwrap(),
         },
         evidence: Evidence::Answer,
-    };
-    let settled = transition(&sent.payment, &confirmed, at(1_767_225_600_120)).unwrap();
-    [admitted, sent, settled]
+    }
 }
 
-fn golden(name: &str, current: &[u8]) -> Vec<u8> {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("golden")
-        .join(name);
-    if std::env::var_os("HOLDFAST_WRITE_GOLDEN").is_some() {
-        let mut hex = String::new();
-        for byte in current {
-            write!(hex, "{byte:02x}").unwrap();
+/// What follows on a payment, event by event.
+fn follow(mut payment: Payment, events: Vec<(Event, u64)>) -> Vec<Step> {
+    let steps = events.into_iter().map(|(event, ms)| {
+        let step = transition(&payment, &event, at(ms)).unwrap();
+        payment = step.payment.clone();
+        step
+    });
+    steps.collect()
+}
+
+/// The life that the oldest bytes tell of: admitted, sent, settled. Its marks say nothing of a bank.
+fn nameless_life() -> Vec<Step> {
+    let dispatch = Event::Dispatch(mark());
+    let events = vec![(Event::Admit, 0), (dispatch, 1), (confirmed(), 120)];
+    let mut steps = follow(received(), events);
+    for step in &mut steps {
+        for state in [&mut step.payment.state, &mut step.entry.to] {
+            if let State::BankCalled(called) = state {
+                called.mark = None;
+            }
         }
-        std::fs::write(&path, hex + "\n").unwrap();
     }
-    let hex = std::fs::read_to_string(&path).unwrap();
+    steps
+}
+
+/// A life with everything that was added since: the bank's name and promise, an attempt held back, a bank that has the
+/// reference already, an operator's decision and the end of the watch.
+fn named_life() -> Vec<Step> {
+    let resolution = Resolution {
+        outcome: ResolvedOutcome::Failed,
+        evidence: EvidenceText::new("statement, line 14").unwrap(),
+        operator: OperatorName::new("olga").unwrap(),
+    };
+    let known = Event::OutcomeUnknown {
+        next_at: at(400),
+        interruption: Interruption::Known,
+    };
+    let resolve = Event::Resolve {
+        resolution,
+        watched: true,
+    };
+    let events = vec![
+        (Event::Admit, 0),
+        (Event::Dispatch(mark()), 1),
+        (Event::HeldBack { next_at: at(200) }, 100),
+        (Event::Dispatch(mark()), 200),
+        (known, 300),
+        (resolve, 500),
+        (Event::EndWatch, 600),
+    ];
+    let bank = mark().bank.clone();
+    follow(received().for_bank(bank), events)
+}
+
+fn path_of(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("golden")
+        .join(name)
+}
+
+/// The bytes of a file, whatever version wrote them.
+fn old(name: &str) -> Vec<u8> {
+    let hex = std::fs::read_to_string(path_of(name)).unwrap();
     let digits = hex.trim().as_bytes().chunks(2);
     digits
         .map(|d| u8::from_str_radix(std::str::from_utf8(d).unwrap(), 16).unwrap())
         .collect()
 }
 
+/// The same, of the version that is written today.
+fn golden(name: &str, current: &[u8]) -> Vec<u8> {
+    if std::env::var_os("HOLDFAST_WRITE_GOLDEN").is_some() {
+        let mut hex = String::new();
+        for byte in current {
+            write!(hex, "{byte:02x}").unwrap();
+        }
+        std::fs::write(path_of(name), hex + "\n").unwrap();
+    }
+    old(name)
+}
+
 #[test]
-fn the_record_of_version_1_is_written_and_read_as_ever() {
-    let [_, sent, settled] = life();
-    for (name, payment) in [
-        ("record-v1-sent.hex", sent),
-        ("record-v1-settled.hex", settled),
+fn the_record_of_version_1_is_read_as_ever() {
+    let life = nameless_life();
+    for (name, step) in [
+        ("record-v1-sent.hex", &life[1]),
+        ("record-v1-settled.hex", &life[2]),
     ] {
-        let payment = payment.payment;
+        let payment = &step.payment;
+        let decoded = Record::decode(&payment_key(&payment.key), &old(name)).unwrap();
+        assert_eq!(decoded.last_sequence(), 17);
+        assert_eq!(decoded.into_payment(payment.key.clone()), *payment);
+    }
+}
+
+#[test]
+fn the_record_of_version_2_is_written_and_read_as_ever() {
+    let life = named_life();
+    for (name, step) in [
+        ("record-v2-sent.hex", &life[1]),
+        ("record-v2-unknown.hex", &life[4]),
+        ("record-v2-resolved.hex", &life[5]),
+    ] {
+        let payment = &step.payment;
         let storage_key = payment_key(&payment.key);
-        let record = Record::of(&payment, 17);
-        let current = record.encode(&storage_key).unwrap();
+        let current = Record::of(payment, 17).encode(&storage_key).unwrap();
         let bytes = golden(name, &current);
         assert_eq!(
             bytes, current,
             "{name}: the same value gives the same bytes"
         );
         let decoded = Record::decode(&storage_key, &bytes).unwrap();
-        assert_eq!(decoded.last_sequence(), 17);
-        assert_eq!(decoded.into_payment(payment.key.clone()), payment);
+        assert_eq!(decoded.into_payment(payment.key.clone()), *payment);
     }
 }
 
-/// The chunk that holds the golden life.
-fn chunk(before: Option<Digest>) -> Chunk {
+/// The chunk that holds a life.
+fn chunk(before: Option<Digest>, life: Vec<Step>) -> Chunk {
     let mut previous = None;
-    let entries = (15..).zip(life()).map(|(sequence, step)| {
+    let entries = (15..).zip(life).map(|(sequence, step)| {
         let linked = LinkedEntry {
             previous,
             entry: step.entry,
@@ -97,27 +179,55 @@ fn chunk(before: Option<Digest>) -> Chunk {
     }
 }
 
+/// The digest of an entry stays what it was, whatever later versions can say beside it.
+fn before(life: &[Step]) -> Option<Digest> {
+    Some(Digest::GENESIS.after(14, &life[0].entry).unwrap())
+}
+
 #[test]
 fn the_journal_of_version_1_is_read_as_ever() {
-    let chunk = chunk(None);
+    let chunk = chunk(None, nameless_life());
     let bytes = golden("journal-v1.hex", &chunk.encode(15).unwrap());
     assert_eq!(Chunk::decode(&sequence_key(15), &bytes).unwrap(), chunk);
 }
 
 #[test]
-fn the_journal_of_version_2_is_written_and_read_as_ever() {
-    let [admitted, ..] = life();
-    let before = Digest::GENESIS.after(14, &admitted.entry).unwrap();
-    let chunk = chunk(Some(before));
+fn the_journal_of_version_2_is_read_as_ever() {
+    let life = nameless_life();
+    let chunk = chunk(before(&life), life);
+    let bytes = old("journal-v2.hex");
+    assert_eq!(Chunk::decode(&sequence_key(15), &bytes).unwrap(), chunk);
+    // What it says has the same form today: only the number of the version is another one.
     let current = chunk.encode(15).unwrap();
-    let bytes = golden("journal-v2.hex", &current);
+    assert_eq!((bytes[0], current[0]), (2, 3));
+    assert_eq!(bytes[5..], current[5..]);
+}
+
+#[test]
+fn the_journal_of_version_3_is_written_and_read_as_ever() {
+    let life = named_life();
+    let chunk = chunk(before(&life), life);
+    let current = chunk.encode(15).unwrap();
+    let bytes = golden("journal-v3.hex", &current);
     assert_eq!(bytes, current);
     assert_eq!(Chunk::decode(&sequence_key(15), &bytes).unwrap(), chunk);
 }
 
+/// An export is text; what earlier versions exported is read as well.
+#[test]
+fn an_entry_is_the_same_as_text() {
+    for step in nameless_life().into_iter().chain(named_life()) {
+        let text = serde_json::to_string(&step.entry).unwrap();
+        let read: JournalEntry = serde_json::from_str(&text).unwrap();
+        assert_eq!(read, step.entry, "{text}");
+    }
+    let text = serde_json::to_string(&nameless_life()[0].entry).unwrap();
+    assert!(!text.contains("bank"), "{text}");
+}
+
 #[test]
 fn the_balance_of_version_1_is_written_and_read_as_ever() {
-    let [admitted, ..] = life();
+    let admitted = nameless_life().remove(0);
     let movement = admitted.entry.movement.unwrap();
     let merchant = admitted.entry.merchant;
     let mut book = Book::default();
@@ -134,8 +244,7 @@ fn the_balance_of_version_1_is_written_and_read_as_ever() {
 
 #[test]
 fn the_id_of_version_1_is_written_and_read_as_ever() {
-    let [admitted, ..] = life();
-    let payment = admitted.payment;
+    let payment = nameless_life().remove(0).payment;
     let storage_key = id_key(&payment.key.merchant, payment.id);
     let current = encode_id(&storage_key, &payment.key.idempotency_key).unwrap();
     let bytes = golden("id-v1.hex", &current);

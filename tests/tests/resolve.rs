@@ -95,8 +95,12 @@ async fn an_operator_decides_and_state_ledger_and_journal_move_together() {
         let expected = Cause::Resolution {
             operator: resolution.operator.clone(),
             evidence: resolution.evidence.clone(),
+            watched: false,
         };
-        assert_eq!(entry.cause, expected);
+        assert_eq!(
+            entry.cause, expected,
+            "a bank that cannot be asked is not watched"
+        );
         // A retry by the client gets what was decided.
         let retry = world.pay("k", wait(0)).await.unwrap();
         assert_eq!(retry.payment, resolved);
@@ -268,6 +272,8 @@ async fn an_answer_that_agrees_with_the_resolution_is_no_contradiction() {
         .contradictions(&payment.key.merchant, 0, 10)
         .await;
     assert_eq!(listed.unwrap(), []);
+    let noted = world.causes().pop();
+    assert_eq!(noted, Some(Cause::WatchEnded), "and the watch is over");
     assert_eq!(
         world.bank.counts().1,
         u64::from(small_budgets().budgets.inquiries_max) + 1
@@ -295,6 +301,54 @@ async fn a_client_that_hangs_up_takes_nothing_of_the_decision_with_it() {
     let merchant = &payment.key.merchant;
     let listed = world.service.contradictions(merchant, 0, 10).await.unwrap();
     assert_eq!(listed.len(), 1, "and the bank was watched");
+}
+
+/// What the bank says weeks later must be heard, whatever happened to the process in between.
+#[tokio::test(start_paused = true)]
+async fn the_watch_outlives_a_restart_and_ends_for_good() {
+    let grace = Capability::InquiryOnly { grace_ms: u64::MAX };
+    let (world, payment) = reviewed(grace, vec![]).await;
+    let resolved = resolve(&world, &payment, &failed("no debit"))
+        .await
+        .unwrap();
+    // The process ends before the bank has said anything.
+    let bank = ScriptedBank::new(grace).inquiries([InquiryOutcome::Decided(confirmed())]);
+    let next = world_with(bank, world.store.reopen(), small_budgets());
+    assert_eq!(next.service.recover().await.unwrap(), 1);
+    let merchant = &payment.key.merchant;
+    tokio::time::sleep(Duration::from_mins(5)).await;
+    let listed = next.service.contradictions(merchant, 0, 10).await.unwrap();
+    assert_eq!(listed.len(), 1, "{listed:?}");
+    assert_eq!(next.pay("k", wait(0)).await.unwrap().payment, resolved);
+
+    // It has said it: nothing is left to do.
+    let last = world_with(
+        ScriptedBank::new(grace),
+        next.store.reopen(),
+        small_budgets(),
+    );
+    assert_eq!(last.service.recover().await.unwrap(), 0);
+}
+
+/// A bank that knows nothing is asked as often as an unknown payment would be, and then no more.
+#[tokio::test(start_paused = true)]
+async fn a_watch_that_hears_nothing_ends_once() {
+    let grace = Capability::InquiryOnly { grace_ms: u64::MAX };
+    let (world, payment) = reviewed(grace, vec![]).await;
+    let asked = world.bank.counts().1;
+    resolve(&world, &payment, &failed("no debit"))
+        .await
+        .unwrap();
+    tokio::time::sleep(Duration::from_hours(1)).await;
+    let most = u64::from(small_budgets().budgets.inquiries_max);
+    assert_eq!(world.bank.counts().1 - asked, most);
+    assert_eq!(world.causes().pop(), Some(Cause::WatchEnded));
+    let next = world_with(
+        ScriptedBank::new(grace),
+        world.store.reopen(),
+        small_budgets(),
+    );
+    assert_eq!(next.service.recover().await.unwrap(), 0);
 }
 
 /// The flight's own inquiry is under way when an operator decides; its answer and that of the watch

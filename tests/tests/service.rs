@@ -1,17 +1,29 @@
 //! The service over a simulated store and a scripted bank, in virtual time: what it does about each
 //! way a bank call can end, and what it refuses.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use holdfast_engine::bank::{ChargeOutcome, InquiryOutcome};
-use holdfast_engine::payment::{Capability, Cause, FailureReason, Phase, State};
-use holdfast_engine::service::{CreateError, CreateOptions, ServiceOptions, Unavailable};
+use holdfast_engine::ledger::Balance;
+use holdfast_engine::payment::{
+    AccountId, BankName, Capability, Cause, Currency, Event, FailureReason, Interruption,
+    JournalEntry, Merchant, Payment, PaymentId, PaymentKey, Phase, State, Timestamp, transition,
+};
+use holdfast_engine::service::{
+    CreateError, CreateOptions, Parts, Service, ServiceOptions, Unavailable,
+};
+use holdfast_engine::source::SeededSource;
+use holdfast_engine::store::{Page, Query, Store, StoreError, Verdict, Write};
 use holdfast_simulator::SimulatedStore;
 use holdfast_tests::sample::{key, request};
 use holdfast_tests::scripted::{
-    KEYED, ScriptedBank, confirmed, phase, small_budgets, wait, world, world_with,
+    KEYED, ScriptedBank, VirtualClock, World, confirmed, phase, small_budgets, wait, world,
+    world_at, world_with,
 };
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 #[tokio::test(start_paused = true)]
@@ -104,15 +116,311 @@ async fn an_attempt_whose_mark_took_long_to_become_durable_is_not_sent() {
     store.set_sync_ms(1_001);
     let world = world_with(bank, store, small_budgets());
     let created = world.pay("k", wait(60)).await.unwrap();
-    let State::Failed { reason, .. } = &created.payment.state else {
-        panic!("{:?}", created.payment);
-    };
-    assert_eq!(*reason, FailureReason::NotSent);
+    assert_eq!(phase(&created.payment), Some(Phase::Awaiting));
     assert_eq!(world.bank.counts(), (0, 0), "the bank never heard of it");
-    // With half the grace left it is.
+    let held_back = created.payment.attempts;
+    assert!(held_back > small_budgets().budgets.attempts_max);
+    // With half the grace left it is sent. What was held back has cost no attempt.
     world.store.set_sync_ms(1_000);
     assert_eq!(world.settles("other").await.attempts, 1);
+    assert!(world.settles("k").await.attempts > held_back);
+    assert_eq!(world.bank.counts(), (2, 0));
+}
+
+/// Someone else moves the record while the bank's answer is on its way: what the bank said is not dropped.
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_comes_late_is_applied_to_what_stands_then() {
+    let world = world(ScriptedBank::new(KEYED).latency_s(5));
+    let waiting = world.pay("k", wait(3_600));
+    let other_writer = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let standing = world.store.get(&key("k")).await.unwrap().unwrap();
+        let next_at = standing.updated_at.plus_ms(3_600_000);
+        let interruption = Interruption::NoAnswer;
+        let unknown = Event::OutcomeUnknown {
+            next_at,
+            interruption,
+        };
+        let step = transition(&standing, &unknown, standing.updated_at).unwrap();
+        world.store.commit(vec![Write::new(step)]).await.unwrap()
+    };
+    let (paid, verdicts) = tokio::join!(waiting, other_writer);
+    assert_eq!(verdicts, [Verdict::Applied]);
+    let payment = paid.unwrap().payment;
+    assert!(matches!(payment.state, State::Settled { .. }));
+    assert_eq!(world.bank.counts(), (1, 0), "neither asked nor sent again");
+    let causes = world.causes();
+    assert_eq!(causes[2..], [Cause::NoAnswer, Cause::BankAnswer]);
+}
+
+/// A store that knows of an unfinished payment and has no record of it.
+struct WithoutRecord(SimulatedStore);
+
+#[async_trait]
+impl Store for WithoutRecord {
+    async fn get(&self, _: &PaymentKey) -> Result<Option<Payment>, StoreError> {
+        Ok(None)
+    }
+
+    async fn commit(&self, batch: Vec<Write>) -> Result<Vec<Verdict>, StoreError> {
+        self.0.commit(batch).await
+    }
+
+    async fn unfinished(
+        &self,
+        after: Option<PaymentId>,
+        limit: usize,
+    ) -> Result<Vec<(PaymentId, PaymentKey)>, StoreError> {
+        self.0.unfinished(after, limit).await
+    }
+
+    async fn find(&self, _: &Merchant, _: PaymentId) -> Result<Option<Payment>, StoreError> {
+        Ok(None)
+    }
+
+    async fn list(&self, query: &Query) -> Result<Page, StoreError> {
+        self.0.list(query).await
+    }
+
+    async fn entries(
+        &self,
+        merchant: &Merchant,
+        id: PaymentId,
+    ) -> Result<Option<Vec<(u64, JournalEntry)>>, StoreError> {
+        self.0.entries(merchant, id).await
+    }
+
+    async fn contradictions(
+        &self,
+        merchant: &Merchant,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<(u64, JournalEntry)>, StoreError> {
+        self.0.contradictions(merchant, after, limit).await
+    }
+
+    async fn account(
+        &self,
+        merchant: &Merchant,
+        account: &AccountId,
+    ) -> Result<Vec<(Currency, Balance)>, StoreError> {
+        self.0.account(merchant, account).await
+    }
+
+    async fn journal(
+        &self,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<(u64, JournalEntry)>, StoreError> {
+        Store::journal(&self.0, after, limit).await
+    }
+
+    fn has_room(&self) -> bool {
+        self.0.has_room()
+    }
+
+    fn appended(&self) -> watch::Receiver<u64> {
+        self.0.appended()
+    }
+
+    async fn merchants(&self) -> Result<BTreeSet<Merchant>, StoreError> {
+        self.0.merchants().await
+    }
+
+    async fn banks(&self) -> Result<BTreeSet<BankName>, StoreError> {
+        self.0.banks().await
+    }
+
+    fn newest_time(&self) -> Timestamp {
+        self.0.newest_time()
+    }
+
+    async fn note_time(&self, now: Timestamp) -> Result<(), StoreError> {
+        self.0.note_time(now).await
+    }
+
+    fn check_place(&self) -> Result<(), StoreError> {
+        self.0.check_place()
+    }
+
+    async fn close(&self) -> Result<(), StoreError> {
+        self.0.close().await
+    }
+}
+
+/// A retry of that payment would be taken for a new one and charged again.
+#[tokio::test(start_paused = true)]
+async fn an_unfinished_payment_without_a_record_stops_the_service() {
+    let world = world(ScriptedBank::new(KEYED).latency_s(5));
+    world.pay("k", wait(0)).await.unwrap();
+    let bank = Arc::new(ScriptedBank::new(KEYED));
+    let service = Service::start(Parts {
+        store: Arc::new(WithoutRecord(world.store.reopen())),
+        bank: bank.clone(),
+        clock: Arc::new(world.clock.clone()),
+        source: Arc::new(SeededSource::new([1; 32])),
+        options: ServiceOptions::default(),
+    });
+    service.recover().await.unwrap();
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    let failure = service.failure().get().expect("it stops");
+    let source = std::error::Error::source(&*failure).unwrap().to_string();
+    assert!(
+        source.contains("payments has no entry for default k"),
+        "{source}"
+    );
+    let request = Arc::unwrap_or_clone(request(1999));
+    let retry = service.create(key("k"), request, wait(10)).await;
+    assert!(matches!(
+        retry,
+        Err(CreateError::Unavailable(Unavailable::Stopped))
+    ));
+    assert_eq!(bank.counts(), (0, 0));
+}
+
+/// A payment that is unknown when the process ends, found by the next one with another promise of the bank.
+async fn restarted_as(before: Capability, after: Capability) -> (World, Arc<Payment>) {
+    let lost = [ChargeOutcome::Unknown];
+    let first = world(ScriptedBank::new(before).charges(lost).inquiry_latency_s(9));
+    first.pay("k", wait(0)).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    let bank = ScriptedBank::new(after);
+    let next = world_with(bank, first.store.reopen(), small_budgets());
+    next.service.recover().await.unwrap();
+    let payment = next.pay("k", wait(3_600)).await.unwrap().payment;
+    (next, payment)
+}
+
+/// What the bank promised when it was called counts, and what it promises now where that is less.
+#[tokio::test(start_paused = true)]
+async fn a_configuration_that_promises_more_moves_no_attempt_that_was_made_before() {
+    let never = Capability::InquiryOnly { grace_ms: u64::MAX };
+    for (before, after) in [
+        (Capability::Neither, KEYED),
+        (KEYED, Capability::Neither),
+        (never, KEYED),
+        (KEYED, never),
+    ] {
+        let (world, payment) = restarted_as(before, after).await;
+        assert_eq!(phase(&payment), Some(Phase::Review), "{before} to {after}");
+        assert_eq!(world.bank.counts().0, 0, "never sent again");
+    }
+    let keyed = |window_ms, grace_ms| Capability::Keyed {
+        window_ms,
+        grace_ms,
+    };
+    // A window that a lost flag makes longer, and a grace that it makes shorter.
+    for (before, after) in [
+        (keyed(61_000, 60_999), keyed(86_400_000, 60_000)),
+        (keyed(86_400_000, u64::MAX), keyed(86_400_000, 60_000)),
+    ] {
+        let (world, payment) = restarted_as(before, after).await;
+        assert_eq!(phase(&payment), Some(Phase::Review), "{before} to {after}");
+        assert_eq!(world.bank.counts().0, 0);
+    }
+    let (world, payment) = restarted_as(KEYED, KEYED).await;
+    assert!(matches!(payment.state, State::Settled { .. }));
     assert_eq!(world.bank.counts(), (1, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bank_that_has_the_reference_is_asked_and_not_sent_to() {
+    let bank = ScriptedBank::new(KEYED)
+        .charges([ChargeOutcome::Unknown, ChargeOutcome::Known])
+        .inquiries([
+            InquiryOutcome::NotFound,
+            InquiryOutcome::Unknown,
+            InquiryOutcome::Decided(confirmed()),
+        ]);
+    let world = world(bank);
+    let payment = world.settles("k").await;
+    assert_eq!((payment.attempts, world.bank.counts()), (2, (2, 3)));
+    assert!(world.causes().contains(&Cause::Known));
+}
+
+const HOUR_MS: i64 = 3_600_000;
+
+/// Set back by more than half the grace while payments wait, the wall clock made them spend their attempts unsent.
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_is_set_costs_no_attempt() {
+    for ahead_ms in [-HOUR_MS, HOUR_MS] {
+        let busy = std::iter::repeat_n(ChargeOutcome::Throttled { retry_after_ms: 0 }, 2);
+        let world = world(ScriptedBank::new(KEYED).charges(busy));
+        world.pay("k", wait(0)).await.unwrap();
+        world.clock.set_ahead_ms(ahead_ms);
+        let payment = world.settles("k").await;
+        assert_eq!(payment.attempts, 3, "{ahead_ms}");
+        assert_eq!(world.bank.counts(), (3, 0), "each of them was sent");
+        assert_eq!(world.settles("new").await.attempts, 1);
+    }
+}
+
+/// Forward while the attempt is marked and back afterwards: the attempt looked younger than it was.
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_is_set_ahead_and_back_lets_no_attempt_leave_the_banks_memory() {
+    let (window_ms, grace_ms) = (30_000, 1_000);
+    let capability = Capability::Keyed {
+        window_ms,
+        grace_ms,
+    };
+    for [before, after] in [[HOUR_MS, 0], [0, -HOUR_MS], [0, 0]] {
+        let bank = ScriptedBank::new(capability)
+            .charges(vec![ChargeOutcome::Unknown; 40])
+            .inquiries(vec![InquiryOutcome::Unknown; 40]);
+        let world = world(bank);
+        world.clock.set_ahead_ms(before);
+        world.pay("k", wait(0)).await.unwrap();
+        world.clock.set_ahead_ms(after);
+        let began = Instant::now();
+        while world.bank.counts().1 == 0 {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        let sent = world.bank.counts().0;
+        assert!(began.elapsed() < Duration::from_millis(2 * window_ms));
+        tokio::time::sleep(Duration::from_mins(2)).await;
+        assert_eq!(
+            world.bank.counts().0,
+            sent,
+            "asked once its memory may be over"
+        );
+        assert!(sent > 1, "and sent again before");
+    }
+}
+
+/// The wall clock was set back while the service was down: nobody knows how long that was.
+#[tokio::test(start_paused = true)]
+async fn after_a_restart_behind_what_is_durable_the_bank_is_asked_and_not_sent_to() {
+    let lost = vec![ChargeOutcome::Unknown; 2];
+    let first = world(ScriptedBank::new(KEYED).charges(lost));
+    let unknown = first.pay("k", wait(0)).await.unwrap().payment;
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    let clock = VirtualClock::default();
+    clock.set_ahead_ms(-HOUR_MS);
+    let bank = ScriptedBank::new(KEYED).inquiries([InquiryOutcome::Decided(confirmed())]);
+    let next = world_at(bank, first.store.reopen(), small_budgets(), clock);
+    next.service.recover().await.unwrap();
+    let payment = next.settles("k").await;
+    assert_eq!(next.bank.counts(), (0, 1));
+    assert!(
+        payment.updated_at >= unknown.updated_at,
+        "time never goes back"
+    );
+    // What this life makes itself is as old as it has seen.
+    assert_eq!(next.settles("new").await.attempts, 1);
+}
+
+/// A machine that stood still notices no time, but its wall clock does.
+#[tokio::test(start_paused = true)]
+async fn time_that_only_the_wall_clock_noticed_counts_against_the_banks_memory() {
+    let lost = vec![ChargeOutcome::Unknown; 2];
+    let bank = ScriptedBank::new(KEYED)
+        .charges(lost)
+        .inquiries([InquiryOutcome::Decided(confirmed())]);
+    let world = world(bank);
+    world.pay("k", wait(0)).await.unwrap();
+    world.clock.set_ahead_ms(25 * HOUR_MS);
+    world.settles("k").await;
+    assert_eq!(world.bank.counts(), (1, 1), "asked, and not sent again");
 }
 
 #[tokio::test(start_paused = true)]

@@ -54,7 +54,7 @@ impl Life {
             },
             evidence: Evidence::Answer,
         };
-        let dispatched = transition(payment, &Event::Dispatch, at(self.now)).unwrap();
+        let dispatched = transition(payment, &Event::Dispatch(mark()), at(self.now)).unwrap();
         let settled = transition(&dispatched.payment, &event, at(self.now)).unwrap();
         Write::new(dispatched).then(settled)
     }
@@ -109,7 +109,7 @@ async fn a_stale_write_loses_and_is_told_what_stands(store: &dyn Store) {
 
     // Two transitions from the same version: exactly one wins, also within one batch.
     let cancel = life.step(&winner, &Event::Cancel);
-    let dispatch = life.step(&winner, &Event::Dispatch);
+    let dispatch = life.step(&winner, &Event::Dispatch(mark()));
     let cancelled = cancel.last().clone();
     let verdicts = store.commit(vec![cancel, dispatch]).await.unwrap();
     let lost = Verdict::Lost {
@@ -213,7 +213,7 @@ async fn pages_are_newest_first_and_hold_every_payment_once(store: &dyn Store) {
         .into_iter()
         .find(|payment| payment.state == State::Persisted)
         .unwrap();
-    let called = applied(store, life.step(&waiting, &Event::Dispatch)).await;
+    let called = applied(store, life.step(&waiting, &Event::Dispatch(mark()))).await;
     for state in [None, Some(StateName::BankCalled)] {
         let found = store.list(&in_phase(Phase::Awaiting, state)).await.unwrap();
         assert_eq!(found.payments.first(), Some(&called));
@@ -402,6 +402,7 @@ async fn the_simulated_store_conforms() {
 fn open(directory: &std::path::Path) -> SledStore {
     let options = SledOptions {
         directory: directory.to_owned(),
+        accept_older: false,
         cache_bytes: 16 << 20,
     };
     SledStore::open(&options).unwrap()

@@ -54,7 +54,7 @@ async fn fill(store: &SledStore, payments: u64, request: fn(u64) -> Arc<PaymentR
             let key = key_of("default", &format!("8e03978e-40d5-43dd-bc93-{n:012}"));
             let received = Payment::received(source.payment_id(now), key, request(n), now);
             let admitted = transition(&received, &Event::Admit, now).unwrap();
-            let sent = transition(&admitted.payment, &Event::Dispatch, now).unwrap();
+            let sent = transition(&admitted.payment, &Event::Dispatch(mark()), now).unwrap();
             let confirmed = Event::Decided {
                 decision: Decision::Confirmed {
                     bank_transaction_id: BankTransactionId::new(&format!(
@@ -99,6 +99,7 @@ async fn the_largest_payments_stay_in_the_log() {
     let directory = tempfile::tempdir().unwrap();
     let store = SledStore::open(&SledOptions {
         directory: directory.path().to_owned(),
+        accept_older: false,
         cache_bytes: 64 << 20,
     });
     fill(&store.unwrap(), 500, largest_request).await;
@@ -114,6 +115,7 @@ async fn a_store_of_many_payments_verifies_in_bounded_memory() {
     let data = directory.path().join("data");
     let options = SledOptions {
         directory: data.clone(),
+        accept_older: false,
         cache_bytes: 256 << 20,
     };
     let started = Instant::now();

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::stored::{self, StoredCause};
 use super::{
-    AccountId, Amount, Currency, Decision, EvidenceText, IdempotencyKey, Merchant, OperatorName,
-    PaymentId, PaymentRequest, State, StateName, Timestamp,
+    AccountId, Amount, BankName, Currency, Decision, EvidenceText, IdempotencyKey, Merchant,
+    OperatorName, PaymentId, PaymentRequest, State, StateName, Timestamp,
 };
 
 /// One transition of one payment, as it is written to the journal.
@@ -32,22 +33,52 @@ pub struct JournalEntry {
     /// What moved in the ledger.
     pub movement: Option<Movement>,
     /// Key and request, in the admission only: what no later entry repeats.
+    #[serde(with = "stored::admission")]
     pub admission: Option<Admission>,
 }
 
+impl JournalEntry {
+    /// Whether the bank contradicted a finished payment.
+    pub const fn is_contradiction(&self) -> bool {
+        matches!(self.cause, Cause::Contradiction(_))
+    }
+
+    /// Whether something is left to do about the payment after this entry: it is unfinished, or an operator
+    /// finished it and the bank is still asked what it says of it.
+    pub const fn leaves_open(&self) -> bool {
+        match self.cause {
+            Cause::Resolution { watched, .. } => watched,
+            Cause::Request
+            | Cause::Dispatch
+            | Cause::BankAnswer
+            | Cause::NotSent
+            | Cause::NoAnswer
+            | Cause::Known
+            | Cause::Inquiry
+            | Cause::Recovery
+            | Cause::BudgetSpent
+            | Cause::Cancel
+            | Cause::Timer
+            | Cause::Contradiction(_)
+            | Cause::WatchEnded => !self.to.name().is_final(),
+        }
+    }
+}
+
 /// What the admission adds to the journal.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Admission {
     /// The client's key.
     pub idempotency_key: IdempotencyKey,
     /// What was asked for.
     pub request: Arc<PaymentRequest>,
+    /// The bank that it is for; `None` where an earlier version admitted it.
+    pub bank: Option<BankName>,
 }
 
 /// What brought a transition about.
-///
-/// New causes go to the end: their place is their number in storage.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(from = "StoredCause", into = "StoredCause")]
 pub enum Cause {
     /// A client's request was admitted.
     Request,
@@ -59,6 +90,8 @@ pub enum Cause {
     NotSent,
     /// The attempt ended without a readable answer.
     NoAnswer,
+    /// The bank answered the attempt that it has the reference already.
+    Known,
     /// The bank was asked by our reference.
     Inquiry,
     /// The process found the attempt interrupted when it started.
@@ -75,22 +108,26 @@ pub enum Cause {
         operator: OperatorName,
         /// Why the operator was sure.
         evidence: EvidenceText,
+        /// Whether the bank is asked afterwards what it says of it, until it contradicts or the watch ends.
+        watched: bool,
     },
     /// The bank said otherwise of a finished payment. Nothing was changed by it.
     Contradiction(Decision),
+    /// After an operator's decision the bank was asked as often as it should be, or said the same.
+    WatchEnded,
 }
 
 impl Cause {
-    /// Whether nothing was changed by it: the entry notes what the bank said against a finished
-    /// payment.
+    /// Whether nothing was changed by it: the entry notes something about a finished payment.
     pub const fn is_note(&self) -> bool {
         match self {
-            Self::Contradiction(_) => true,
+            Self::Contradiction(_) | Self::WatchEnded => true,
             Self::Request
             | Self::Dispatch
             | Self::BankAnswer
             | Self::NotSent
             | Self::NoAnswer
+            | Self::Known
             | Self::Inquiry
             | Self::Recovery
             | Self::BudgetSpent

@@ -1,14 +1,16 @@
 //! What can happen to a payment, and why it sometimes cannot.
 
-use super::{Decision, Resolution, Timestamp};
+use std::sync::Arc;
+
+use super::{Decision, Mark, Resolution, Timestamp};
 
 /// Something that happened to a payment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
     /// The request was accepted: the intent becomes durable, the hold is placed.
     Admit,
-    /// The next attempt is about to be sent.
-    Dispatch,
+    /// The next attempt is about to be sent, to this bank.
+    Dispatch(Arc<Mark>),
     /// The bank decided. On a finished payment that says otherwise, this is a contradiction.
     Decided {
         /// What it decided.
@@ -18,6 +20,12 @@ pub enum Event {
     },
     /// The attempt under way provably was not processed; try again at `next_at`.
     NotSent {
+        /// When the next attempt is due.
+        next_at: Timestamp,
+    },
+    /// The attempt under way was not sent, because it would have been too late; try again at `next_at`. It counts
+    /// in no budget.
+    HeldBack {
         /// When the next attempt is due.
         next_at: Timestamp,
     },
@@ -47,7 +55,14 @@ pub enum Event {
     /// It waited too long for its turn.
     Expire,
     /// An operator decided a payment whose outcome is unknown.
-    Resolve(Resolution),
+    Resolve {
+        /// What was decided.
+        resolution: Resolution,
+        /// Whether the bank is watched afterwards.
+        watched: bool,
+    },
+    /// The watch after an operator's decision is over.
+    EndWatch,
 }
 
 /// How the bank's decision became known.
@@ -64,6 +79,8 @@ pub enum Evidence {
 pub enum Interruption {
     /// Timeout, reset, 5xx or an unreadable answer.
     NoAnswer,
+    /// The bank answered that it has the reference already.
+    Known,
     /// The process stopped while the attempt was under way.
     Restart,
 }
@@ -101,4 +118,7 @@ pub enum Illegal {
     /// An operator decides.
     #[error("the payment is in review")]
     InReview,
+    /// No operator has decided it, so nothing is watched.
+    #[error("the payment is not watched")]
+    NotWatched,
 }

@@ -107,6 +107,20 @@ text_newtype!(
     |text| text.chars().count() <= 500 && !text.chars().any(char::is_control)
 );
 
+text_newtype!(
+    /// The configured name of a bank. A payment belongs to the bank it was admitted for, by this name.
+    BankName,
+    "1 to 64 of the characters A-Z a-z 0-9 . _ : -",
+    is_name
+);
+
+text_newtype!(
+    /// Where a bank is reached: scheme, host and port, such as `https://bank.example:443`.
+    BankAddress,
+    "1 to 300 visible ASCII characters",
+    |text| is_visible_ascii(text, 300)
+);
+
 /// A payment's id: a UUIDv7 (RFC 9562), so ids sort by creation time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct PaymentId(Uuid);

@@ -12,17 +12,18 @@ mod recovery_policy;
 mod request;
 mod resolution;
 mod state;
+mod stored;
 mod transition;
 
 pub use entry::{Admission, Cause, JournalEntry, Movement, MovementKind};
 pub use event::{Event, Evidence, Illegal, Interruption};
 pub use ids::{
-    AccountId, BankReference, BankTransactionId, DeclineCode, DeclineMessage, InvalidText,
-    PaymentId, Timestamp,
+    AccountId, BankAddress, BankName, BankReference, BankTransactionId, DeclineCode,
+    DeclineMessage, InvalidText, PaymentId, Timestamp,
 };
 pub use key::{IdempotencyKey, Merchant, PaymentKey};
 pub use money::{Amount, Currency, InvalidAmount, InvalidCurrency};
-pub use recovery_policy::{Budgets, Capability, NextStep, next_step};
+pub use recovery_policy::{Budgets, Capability, Mark, NextStep, next_step};
 pub use request::{InvalidMetadata, Metadata, PaymentRequest, Reference, SameParties};
 pub use resolution::{Decision, EvidenceText, OperatorName, Resolution, ResolvedOutcome};
 pub use state::{BankCalled, FailureReason, Payment, Phase, State, StateName};

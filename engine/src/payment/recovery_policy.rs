@@ -4,10 +4,10 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{BankCalled, Payment, Phase, Timestamp};
+use super::{BankAddress, BankCalled, BankName, Payment, Phase, Timestamp};
 
 /// What a bank promises about repeats. The recovery policy follows from it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Capability {
     /// The bank deduplicates our reference for `window_ms` after it first saw it, and can be asked
     /// by it afterwards.
@@ -38,6 +38,58 @@ impl Capability {
             Self::Neither => None,
         }
     }
+}
+
+impl Capability {
+    /// What holds under both: the weaker promise, the shorter window, the longer grace.
+    ///
+    /// An attempt is judged by what the bank promised when it was sent. A configuration that promises more today
+    /// says nothing about that attempt; one that promises less may know better.
+    pub const fn weaker(self, other: Self) -> Self {
+        const fn max(a: u64, b: u64) -> u64 {
+            if a > b { a } else { b }
+        }
+        match (self, other) {
+            (Self::Neither, _) | (_, Self::Neither) => Self::Neither,
+            (
+                Self::Keyed {
+                    window_ms: a,
+                    grace_ms,
+                },
+                Self::Keyed {
+                    window_ms: b,
+                    grace_ms: other_grace_ms,
+                },
+            ) => Self::Keyed {
+                window_ms: if a < b { a } else { b },
+                grace_ms: max(grace_ms, other_grace_ms),
+            },
+            (
+                Self::InquiryOnly { grace_ms },
+                Self::Keyed {
+                    grace_ms: other, ..
+                }
+                | Self::InquiryOnly { grace_ms: other },
+            )
+            | (Self::Keyed { grace_ms, .. }, Self::InquiryOnly { grace_ms: other }) => {
+                Self::InquiryOnly {
+                    grace_ms: max(grace_ms, other),
+                }
+            }
+        }
+    }
+}
+
+/// To which bank an attempt was sent, and what that bank promised then. Part of the durable mark
+/// "about to call".
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Mark {
+    /// The bank's configured name.
+    pub bank: BankName,
+    /// Where it was reached.
+    pub address: BankAddress,
+    /// What it promised about repeats.
+    pub capability: Capability,
 }
 
 impl fmt::Display for Capability {
@@ -79,15 +131,21 @@ pub enum NextStep {
 
 /// Decides the next step for a payment whose `next_at` has come.
 ///
+/// `present` is what the bank promises today; what it promised when the payment was sent counts as well, and the
+/// weaker of the two decides. `latest` is the latest that it may be: where clocks disagree, the bank may have
+/// forgotten more than the nearer one says.
+///
 /// An attempt whose end was never recorded (`next_at` is `None`) is the caller's to close first.
 pub fn next_step(
-    capability: Capability,
+    present: Capability,
     budgets: Budgets,
     payment: &Payment,
     called: &BankCalled,
-    now: Timestamp,
+    latest: Timestamp,
 ) -> NextStep {
-    let attempts_left = payment.attempts < budgets.attempts_max;
+    let capability = called.capability(present);
+    // What was held back for want of time was no attempt.
+    let attempts_left = payment.attempts.saturating_sub(called.held_back) < budgets.attempts_max;
     match called.phase {
         Phase::Review => NextStep::Rest,
         Phase::Awaiting if attempts_left => NextStep::Send,
@@ -99,7 +157,8 @@ pub fn next_step(
                     window_ms,
                     grace_ms,
                 } if attempts_left
-                    && now
+                    && !called.known
+                    && latest
                         .ms_since(called.first_called_at)
                         .saturating_add(grace_ms)
                         < window_ms =>

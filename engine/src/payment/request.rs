@@ -164,11 +164,19 @@ impl PaymentRequest {
             ("currency", *currency != other.currency),
             ("debtor", *debtor != other.debtor),
             ("creditor", *creditor != other.creditor),
-            ("reference", *reference != other.reference),
+            (
+                "reference",
+                said(reference.as_ref()) != said(other.reference()),
+            ),
             ("metadata", *metadata != other.metadata),
         ]
         .into_iter()
         .filter_map(|(name, differs)| differs.then_some(name))
         .collect()
     }
+}
+
+/// An empty reference says as much as none. Earlier versions stored it.
+fn said(reference: Option<&Reference>) -> Option<&Reference> {
+    reference.filter(|reference| !reference.as_str().is_empty())
 }

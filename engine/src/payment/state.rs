@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::stored::StoredState;
 use super::{
-    BankReference, BankTransactionId, DeclineCode, DeclineMessage, PaymentId, PaymentKey,
-    PaymentRequest, Timestamp,
+    BankName, BankReference, BankTransactionId, Capability, DeclineCode, DeclineMessage, Mark,
+    PaymentId, PaymentKey, PaymentRequest, Timestamp,
 };
 
 /// A payment as it stands after some transition.
@@ -18,6 +19,9 @@ pub struct Payment {
     pub key: PaymentKey,
     /// What was asked for; never changes.
     pub request: Arc<PaymentRequest>,
+    /// The bank that it was admitted for; never changes. `None` where an earlier version admitted it, which kept
+    /// no names.
+    pub bank: Option<BankName>,
     /// Where it stands.
     pub state: State,
     /// How many numbered tries at the bank were made durable so far.
@@ -42,12 +46,19 @@ impl Payment {
             id,
             key,
             request,
+            bank: None,
             state: State::Received,
             attempts: 0,
             version: 0,
             created_at: now,
             updated_at: now,
         }
+    }
+
+    /// The same, for a bank.
+    pub fn for_bank(mut self, bank: BankName) -> Self {
+        self.bank = Some(bank);
+        self
     }
 
     /// Our reference at the bank: the same on every attempt.
@@ -62,7 +73,8 @@ impl Payment {
 }
 
 /// The state machine's state.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(from = "StoredState", into = "StoredState")]
 pub enum State {
     /// Valid, in memory only. Never stored.
     Received,
@@ -108,7 +120,7 @@ impl State {
 }
 
 /// What is known of a payment that the bank may have.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct BankCalled {
     /// What is being done about it.
     pub phase: Phase,
@@ -124,6 +136,24 @@ pub struct BankCalled {
     /// Whether some attempt may have reached the bank. While `false`, every attempt so far is
     /// proven not to have been processed.
     pub exposed: bool,
+    /// To which bank the attempts were sent, and what it promised: the weakest of all attempts that may have
+    /// reached it. `None` where an earlier version sent them.
+    pub mark: Option<Arc<Mark>>,
+    /// How many attempts were held back because their time was over before they left: they count in no budget.
+    pub held_back: u32,
+    /// Whether the bank said that it has the reference already. Then it is asked; sending again cannot help.
+    pub known: bool,
+}
+
+impl BankCalled {
+    /// What the bank can be relied on for: what it promises today, or promised when it was called, whichever is
+    /// less.
+    pub fn capability(&self, present: Capability) -> Capability {
+        match &self.mark {
+            Some(mark) => mark.capability.weaker(present),
+            None => present,
+        }
+    }
 }
 
 /// What is being done about a payment in [`State::BankCalled`].

@@ -1,9 +1,11 @@
 //! The whole machine in one pure function: every (state, event) pair is decided here, none by
 //! default, so a new state or event does not compile until each pair is thought about.
 
+use std::sync::Arc;
+
 use super::{
     Admission, BankCalled, Cause, Decision, Event, Evidence, FailureReason, Illegal, Interruption,
-    JournalEntry, Movement, MovementKind, Payment, Phase, Resolution, ResolvedOutcome, State,
+    JournalEntry, Mark, Movement, MovementKind, Payment, Phase, Resolution, ResolvedOutcome, State,
     StateName, Timestamp,
 };
 
@@ -45,7 +47,7 @@ pub fn transition(payment: &Payment, event: &Event, now: Timestamp) -> Result<St
         State::Persisted => from_persisted(event, now),
         State::BankCalled(called) => from_bank_called(called, event, now),
         State::Settled { .. } | State::Failed { .. } => {
-            return contradict(payment, event, now);
+            return note(payment, event, now);
         }
     }?;
     Ok(dress(payment, event, decided, now))
@@ -58,9 +60,10 @@ fn from_received(event: &Event) -> Result<Move, Illegal> {
             cause: Cause::Request,
             movement: Some(MovementKind::Hold),
         }),
-        Event::Dispatch
+        Event::Dispatch(_)
         | Event::Decided { .. }
         | Event::NotSent { .. }
+        | Event::HeldBack { .. }
         | Event::OutcomeUnknown { .. }
         | Event::InquiryInconclusive { .. }
         | Event::ProvenUnsent { .. }
@@ -68,13 +71,14 @@ fn from_received(event: &Event) -> Result<Move, Illegal> {
         | Event::Escalate
         | Event::Cancel
         | Event::Expire
-        | Event::Resolve(_) => Err(Illegal::NotAdmitted),
+        | Event::Resolve { .. }
+        | Event::EndWatch => Err(Illegal::NotAdmitted),
     }
 }
 
 fn from_persisted(event: &Event, now: Timestamp) -> Result<Move, Illegal> {
     match event {
-        Event::Dispatch => Ok(Move {
+        Event::Dispatch(mark) => Ok(Move {
             to: State::BankCalled(BankCalled {
                 phase: Phase::Awaiting,
                 next_at: None,
@@ -82,6 +86,9 @@ fn from_persisted(event: &Event, now: Timestamp) -> Result<Move, Illegal> {
                 last_called_at: now,
                 inquiries: 0,
                 exposed: false,
+                mark: Some(mark.clone()),
+                held_back: 0,
+                known: false,
             }),
             cause: Cause::Dispatch,
             movement: None,
@@ -91,12 +98,14 @@ fn from_persisted(event: &Event, now: Timestamp) -> Result<Move, Illegal> {
         Event::Admit => Err(Illegal::AlreadyAdmitted),
         Event::Decided { .. }
         | Event::NotSent { .. }
+        | Event::HeldBack { .. }
         | Event::OutcomeUnknown { .. }
         | Event::InquiryInconclusive { .. }
         | Event::ProvenUnsent { .. }
         | Event::GiveUp
         | Event::Escalate
-        | Event::Resolve(_) => Err(Illegal::NeverCalled),
+        | Event::Resolve { .. }
+        | Event::EndWatch => Err(Illegal::NeverCalled),
     }
 }
 
@@ -105,22 +114,14 @@ fn from_bank_called(called: &BankCalled, event: &Event, now: Timestamp) -> Resul
         Event::Admit => Err(Illegal::AlreadyAdmitted),
         // The bank's word on our reference decides, whenever it comes.
         Event::Decided { decision, evidence } => Ok(decide(decision, cause_of(*evidence), now)),
-        Event::Dispatch => dispatch_again(called, now),
-        Event::NotSent { next_at } => {
-            call_under_way(called)?;
-            // What an earlier attempt may have done stays in question.
-            let phase = if called.exposed {
-                Phase::Unknown
-            } else {
-                Phase::Awaiting
-            };
-            Ok(wait(
-                called,
-                phase,
-                called.exposed,
-                *next_at,
-                Cause::NotSent,
-            ))
+        Event::Dispatch(mark) => dispatch_again(called, mark, now),
+        Event::NotSent { next_at } => not_sent(called, *next_at),
+        Event::HeldBack { next_at } => {
+            let mut decided = not_sent(called, *next_at)?;
+            if let State::BankCalled(next) = &mut decided.to {
+                next.held_back = called.held_back.saturating_add(1);
+            }
+            Ok(decided)
         }
         Event::OutcomeUnknown {
             next_at,
@@ -129,9 +130,14 @@ fn from_bank_called(called: &BankCalled, event: &Event, now: Timestamp) -> Resul
             call_under_way(called)?;
             let cause = match interruption {
                 Interruption::NoAnswer => Cause::NoAnswer,
+                Interruption::Known => Cause::Known,
                 Interruption::Restart => Cause::Recovery,
             };
-            Ok(wait(called, Phase::Unknown, true, *next_at, cause))
+            let mut decided = wait(called, Phase::Unknown, true, *next_at, cause);
+            if let State::BankCalled(next) = &mut decided.to {
+                next.known |= *interruption == Interruption::Known;
+            }
+            Ok(decided)
         }
         Event::InquiryInconclusive { next_at } => {
             in_question(called)?;
@@ -170,8 +176,12 @@ fn from_bank_called(called: &BankCalled, event: &Event, now: Timestamp) -> Resul
                 movement: None,
             })
         }
-        Event::Resolve(resolution) => resolve(called, resolution, now),
+        Event::Resolve {
+            resolution,
+            watched,
+        } => resolve(called, resolution, *watched, now),
         Event::Cancel | Event::Expire => Err(Illegal::MayBeAtBank),
+        Event::EndWatch => Err(Illegal::NotWatched),
     }
 }
 
@@ -198,7 +208,12 @@ fn decide(decision: &Decision, cause: Cause, now: Timestamp) -> Move {
 }
 
 /// Only an outcome in question is an operator's to decide, and not while an attempt is under way.
-fn resolve(called: &BankCalled, resolution: &Resolution, now: Timestamp) -> Result<Move, Illegal> {
+fn resolve(
+    called: &BankCalled,
+    resolution: &Resolution,
+    watched: bool,
+    now: Timestamp,
+) -> Result<Move, Illegal> {
     match called.phase {
         Phase::Unknown | Phase::Review => {}
         Phase::Awaiting => return Err(Illegal::NotInQuestion),
@@ -206,6 +221,7 @@ fn resolve(called: &BankCalled, resolution: &Resolution, now: Timestamp) -> Resu
     let cause = Cause::Resolution {
         operator: resolution.operator.clone(),
         evidence: resolution.evidence.clone(),
+        watched,
     };
     Ok(match &resolution.outcome {
         ResolvedOutcome::Settled {
@@ -220,13 +236,18 @@ fn resolve(called: &BankCalled, resolution: &Resolution, now: Timestamp) -> Resu
     })
 }
 
-/// Evidence against a finished payment is noted in the journal and never written over it.
-fn contradict(payment: &Payment, event: &Event, now: Timestamp) -> Result<Step, Illegal> {
-    let decision = match event {
-        Event::Decided { decision, .. } => decision,
+/// Evidence against a finished payment is noted in the journal and never written over it; so is the end of a watch.
+fn note(payment: &Payment, event: &Event, now: Timestamp) -> Result<Step, Illegal> {
+    let cause = match event {
+        Event::Decided { decision, .. } if agrees(&payment.state, decision) => {
+            return Err(Illegal::Final);
+        }
+        Event::Decided { decision, .. } => Cause::Contradiction(decision.clone()),
+        Event::EndWatch => Cause::WatchEnded,
         Event::Admit
-        | Event::Dispatch
+        | Event::Dispatch(_)
         | Event::NotSent { .. }
+        | Event::HeldBack { .. }
         | Event::OutcomeUnknown { .. }
         | Event::InquiryInconclusive { .. }
         | Event::ProvenUnsent { .. }
@@ -234,9 +255,29 @@ fn contradict(payment: &Payment, event: &Event, now: Timestamp) -> Result<Step, 
         | Event::Escalate
         | Event::Cancel
         | Event::Expire
-        | Event::Resolve(_) => return Err(Illegal::Final),
+        | Event::Resolve { .. } => return Err(Illegal::Final),
     };
-    let agrees = match (&payment.state, decision) {
+    let entry = JournalEntry {
+        merchant: payment.key.merchant.clone(),
+        payment_id: payment.id,
+        version: payment.version,
+        from: Some(payment.state.name()),
+        to: payment.state.clone(),
+        attempts: payment.attempts,
+        cause,
+        at: now,
+        movement: None,
+        admission: None,
+    };
+    Ok(Step {
+        payment: payment.clone(),
+        entry,
+    })
+}
+
+/// Whether a finished payment ended as the bank says.
+fn agrees(state: &State, decision: &Decision) -> bool {
+    match (state, decision) {
         (
             State::Settled {
                 bank_transaction_id: known,
@@ -255,30 +296,32 @@ fn contradict(payment: &Payment, event: &Event, now: Timestamp) -> Result<Step, 
             | State::Failed { .. },
             Decision::Confirmed { .. } | Decision::Declined { .. },
         ) => false,
-    };
-    if agrees {
-        return Err(Illegal::Final);
     }
-    let entry = JournalEntry {
-        merchant: payment.key.merchant.clone(),
-        payment_id: payment.id,
-        version: payment.version,
-        from: Some(payment.state.name()),
-        to: payment.state.clone(),
-        attempts: payment.attempts,
-        cause: Cause::Contradiction(decision.clone()),
-        at: now,
-        movement: None,
-        admission: None,
-    };
-    Ok(Step {
-        payment: payment.clone(),
-        entry,
-    })
 }
 
-fn dispatch_again(called: &BankCalled, now: Timestamp) -> Result<Move, Illegal> {
+/// The attempt under way was not processed. What an earlier attempt may have done stays in question.
+fn not_sent(called: &BankCalled, next_at: Timestamp) -> Result<Move, Illegal> {
+    call_under_way(called)?;
+    let phase = if called.exposed {
+        Phase::Unknown
+    } else {
+        Phase::Awaiting
+    };
+    let cause = Cause::NotSent;
+    Ok(wait(called, phase, called.exposed, next_at, cause))
+}
+
+fn dispatch_again(called: &BankCalled, mark: &Arc<Mark>, now: Timestamp) -> Result<Move, Illegal> {
     no_call_under_way(called)?;
+    // What may have reached the bank before is judged by what was promised then, too.
+    let mark = if called.exposed {
+        Arc::new(Mark {
+            capability: called.capability(mark.capability),
+            ..Mark::clone(mark)
+        })
+    } else {
+        mark.clone()
+    };
     Ok(Move {
         to: State::BankCalled(BankCalled {
             phase: Phase::Awaiting,
@@ -292,6 +335,9 @@ fn dispatch_again(called: &BankCalled, now: Timestamp) -> Result<Move, Illegal> 
             last_called_at: now,
             inquiries: 0,
             exposed: called.exposed,
+            mark: Some(mark),
+            held_back: called.held_back,
+            known: called.known && called.exposed,
         }),
         cause: Cause::Dispatch,
         movement: None,
@@ -357,11 +403,12 @@ const fn in_question(called: &BankCalled) -> Result<(), Illegal> {
 }
 
 fn dress(payment: &Payment, event: &Event, decided: Move, now: Timestamp) -> Step {
-    let attempts = payment.attempts + u32::from(*event == Event::Dispatch);
+    let attempts = payment.attempts + u32::from(matches!(event, Event::Dispatch(_)));
     let from = payment.state.name();
     let admission = (from == StateName::Received).then(|| Admission {
         idempotency_key: payment.key.idempotency_key.clone(),
         request: payment.request.clone(),
+        bank: payment.bank.clone(),
     });
     let next = Payment {
         state: decided.to,

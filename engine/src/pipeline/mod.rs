@@ -111,6 +111,10 @@ async fn run(
     let mut submissions = Vec::with_capacity(batch_max);
     while waiting.recv_many(&mut submissions, batch_max).await > 0 {
         gather(&mut waiting, &mut submissions, batch_max).await;
+        if failure.is_set() {
+            // Whatever failed, nothing is built on this store any more.
+            return;
+        }
         let mut batch = Vec::with_capacity(submissions.len());
         let mut answers = Vec::with_capacity(submissions.len());
         for Submission { write, answer } in submissions.drain(..) {

@@ -13,7 +13,7 @@ use crate::bank::{ChargeOutcome, InquiryOutcome};
 use crate::breaker::Pass;
 use crate::metrics::{ByOutcome, Outcome};
 use crate::payment::{
-    BankReference, Cause, Decision, Event, Evidence, Payment, PaymentId, transition,
+    BankReference, Cause, Decision, Event, Evidence, Payment, PaymentId, State, transition,
 };
 use crate::pipeline::{Committed, SendPermit};
 use crate::store::Write;
@@ -63,10 +63,11 @@ impl Inner {
             ChargeOutcome::Decided(Decision::Declined { .. }) => Outcome::Declined,
             ChargeOutcome::Throttled { .. } => Outcome::Throttled,
             ChargeOutcome::NotSent => Outcome::NotSent,
+            ChargeOutcome::Known => Outcome::Known,
             ChargeOutcome::Unknown => Outcome::Unknown,
         };
         match outcome {
-            Outcome::Confirmed | Outcome::Declined => turn.pass.answered(),
+            Outcome::Confirmed | Outcome::Declined | Outcome::Known => turn.pass.answered(),
             Outcome::Throttled | Outcome::NotSent | Outcome::Unknown => turn.pass.failed(),
         }
         span.record("outcome", outcome.name());
@@ -101,7 +102,7 @@ impl Inner {
             return;
         }
         let _comparing = self.comparing.lock().await;
-        let Ok(step) = transition(payment, event, self.clock.now()) else {
+        let Ok(step) = transition(payment, event, self.time.now()) else {
             return;
         };
         let Cause::Contradiction(decision) = &step.entry.cause else {
@@ -126,10 +127,46 @@ impl Inner {
         }
     }
 
+    /// Whether this service's bank can be asked what became of a payment.
+    pub(super) fn can_be_asked_about(&self, payment: &Payment) -> bool {
+        let here = payment
+            .bank
+            .as_ref()
+            .is_none_or(|bank| bank == self.bank.name());
+        let present = self.bank.capability();
+        let capability = match &payment.state {
+            State::BankCalled(called) => called.capability(present),
+            State::Received | State::Persisted | State::Settled { .. } | State::Failed { .. } => {
+                present
+            }
+        };
+        here && capability.grace_ms().is_some()
+    }
+
+    /// Goes on with a watch that an earlier life began, if it is not over.
+    pub(super) async fn resume_watch(self: Arc<Self>, payment: Arc<Payment>) {
+        if self.is_watched(&payment).await {
+            self.watch_resolved(payment).await;
+        }
+    }
+
+    async fn is_watched(&self, payment: &Payment) -> bool {
+        let merchant = &payment.key.merchant;
+        match self.read(self.store.entries(merchant, payment.id).await) {
+            Ok(Some(entries)) => entries.last().is_some_and(|(_, last)| last.leaves_open()),
+            Ok(None) | Err(_) => false,
+        }
+    }
+
     /// Watches the bank after an operator decided without it, for as long as it would have been
-    /// asked otherwise. Ends early when the bank decides or the service stops.
+    /// asked otherwise. Ends early when the bank decides. When the service stops, the next life goes on with it.
     pub(super) async fn watch_resolved(self: Arc<Self>, payment: Arc<Payment>) {
-        if self.bank.capability().grace_ms().is_none() {
+        if !self.can_be_asked_about(&payment) {
+            tracing::warn!(
+                payment = %payment.id, bank = ?payment.bank,
+                "an operator decided this payment, and its bank is not the one of this service: what it says of the \
+                 payment is asked once a service with that bank starts"
+            );
             return;
         }
         let tries_max = self.options.budgets.inquiries_max;
@@ -148,7 +185,19 @@ impl Inner {
         tokio::select! {
             biased;
             () = self.parking.cancelled() => {}
-            _ = watched => {}
+            _ = watched => self.end_watch(&payment).await,
+        }
+    }
+
+    /// Makes it durable that a watch is over, unless it is.
+    async fn end_watch(&self, payment: &Payment) {
+        let _comparing = self.comparing.lock().await;
+        if !self.is_watched(payment).await {
+            return;
+        }
+        if let Ok(step) = transition(payment, &Event::EndWatch, self.time.now()) {
+            // A failure shows in the service itself.
+            let _ = self.pipeline.commit(Write::new(step)).await;
         }
     }
 

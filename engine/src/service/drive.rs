@@ -5,25 +5,36 @@
 //! flight publishes is durable.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::time::Instant;
 use tokio_retry::RetryIf;
+use tracing::Instrument;
 
 use super::Inner;
 use super::calls::Turn;
 use super::flight::{Pilot, Refusal};
 use crate::bank::{ChargeOutcome, InquiryOutcome};
+use crate::fatal::FatalError;
 use crate::payment::{
-    BankCalled, Event, Evidence, Interruption, NextStep, Payment, PaymentRequest, Phase, State,
-    Timestamp, next_step, transition,
+    BankCalled, Event, Evidence, Interruption, NextStep, Payment, PaymentId, PaymentKey,
+    PaymentRequest, Phase, State, Timestamp, next_step, transition,
 };
 use crate::pipeline::{Committed, SendPermit};
-use crate::store::Write;
+use crate::store::{StoreError, Write};
+use crate::timeline::Since;
 
-/// The right to send one attempt, and a turn at the bank to do it.
-type Clearance = (SendPermit, Turn);
+/// The right to send one attempt, a turn at the bank to do it, and since when the attempt's age is counted.
+type Clearance = (SendPermit, Turn, Since);
+
+/// Why a flight was opened.
+#[derive(Debug)]
+pub(super) enum Errand {
+    /// Someone asks for a payment under its key.
+    Create(Arc<PaymentRequest>),
+    /// The store said that something is left to do about this payment.
+    Recover(PaymentId),
+}
 
 /// Why a flight does not go on now.
 #[derive(Debug, PartialEq, Eq)]
@@ -46,44 +57,58 @@ struct Drive {
     served_version: AtomicU64,
     /// Held while a step runs, so that parking happens only between steps.
     stepping: tokio::sync::Mutex<()>,
-    /// Wall-clock and monotonic time when this flight began: see [`Drive::now_at_least`].
-    began: (Timestamp, Instant),
-    /// When this flight last called the bank, in milliseconds after it began.
-    called_at_ms: AtomicU64,
+    /// Since when the age of the first attempt that may have reached the bank is counted.
+    since: Mutex<Since>,
+    /// When this flight last called the bank, or began.
+    called_at: Mutex<Timestamp>,
 }
 
 /// The task of a flight: finds or admits the payment of its key, and drives it.
-pub(super) async fn fly(inner: Arc<Inner>, pilot: Pilot, request: Option<Arc<PaymentRequest>>) {
+pub(super) async fn fly(inner: Arc<Inner>, pilot: Pilot, errand: Errand) {
     let Ok(stored) = inner.read(inner.store.get(pilot.key()).await) else {
         return;
     };
-    let (payment, clearance) = match (stored, request) {
+    let recovers = match &errand {
+        Errand::Create(_) => false,
+        Errand::Recover(id) => {
+            if stored.as_ref().is_none_or(|payment| payment.id != *id) {
+                return record_is_gone(&inner, pilot.key());
+            }
+            true
+        }
+    };
+    let (payment, clearance) = match (stored, errand) {
         (Some(payment), _) => {
             let payment = Arc::new(payment);
             pilot.flight.publish(payment.clone());
             (payment, None)
         }
-        (None, Some(_)) if !inner.store.has_room() => {
+        (None, Errand::Create(_)) if !inner.store.has_room() => {
             pilot.flight.publish_refused(Refusal::Disk);
             return;
         }
-        (None, Some(request)) => match admit(&inner, &pilot, request).await {
+        (None, Errand::Create(request)) => match admit(&inner, &pilot, request).await {
             Some(admitted) => admitted,
             None => return,
         },
-        // Recovery was told of a payment that the store does not have.
-        (None, None) => {
-            tracing::error!("an unfinished payment has no record; the store is damaged");
-            return;
-        }
+        (None, Errand::Recover(_)) => return record_is_gone(&inner, pilot.key()),
     };
     describe(&payment);
     if payment.is_finished() {
         describe_end(&payment);
         inner.cache.insert(&payment);
+        if recovers {
+            let watch = inner.clone().resume_watch(payment);
+            inner
+                .tasks
+                .spawn(watch.instrument(tracing::Span::current()));
+        }
         return;
     }
-    let began = (inner.clock.now().max(payment.updated_at), Instant::now());
+    let since = clearance
+        .as_ref()
+        .map_or_else(|| inner.time.since_earlier(), |(_, _, since)| *since);
+    let called_at = Mutex::new(inner.time.now());
     let drive = Arc::new(Drive {
         inner,
         pilot,
@@ -92,11 +117,20 @@ pub(super) async fn fly(inner: Arc<Inner>, pilot: Pilot, request: Option<Arc<Pay
         wait_ms: AtomicU64::new(0),
         served_version: AtomicU64::new(0),
         stepping: tokio::sync::Mutex::new(()),
-        began,
-        called_at_ms: AtomicU64::new(0),
+        since: Mutex::new(since),
+        called_at,
     });
     drive.clone().run().await;
     describe_end(&drive.current());
+}
+
+/// The store knows of a payment and has no record of it: its key would be taken for a new one, and charged again. So the
+/// service stops, as at every other failure of the store.
+fn record_is_gone(inner: &Inner, key: &PaymentKey) {
+    let key = format!("{} {}", key.merchant, key.idempotency_key);
+    let tree = "payments";
+    let error = StoreError::Missing { tree, key };
+    inner.failure.report(FatalError::Store(error));
 }
 
 /// Says in the flight's span which payment it is about: once, for what is recorded again is recorded beside it.
@@ -122,13 +156,15 @@ async fn admit(
     pilot: &Pilot,
     request: Arc<PaymentRequest>,
 ) -> Option<(Arc<Payment>, Option<Clearance>)> {
-    let now = inner.clock.now();
+    let (now, since) = (inner.time.now(), inner.time.since_now());
     let id = inner.source.payment_id(now);
-    let received = Payment::received(id, pilot.key().clone(), request, now);
+    let received = Payment::received(id, pilot.key().clone(), request, now)
+        .for_bank(inner.bank.name().clone());
     let turn = inner.try_turn();
     let admitted = legal(&received, &Event::Admit, now);
     let write = if turn.is_some() {
-        let dispatched = legal(&admitted.payment, &Event::Dispatch, now);
+        let event = Event::Dispatch(inner.bank.mark());
+        let dispatched = legal(&admitted.payment, &event, now);
         Write::new(admitted).then(dispatched)
     } else {
         Write::new(admitted)
@@ -137,7 +173,8 @@ async fn admit(
         Committed::Applied { payment, permit } => {
             inner.metrics.admitted.inc();
             pilot.flight.publish_admitted(payment.clone());
-            Some((payment, permit.zip(turn)))
+            let clearance = permit.zip(turn).map(|(permit, turn)| (permit, turn, since));
+            Some((payment, clearance))
         }
         Committed::Refused(full) => {
             pilot.flight.publish_refused(Refusal::Accounts(full));
@@ -145,7 +182,10 @@ async fn admit(
         }
         // Another writer (a replica, say) was first with this key.
         Committed::Lost { current } => {
-            let payment = current?;
+            let Some(payment) = current else {
+                record_is_gone(inner, pilot.key());
+                return None;
+            };
             pilot.flight.publish(payment.clone());
             Some((payment, None))
         }
@@ -154,6 +194,14 @@ async fn admit(
 
 fn legal(payment: &Payment, event: &Event, now: Timestamp) -> crate::payment::Step {
     transition(payment, event, now).expect("the caller has checked that the event fits the state")
+}
+
+/// Whether some attempt may have reached the bank.
+fn is_exposed(payment: &Payment) -> bool {
+    match &payment.state {
+        State::BankCalled(called) => called.exposed,
+        State::Received | State::Persisted | State::Settled { .. } | State::Failed { .. } => false,
+    }
 }
 
 impl Drive {
@@ -213,7 +261,7 @@ impl Drive {
 
     /// Goes on with a payment that the bank may have.
     async fn resume(&self, payment: &Payment, called: &BankCalled) -> Result<(), Pause> {
-        let now = self.now_at_least();
+        let now = self.inner.time.now();
         let Some(due) = called.next_at else {
             return if called.phase == Phase::Review {
                 Err(Pause::Land)
@@ -250,7 +298,8 @@ impl Drive {
     fn next_step(&self, payment: &Payment, called: &BankCalled) -> NextStep {
         let capability = self.inner.bank.capability();
         let budgets = self.inner.options.budgets;
-        next_step(capability, budgets, payment, called, self.now_at_least())
+        let latest = self.inner.time.latest(*self.since());
+        next_step(capability, budgets, payment, called, latest)
     }
 
     /// How long a payment may still wait to be sent at all; `None` once it was.
@@ -258,7 +307,7 @@ impl Drive {
         if payment.state != State::Persisted {
             return None;
         }
-        let age_ms = self.now_at_least().ms_since(payment.created_at);
+        let age_ms = self.inner.time.now().ms_since(payment.created_at);
         let left_ms = self.inner.options.expire_after_ms.saturating_sub(age_ms);
         Some(Duration::from_millis(left_ms))
     }
@@ -285,14 +334,20 @@ impl Drive {
         {
             return self.at_once();
         }
-        let step = legal(payment, &Event::Dispatch, inner.clock.now());
+        let since = inner.time.since_now();
+        let event = Event::Dispatch(inner.bank.mark());
+        let step = legal(payment, &event, inner.time.now());
+        if !is_exposed(payment) {
+            // Nothing that was sent before can have reached the bank.
+            *self.since() = since;
+        }
         match inner.pipeline.commit(Write::new(step)).await {
             Ok(Committed::Applied {
                 payment,
                 permit: Some(permit),
             }) => {
                 self.adopt(payment.clone());
-                self.call(&payment, (permit, turn)).await
+                self.call(&payment, (permit, turn, since)).await
             }
             Ok(Committed::Applied { permit: None, .. } | Committed::Refused(_)) => {
                 unreachable!("a durable dispatch comes with its permit, and holds nothing")
@@ -304,14 +359,14 @@ impl Drive {
 
     /// Sends the one attempt that `clearance` allows and records how it ended.
     async fn call(&self, payment: &Payment, clearance: Clearance) -> Result<(), Pause> {
-        let outcome = if self.left_too_late(payment) {
-            drop(clearance);
-            ChargeOutcome::NotSent
-        } else {
-            let (permit, turn) = clearance;
-            self.inner.charge(permit, turn).await
-        };
-        self.called_at_ms.store(self.age_ms(), Ordering::Relaxed);
+        let (permit, turn, since) = clearance;
+        if self.is_too_late(payment, since) {
+            drop((permit, turn));
+            let next_at = self.after_wait(payment, payment.attempts, 0);
+            return self.record(payment, Event::HeldBack { next_at }).await;
+        }
+        let outcome = self.inner.charge(permit, turn).await;
+        *self.called_at() = self.inner.time.now();
         let event = match outcome {
             ChargeOutcome::Decided(decision) => Event::Decided {
                 decision,
@@ -323,6 +378,10 @@ impl Drive {
             ChargeOutcome::Throttled { retry_after_ms } => Event::NotSent {
                 next_at: self.after_wait(payment, payment.attempts, retry_after_ms),
             },
+            ChargeOutcome::Known => Event::OutcomeUnknown {
+                next_at: self.after_wait(payment, payment.attempts, 0),
+                interruption: Interruption::Known,
+            },
             ChargeOutcome::Unknown => Event::OutcomeUnknown {
                 next_at: self.after_wait(payment, payment.attempts, 0),
                 interruption: Interruption::NoAnswer,
@@ -333,13 +392,15 @@ impl Drive {
 
     /// Whether it took so long to make the attempt's mark durable that the request might arrive after the
     /// grace, which is counted from the mark: half of it is for the disk, half for the way.
-    fn left_too_late(&self, payment: &Payment) -> bool {
+    fn is_too_late(&self, payment: &Payment, since: Since) -> bool {
         let State::BankCalled(called) = &payment.state else {
             return false;
         };
-        let waited_ms = self.now_at_least().ms_since(called.last_called_at);
-        let grace_ms = self.inner.bank.capability().grace_ms();
+        let latest = self.inner.time.latest(since);
+        let waited_ms = latest.ms_since(called.last_called_at);
+        let capability = called.capability(self.inner.bank.capability());
         // Without a grace no request outlives its call.
+        let grace_ms = capability.grace_ms();
         grace_ms.is_some_and(|grace_ms| grace_ms > 0 && waited_ms > grace_ms / 2)
     }
 
@@ -369,7 +430,7 @@ impl Drive {
                 },
                 // Asking is worth while as soon as the answer can prove something.
                 Some(left_ms) => Event::InquiryInconclusive {
-                    next_at: next_at.min(inner.clock.now().plus_ms(left_ms)),
+                    next_at: next_at.min(inner.time.now().plus_ms(left_ms)),
                 },
                 None => Event::InquiryInconclusive { next_at },
             },
@@ -379,49 +440,61 @@ impl Drive {
     }
 
     /// How long "not found" still proves nothing, in milliseconds: until every request is older than
-    /// any may be on its way, by the wall clock *and* by this flight's own clock. `None` when it
+    /// any may be on its way, by the time of its mark *and* by what this flight itself has seen pass. `None` when it
     /// never proves anything.
     fn grace_left_ms(&self, called: &BankCalled) -> Option<u64> {
-        let grace_ms = self.inner.bank.capability().grace_ms()?;
-        let by_wall_ms = self.inner.clock.now().ms_since(called.last_called_at);
-        let here_ms = self
-            .age_ms()
-            .saturating_sub(self.called_at_ms.load(Ordering::Relaxed));
-        Some(grace_ms.saturating_sub(by_wall_ms.min(here_ms)))
-    }
-
-    /// How long this flight has lasted, by the monotonic clock.
-    fn age_ms(&self) -> u64 {
-        u64::try_from(self.began.1.elapsed().as_millis()).unwrap_or(u64::MAX)
+        let capability = called.capability(self.inner.bank.capability());
+        let grace_ms = capability.grace_ms()?;
+        let now = self.inner.time.now();
+        let by_mark_ms = now.ms_since(called.last_called_at);
+        let here_ms = now.ms_since(*self.called_at());
+        Some(grace_ms.saturating_sub(by_mark_ms.min(here_ms)))
     }
 
     /// Makes `event` durable and publishes what follows from it.
+    ///
+    /// Whoever moved the record meanwhile did so without what the bank has said: that is applied again to what stands
+    /// now, as long as the machine allows it. Nothing that a bank said is dropped.
     async fn record(&self, payment: &Payment, event: Event) -> Result<(), Pause> {
         let inner = &self.inner;
-        let step = legal(payment, &event, inner.clock.now());
-        match inner.pipeline.commit(Write::new(step)).await {
-            Ok(Committed::Applied { payment, .. }) => {
-                if event == Event::Escalate {
-                    inner.metrics.reviews.inc();
-                    tracing::warn!(payment = %payment.id, "the payment is in review: an operator must decide");
-                }
-                if payment.is_finished() {
-                    inner.finished(&payment);
-                    self.adopt(payment);
-                    return Ok(());
-                }
-                self.adopt(payment);
-                self.at_once()
+        let mut step = legal(payment, &event, inner.time.now());
+        loop {
+            match inner.pipeline.commit(Write::new(step)).await {
+                Ok(Committed::Applied { payment, .. }) => return self.recorded(payment, &event),
+                Ok(Committed::Refused(_)) => unreachable!("only an admission places a hold"),
+                Ok(Committed::Lost { .. }) => {}
+                Err(_) => return Err(Pause::Land),
             }
-            Ok(Committed::Refused(_)) => unreachable!("only an admission places a hold"),
-            Ok(Committed::Lost { .. }) => {
-                let reloaded = self.reload().await;
+            let reloaded = self.reload().await;
+            if reloaded == Err(Pause::Land) {
+                return reloaded;
+            }
+            let current = self.current();
+            if current.is_finished() {
                 // What the bank said meanwhile may not fit what was decided without it.
-                inner.compare(&self.current(), &event).await;
-                reloaded
+                inner.compare(&current, &event).await;
+                return reloaded;
             }
-            Err(_) => Err(Pause::Land),
+            // Versions only rise and the machine is finite, so this ends.
+            step = match (&event, transition(&current, &event, inner.time.now())) {
+                (Event::Decided { .. }, Ok(again)) => again,
+                (_, Ok(_) | Err(_)) => return reloaded,
+            };
         }
+    }
+
+    fn recorded(&self, payment: Arc<Payment>, event: &Event) -> Result<(), Pause> {
+        let inner = &self.inner;
+        if *event == Event::Escalate {
+            inner.metrics.reviews.inc();
+            tracing::warn!(payment = %payment.id, "the payment is in review: an operator must decide");
+        }
+        let finished = payment.is_finished();
+        if finished {
+            inner.finished(&payment);
+        }
+        self.adopt(payment);
+        if finished { Ok(()) } else { self.at_once() }
     }
 
     /// Someone else moved the record: takes it as it durably stands, and goes on from there.
@@ -434,7 +507,11 @@ impl Drive {
                 self.adopt(Arc::new(payment));
                 self.at_once()
             }
-            Ok(None) | Err(_) => Err(Pause::Land),
+            Ok(None) => {
+                record_is_gone(&self.inner, self.pilot.key());
+                Err(Pause::Land)
+            }
+            Err(_) => Err(Pause::Land),
         }
     }
 
@@ -453,16 +530,17 @@ impl Drive {
             .options
             .backoff
             .wait_ms(tries, jitter, at_least_ms);
-        self.inner.clock.now().plus_ms(wait_ms)
+        self.inner.time.now().plus_ms(wait_ms)
     }
 
-    /// The wall clock, but never behind what this flight has measured itself: a clock that is set
-    /// back must not make the bank's memory look longer than it is.
-    fn now_at_least(&self) -> Timestamp {
-        self.inner
-            .clock
-            .now()
-            .max(self.began.0.plus_ms(self.age_ms()))
+    fn since(&self) -> MutexGuard<'_, Since> {
+        self.since.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn called_at(&self) -> MutexGuard<'_, Timestamp> {
+        self.called_at
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     fn current(&self) -> Arc<Payment> {

@@ -144,6 +144,10 @@ impl Flights {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.lock().is_empty()
+    }
+
     pub(super) fn get(&self, key: &PaymentKey) -> Option<Arc<Flight>> {
         self.lock().get(key).cloned()
     }

@@ -14,7 +14,8 @@ mod options;
 mod question;
 mod resolve;
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
@@ -34,9 +35,11 @@ use crate::payment::{
 use crate::pipeline::{Committed, Pipeline};
 use crate::source::SeededSource;
 use crate::store::{Page, Query, Store, StoreError, Write};
+use crate::timeline::Timeline;
 use crate::trace::TraceContext;
 pub use books::FeedPage;
 use cache::Cache;
+use drive::Errand;
 pub use errors::{CancelError, CreateError, Unavailable};
 use flight::{Boarding, Flight, Flights, Refusal};
 pub use options::ServiceOptions;
@@ -48,7 +51,7 @@ pub struct Parts {
     pub store: Arc<dyn Store>,
     /// The bank.
     pub bank: Arc<dyn Bank>,
-    /// Wall-clock time.
+    /// Time.
     pub clock: Arc<dyn Clock>,
     /// Ids and jitter.
     pub source: Arc<SeededSource>,
@@ -65,7 +68,8 @@ pub struct Service {
 struct Inner {
     store: Arc<dyn Store>,
     bank: Arc<dyn Bank>,
-    clock: Arc<dyn Clock>,
+    /// What is stamped and compared.
+    time: Timeline,
     source: Arc<SeededSource>,
     options: ServiceOptions,
     pipeline: Pipeline,
@@ -132,10 +136,11 @@ impl Service {
         );
         // Ends by itself when the last handle of the pipeline goes, or at a failure.
         tokio::spawn(run);
+        let time = Timeline::begin(clock, store.newest_time());
         let inner = Inner {
             store,
             bank,
-            clock,
+            time,
             source,
             pipeline,
             cache: Cache::new(options.cache_bytes),
@@ -149,9 +154,10 @@ impl Service {
             options,
             comparing: tokio::sync::Mutex::new(()),
         };
-        Self {
-            inner: Arc::new(inner),
-        }
+        let inner = Arc::new(inner);
+        // Ends by itself when the service goes, stops or fails.
+        tokio::spawn(keep_house(Arc::downgrade(&inner)));
+        Self { inner }
     }
 
     /// The first fatal failure, once there is one.
@@ -254,7 +260,8 @@ impl Service {
                 Ok((flight, false))
             }
             Boarding::Opened(flight, pilot) => {
-                let fly = drive::fly(inner.clone(), pilot, Some(request.clone()));
+                let errand = Errand::Create(request.clone());
+                let fly = drive::fly(inner.clone(), pilot, errand);
                 let fly = TraceContext::carried(fly.instrument(flight_span()));
                 inner.tasks.spawn(fly);
                 Ok((flight, true))
@@ -326,7 +333,7 @@ impl Service {
             {
                 return Ok(Arc::new(payment));
             }
-            let now = self.inner.clock.now();
+            let now = self.inner.time.now();
             let Ok(step) = transition(&payment, &Event::Cancel, now) else {
                 return Err(CancelError::TooLate(Arc::new(payment)));
             };
@@ -340,7 +347,15 @@ impl Service {
         }
     }
 
-    /// Resumes every unfinished payment. The service answers while this runs; a request for a key
+    /// The merchants that have payments.
+    ///
+    /// # Errors
+    /// When the store has failed.
+    pub async fn merchants(&self) -> Result<BTreeSet<Merchant>, Unavailable> {
+        self.inner.read(self.inner.store.merchants().await)
+    }
+
+    /// Resumes every unfinished payment, and every watch of the bank. The service answers while this runs; a request for a key
     /// under recovery joins its flight. Running it again, or crashing in it, changes nothing.
     ///
     /// Returns how many payments were resumed.
@@ -355,13 +370,13 @@ impl Service {
         let mut resumed = 0;
         loop {
             let page = inner.read(inner.store.unfinished(after, PAGE).await)?;
-            for (_, key) in &page {
+            for (id, key) in &page {
                 if inner.parking.is_cancelled() {
                     return Err(Unavailable::Draining);
                 }
                 // Never refused for want of room: these payments were accepted before.
                 if let Boarding::Opened(_, pilot) = inner.flights.join_or_open(key, usize::MAX) {
-                    let fly = drive::fly(inner.clone(), pilot, None);
+                    let fly = drive::fly(inner.clone(), pilot, Errand::Recover(*id));
                     inner.tasks.spawn(fly.instrument(flight_span()));
                     resumed += 1;
                 }
@@ -386,6 +401,10 @@ impl Service {
         if let Some(error) = inner.failure.get() {
             return Err(error);
         }
+        // The next life begins no earlier than this one ends.
+        inner
+            .read(inner.store.note_time(inner.time.now()).await)
+            .ok();
         let closed = inner.store.close().await;
         closed.map_err(|error| inner.failure.report(FatalError::Store(error)))
     }
@@ -454,6 +473,31 @@ impl Inner {
             State::Received | State::Persisted | State::BankCalled(_) => return,
         };
         self.cache.insert(payment);
+    }
+}
+
+/// How often the service looks after its store: a life that ends leaves the time of its end known to about this.
+const HOUSEKEEPING: Duration = Duration::from_secs(1);
+
+/// Notes the time while payments are under way, and looks whether the store still is where it was.
+async fn keep_house(service: Weak<Inner>) {
+    loop {
+        tokio::time::sleep(HOUSEKEEPING).await;
+        let Some(inner) = service.upgrade() else {
+            return;
+        };
+        if inner.failure.is_set() {
+            return;
+        }
+        if inner.read(inner.store.check_place()).is_err() {
+            return;
+        }
+        if !inner.flights.is_empty() {
+            let noted = inner.store.note_time(inner.time.now()).await;
+            if inner.read(noted).is_err() {
+                return;
+            }
+        }
     }
 }
 

@@ -31,7 +31,7 @@ impl Service {
     /// of the payment the operator looked at. Repeatable: the same resolution again changes nothing
     /// and gives the same payment.
     ///
-    /// The bank is watched afterwards, as far as it can be asked; what it says otherwise is
+    /// The bank is watched afterwards, as far as it can be asked, across restarts; what it says otherwise is
     /// journalled as a contradiction.
     ///
     /// # Errors
@@ -51,14 +51,23 @@ impl Service {
             if payment.is_finished() && self.is_resolved_so(&payment, resolution).await? {
                 return Ok(payment);
             }
-            let event = Event::Resolve(resolution.clone());
-            let Ok(step) = transition(&payment, &event, inner.clock.now()) else {
+            let watched = inner.can_be_asked_about(&payment);
+            let event = Event::Resolve {
+                resolution: resolution.clone(),
+                watched,
+            };
+            let Ok(step) = transition(&payment, &event, inner.time.now()) else {
                 return Err(ResolveError::NotResolvable(payment));
             };
             if payment.version != version {
                 return Err(ResolveError::Stale(payment));
             }
-            match inner.change(step, Aftermath::Watch).await? {
+            let aftermath = if watched {
+                Aftermath::Watch
+            } else {
+                Aftermath::None
+            };
+            match inner.change(step, aftermath).await? {
                 Committed::Applied { payment, .. } => return Ok(payment),
                 Committed::Refused(_) => unreachable!("only an admission places a hold"),
                 // Someone moved it first: look again, which ends in one of the answers above.
@@ -98,12 +107,13 @@ impl Service {
             return Ok(false);
         }
         let entries = self.entries(&payment.key.merchant, payment.id).await?;
-        let cause = Cause::Resolution {
-            operator: resolution.operator.clone(),
-            evidence: resolution.evidence.clone(),
-        };
         let entries = entries.unwrap_or_default();
-        Ok(entries.iter().any(|(_, entry)| entry.cause == cause))
+        Ok(entries.iter().any(|(_, entry)| match &entry.cause {
+            Cause::Resolution {
+                operator, evidence, ..
+            } => *operator == resolution.operator && *evidence == resolution.evidence,
+            _ => false,
+        }))
     }
 
     /// A merchant's contradictions after a sequence, oldest first; at most `limit`.

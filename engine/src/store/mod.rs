@@ -8,14 +8,16 @@
 
 mod sled;
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use tokio::sync::watch;
 
 use crate::codec::{DecodeError, EncodeError};
 use crate::ledger::{Balance, LedgerError};
 use crate::payment::{
-    AccountId, Currency, IdempotencyKey, JournalEntry, Merchant, Payment, PaymentId, PaymentKey,
-    Phase, StateName, Step,
+    AccountId, BankName, Currency, IdempotencyKey, JournalEntry, Merchant, Payment, PaymentId,
+    PaymentKey, Phase, StateName, Step, Timestamp,
 };
 
 pub use self::sled::{OpenError, OpenProblem, SledOptions, SledStore, format, offline};
@@ -196,12 +198,33 @@ pub trait Store: Send + Sync + 'static {
     /// The sequence of the last durable journal entry, as it grows; 0 when there is none.
     fn appended(&self) -> watch::Receiver<u64>;
 
-    /// The keys of unfinished payments, oldest first, after the given id; at most `limit`.
+    /// The keys of payments about which something is left to do, oldest first, after the given id; at most `limit`. They
+    /// are unfinished, or were finished by an operator and the bank is still watched.
     async fn unfinished(
         &self,
         after: Option<PaymentId>,
         limit: usize,
     ) -> Result<Vec<(PaymentId, PaymentKey)>, StoreError>;
+
+    /// The merchants that have payments.
+    async fn merchants(&self) -> Result<BTreeSet<Merchant>, StoreError>;
+
+    /// The banks that attempts were sent to, by name; those of earlier versions, which kept no names, are not among
+    /// them.
+    async fn banks(&self) -> Result<BTreeSet<BankName>, StoreError>;
+
+    /// The newest time that is durable: that of the last journal entry, or one that was noted later.
+    fn newest_time(&self) -> Timestamp;
+
+    /// Makes it durable that it was this time, so that a later life does not begin before it. Called about every second
+    /// while payments are under way.
+    async fn note_time(&self, now: Timestamp) -> Result<(), StoreError>;
+
+    /// Whether the store still is where it was opened.
+    ///
+    /// # Errors
+    /// [`StoreError::Moved`] when it was moved away or replaced.
+    fn check_place(&self) -> Result<(), StoreError>;
 
     /// Makes everything durable and refuses further work.
     async fn close(&self) -> Result<(), StoreError>;
@@ -249,6 +272,12 @@ pub enum StoreError {
         /// The key, in printable form.
         key: String,
     },
+    /// The store is no longer where it was opened.
+    #[error(
+        "the data directory {0} was moved away or replaced while the service ran on it. Put it back, or start the service \
+         on it where it is now"
+    )]
+    Moved(String),
     /// The balances do not fit the payments.
     #[error("the ledger's balances do not fit its payments")]
     Ledger(#[source] LedgerError),

@@ -1,10 +1,12 @@
 //! What can happen next, and what follows.
 
+use std::sync::Arc;
+
 use holdfast_engine::payment::*;
 use stateright::{Model, Property};
 
 use super::properties;
-use super::sample::received;
+use super::sample::{mark, received};
 use super::world::{DELAY_MAX, Doing, Flight, Heard, Moments, Sent, Verdict, World};
 
 /// A bug to plant.
@@ -86,16 +88,28 @@ pub(crate) enum Action {
 }
 
 impl Machine {
-    pub(crate) fn next(&self, payment: &Payment, called: &BankCalled, now: Timestamp) -> NextStep {
+    /// The next attempt is about to be sent.
+    pub(crate) fn dispatch(&self) -> Event {
+        Event::Dispatch(Arc::new(Mark {
+            capability: self.believed(),
+            ..Mark::clone(&mark())
+        }))
+    }
+
+    /// What the service takes the bank to promise.
+    fn believed(&self) -> Capability {
         let never_forgets = Capability::Keyed {
             window_ms: u64::MAX,
             grace_ms: 0,
         };
-        let capability = match self.flaw {
+        match self.flaw {
             Some(Flaw::ResendsInQuestion | Flaw::WindowForgotten) => never_forgets,
             _ => self.capability,
-        };
-        next_step(capability, self.budgets, payment, called, now)
+        }
+    }
+
+    pub(crate) fn next(&self, payment: &Payment, called: &BankCalled, now: Timestamp) -> NextStep {
+        next_step(self.believed(), self.budgets, payment, called, now)
     }
 }
 
@@ -221,7 +235,7 @@ impl Model for Machine {
                 if world.commit(self, &admitted) && with_a_turn {
                     let flight = world.flights[n].as_mut()?;
                     flight.view.clone_from(&world.stored);
-                    world.advance(self, n, &Event::Dispatch)?;
+                    world.advance(self, n, &self.dispatch())?;
                 } else {
                     world.reload(n);
                 }
@@ -273,11 +287,15 @@ impl Model for Machine {
                 } else {
                     ResolvedOutcome::Failed
                 };
-                let event = Event::Resolve(Resolution {
+                let resolution = Resolution {
                     outcome,
                     evidence: EvidenceText::new("the bank's books").unwrap(),
                     operator: OperatorName::new("olga").unwrap(),
-                });
+                };
+                let event = Event::Resolve {
+                    resolution,
+                    watched: false,
+                };
                 let step = transition(world.stored.as_ref()?, &event, world.at());
                 world.commit(self, &step.ok()?);
             }

@@ -114,8 +114,12 @@ fn essence(payment: &Payment, into: &mut impl Hasher) {
                 last_called_at,
                 inquiries,
                 exposed,
+                mark,
+                held_back,
+                known,
             } = called;
             (phase, next_at.is_some(), inquiries, exposed).hash(into);
+            (mark, held_back, known).hash(into);
             (first_called_at, last_called_at).hash(into);
         }
         State::Failed { reason, .. } => reason.hash(into),
@@ -190,7 +194,9 @@ impl World {
         let view = self.flights[flight].as_ref()?.view.clone()?;
         let step = transition(&view, event, self.at()).ok()?;
         let applied = self.commit(machine, &step);
-        if (applied || machine.flaw == Some(Flaw::SpeaksFirst)) && *event == Event::Dispatch {
+        if (applied || machine.flaw == Some(Flaw::SpeaksFirst))
+            && matches!(event, Event::Dispatch(_))
+        {
             self.send(flight, step.payment);
         } else {
             self.reload(flight);
@@ -233,13 +239,13 @@ impl World {
     pub(crate) fn step(&mut self, machine: &Machine, flight: usize) -> Option<()> {
         let view = self.flights[flight].as_ref()?.view.clone()?;
         let event = match &view.state {
-            State::Persisted => Event::Dispatch,
+            State::Persisted => machine.dispatch(),
             State::BankCalled(called) if called.next_at.is_none() => Event::OutcomeUnknown {
                 next_at: self.at(),
                 interruption: Interruption::Restart,
             },
             State::BankCalled(called) => match machine.next(&view, called, self.at()) {
-                NextStep::Send => Event::Dispatch,
+                NextStep::Send => machine.dispatch(),
                 NextStep::Escalate => Event::Escalate,
                 NextStep::GiveUp => Event::GiveUp,
                 // The bank's reply is an action of its own.

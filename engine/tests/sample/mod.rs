@@ -29,3 +29,15 @@ pub(crate) fn received() -> Payment {
     let now = Timestamp::from_unix_ms(0);
     Payment::received(id, key, request(1999, "EUR"), now)
 }
+
+/// What attempts at a keyed bank are marked with.
+pub(crate) fn mark() -> Arc<Mark> {
+    Arc::new(Mark {
+        bank: BankName::new("default").expect("a valid sample"),
+        address: BankAddress::new("http://bank.example:80").expect("a valid sample"),
+        capability: Capability::Keyed {
+            window_ms: 86_400_000,
+            grace_ms: 60_000,
+        },
+    })
+}

@@ -195,7 +195,8 @@ impl Members {
                 .take("reference", given, |value| {
                     text(&value, Reference::RULE, Reference::new)
                 })
-                .map(Some),
+                // An empty one says as much as none.
+                .map(|reference| Some(reference).filter(|given| !given.as_str().is_empty())),
         };
         let metadata = match self.metadata.take() {
             None | Some(MetadataMember::Null) => Some(Metadata::default()),

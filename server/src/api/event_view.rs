@@ -21,6 +21,8 @@ pub(crate) enum CauseView {
     NotSent,
     /// The attempt ended without a readable answer.
     NoAnswer,
+    /// The bank refused the attempt as a duplicate: it has the reference already, and is asked what it decided.
+    Duplicate,
     /// The bank was asked by our reference.
     Inquiry,
     /// The service found the attempt interrupted when it started.
@@ -36,6 +38,9 @@ pub(crate) enum CauseView {
     /// The bank said otherwise of a finished payment; `contradiction` says what. Nothing was
     /// changed by it.
     Contradiction,
+    /// After an operator's decision the bank was asked as often as it should be, or said the same. Nothing was
+    /// changed by it.
+    WatchEnded,
 }
 
 impl CauseView {
@@ -46,6 +51,7 @@ impl CauseView {
             Cause::BankAnswer => Self::BankAnswer,
             Cause::NotSent => Self::NotSent,
             Cause::NoAnswer => Self::NoAnswer,
+            Cause::Known => Self::Duplicate,
             Cause::Inquiry => Self::Inquiry,
             Cause::Recovery => Self::Recovery,
             Cause::BudgetSpent => Self::BudgetSpent,
@@ -53,6 +59,7 @@ impl CauseView {
             Cause::Timer => Self::Timer,
             Cause::Resolution { .. } => Self::Resolution,
             Cause::Contradiction(_) => Self::Contradiction,
+            Cause::WatchEnded => Self::WatchEnded,
         }
     }
 }
@@ -166,6 +173,7 @@ impl ContradictionView {
                 failure: Some(FailureView {
                     code: code.to_string(),
                     message: message.to_string(),
+                    source: None,
                 }),
             },
         }
@@ -175,9 +183,9 @@ impl ContradictionView {
 impl EventView {
     pub(crate) fn of(sequence: u64, entry: &JournalEntry) -> Self {
         let (operator, evidence) = match &entry.cause {
-            Cause::Resolution { operator, evidence } => {
-                (Some(operator.to_string()), Some(evidence.to_string()))
-            }
+            Cause::Resolution {
+                operator, evidence, ..
+            } => (Some(operator.to_string()), Some(evidence.to_string())),
             _ => (None, None),
         };
         let contradiction = match &entry.cause {

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use holdfast_engine::ledger::Book;
 use holdfast_engine::payment::{
-    AccountId, Amount, BankTransactionId, Currency, Decision, DeclineCode, DeclineMessage, Event,
-    Evidence, EvidenceText, IdempotencyKey, Interruption, JournalEntry, Merchant, Metadata,
-    OperatorName, Payment, PaymentId, PaymentKey, PaymentRequest, Reference, Resolution,
-    ResolvedOutcome, Timestamp, transition,
+    AccountId, Amount, BankAddress, BankName, BankTransactionId, Capability, Currency, Decision,
+    DeclineCode, DeclineMessage, Event, Evidence, EvidenceText, IdempotencyKey, Interruption,
+    JournalEntry, Mark, Merchant, Metadata, OperatorName, Payment, PaymentId, PaymentKey,
+    PaymentRequest, Reference, Resolution, ResolvedOutcome, Timestamp, transition,
 };
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -46,12 +46,21 @@ pub(super) fn life() -> Life {
         idempotency_key: IdempotencyKey::new("8e03978e-40d5-43dd-bc93-6894a57f9324")
             .expect("a UUID is a key"),
     };
-    let received = Payment::received(PaymentId::from_uuid(id), key, Arc::new(request()), at(0));
+    let mark = Mark {
+        bank: BankName::new("default").expect("a name"),
+        address: BankAddress::new("https://bank.example:443").expect("an address"),
+        capability: Capability::Keyed {
+            window_ms: 86_400_000,
+            grace_ms: 60_000,
+        },
+    };
+    let received = Payment::received(PaymentId::from_uuid(id), key, Arc::new(request()), at(0))
+        .for_bank(mark.bank.clone());
     let step = |payment: &Payment, event: Event, ms| {
         transition(payment, &event, at(ms)).expect("a legal life")
     };
     let admitted = step(&received, Event::Admit, 0);
-    let called = step(&admitted.payment, Event::Dispatch, 0);
+    let called = step(&admitted.payment, Event::Dispatch(Arc::new(mark)), 0);
     let bank_transaction_id =
         || BankTransactionId::new("b_019b76daa80070008000000000000001").expect("a transaction id");
     let answer = |decision| Event::Decided {
@@ -70,11 +79,15 @@ pub(super) fn life() -> Life {
         interruption: Interruption::NoAnswer,
     };
     let resolution = |outcome| {
-        Event::Resolve(Resolution {
+        let resolution = Resolution {
             outcome,
             evidence: EvidenceText::new("Statement of 2026-01-02, line 14").expect("evidence"),
             operator: OperatorName::new("default").expect("a name"),
-        })
+        };
+        Event::Resolve {
+            resolution,
+            watched: true,
+        }
     };
     let settled = step(&called.payment, answer(confirmed.clone()), 120);
     let unknown = step(&called.payment, unknown, 10_000).payment;

@@ -45,13 +45,19 @@ impl PaymentsApi {
     /// Makes the intent durable, calls the bank, makes the outcome durable, answers. Every repeat
     /// with the same key and the same body, at any time, gets the same answer and causes no second
     /// charge. A repeat that comes while the payment is in flight joins it.
+    ///
+    /// A repeat is the same request when every field has the same value. Texts are compared as they are given, character
+    /// by character: `é` as one character and `é` as `e` with an accent are two texts, and Holdfast does not normalise them. An
+    /// absent, null or empty `reference` is the same.
     #[oai(path = "/v1/payments", method = "post", operation_id = "createPayment")]
     async fn create(
         &self,
         front_door: Data<&FrontDoor>,
         principal: Principal,
         /// Names the intent to pay; the same for every retry of it. 1 to 255 visible ASCII
-        /// characters, quoted as a structured-field string or bare; both forms are the same key.
+        /// characters, quoted as a structured-field string or bare; both forms are the same key. Every character
+        /// counts as it is: percent signs are not decoded, and `;` and `,` in a bare key are a part of it. Upper and
+        /// lower case differ.
         #[oai(name = "Idempotency-Key")]
         key: KeyHeader,
         /// `wait=N`: wait up to N seconds (0 to 60) for the end of the payment; 10 by default.
@@ -388,8 +394,7 @@ fn render_create_error(error: CreateError) -> Response {
             let detail = format!(
                 "The account {account} cannot take more in {currency}. Nothing was changed."
             );
-            let problem = Problem::new(Kind::AccountFull, detail).new_key_safe(true);
-            (problem, false)
+            (Problem::new(Kind::AccountFull, detail), false)
         }
         CreateError::Unavailable(reason) => (Problem::from(reason), false),
     };

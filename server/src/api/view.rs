@@ -76,6 +76,17 @@ impl PhaseView {
     }
 }
 
+/// Whose word a failure is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Enum)]
+#[serde(rename_all = "snake_case")]
+#[oai(rename = "FailureSource", rename_all = "snake_case")]
+pub(crate) enum SourceView {
+    /// The bank declined; the code is the bank's.
+    Bank,
+    /// Holdfast or an operator ended it; the code is Holdfast's.
+    Holdfast,
+}
+
 /// Why a payment failed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Object)]
 #[oai(rename = "Failure")]
@@ -84,10 +95,21 @@ pub(crate) struct FailureView {
     pub(crate) code: String,
     /// The reason in words.
     pub(crate) message: String,
+    /// Whose code it is, for a bank may use one of Holdfast's. Not in payments that an earlier version admitted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[oai(skip_serializing_if_is_none)]
+    pub(crate) source: Option<SourceView>,
 }
 
 impl FailureView {
-    fn of(reason: &FailureReason) -> Self {
+    fn of(reason: &FailureReason, payment: &Payment) -> Self {
+        let source = match reason {
+            FailureReason::Declined { .. } => SourceView::Bank,
+            FailureReason::Cancelled
+            | FailureReason::Expired
+            | FailureReason::NotSent
+            | FailureReason::Resolved => SourceView::Holdfast,
+        };
         let (code, message) = match reason {
             FailureReason::Declined { code, message } => (code.as_str(), message.as_str()),
             FailureReason::Cancelled => (
@@ -109,6 +131,8 @@ impl FailureView {
         Self {
             code: code.to_owned(),
             message: message.to_owned(),
+            // What was answered before there were sources is answered so for ever.
+            source: payment.bank.as_ref().map(|_| source),
         }
     }
 }
@@ -151,6 +175,10 @@ pub(crate) struct PaymentView {
     created_at: String,
     /// When it last changed (RFC 3339, UTC).
     updated_at: String,
+    /// The configured name of the bank that it was admitted for. Not in payments that an earlier version admitted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[oai(skip_serializing_if_is_none)]
+    bank: Option<String>,
 }
 
 impl PaymentView {
@@ -161,7 +189,7 @@ impl PaymentView {
                 bank_transaction_id,
                 ..
             } => (Some(bank_transaction_id.as_str().to_owned()), None),
-            State::Failed { reason, .. } => (None, Some(FailureView::of(reason))),
+            State::Failed { reason, .. } => (None, Some(FailureView::of(reason, payment))),
             State::Received | State::Persisted | State::BankCalled(_) => (None, None),
         };
         Self {
@@ -184,6 +212,7 @@ impl PaymentView {
             version: payment.version,
             created_at: rfc3339(payment.created_at),
             updated_at: rfc3339(payment.updated_at),
+            bank: payment.bank.as_ref().map(|bank| bank.as_str().to_owned()),
         }
     }
 }

@@ -14,7 +14,7 @@ use poem_openapi::payload::Json;
 use poem_openapi::{ApiResponse, Enum, Object, OpenApi, OpenApiService, Tags};
 use serde_json::{Value, json};
 
-use super::deliver::{deliver, error, json_response};
+use super::deliver::{Absent, Asked, deliver, error, json_response};
 use crate::accept::Abort;
 use crate::api::Document;
 
@@ -69,6 +69,8 @@ struct ChargeDecision {
     code: Option<String>,
     /// Why not, for people; with `declined`.
     message: Option<String>,
+    /// The reference that it is about.
+    bank_reference: String,
 }
 
 /// Why not.
@@ -76,6 +78,10 @@ struct ChargeDecision {
 struct BankFailure {
     /// In words.
     error: String,
+    /// For programs: `not_found`, `not_processed`, `failed`, `invalid`, `reference_reused`, `cannot_be_asked`.
+    code: Option<String>,
+    /// The reference that it is about.
+    bank_reference: Option<String>,
 }
 
 /// Answers to a charge. The real ones are made elsewhere, for they may be lost on the way.
@@ -94,7 +100,7 @@ enum ChargeAnswers {
     /// The reference stands for a charge with other contents (keyed mode).
     #[oai(status = 422)]
     Reused(Json<BankFailure>),
-    /// Injected: too many requests; nothing was processed.
+    /// Injected: too many requests; nothing was processed, as the code `not_processed` says.
     #[oai(status = 429)]
     Throttled(Json<BankFailure>),
     /// Injected: processed or not.
@@ -103,7 +109,8 @@ enum ChargeAnswers {
     /// Injected: processed or not.
     #[oai(status = 502)]
     BadGateway(Json<BankFailure>),
-    /// Injected: busy; nothing was processed.
+    /// Injected: busy; nothing was processed, as the code `not_processed` says. Without that code it is a gateway's answer
+    /// and proves nothing.
     #[oai(status = 503)]
     Unavailable(Json<BankFailure>),
     /// Injected: processed or not.
@@ -121,7 +128,8 @@ enum InquiryAnswers {
     /// What the bank decided about the reference.
     #[oai(status = 200)]
     Decided(Json<ChargeDecision>),
-    /// The bank does not know the reference, or says so for a while.
+    /// The bank does not know the reference, or says so for a while, with the code `not_found`. Without that code it is a
+    /// gateway's answer and proves nothing.
     #[oai(status = 404)]
     NotFound(Json<BankFailure>),
     /// Injected.
@@ -199,7 +207,8 @@ impl BankApi {
         let reference = reference.trim().trim_matches('"');
         if reference.is_empty() || reference.chars().count() > REFERENCE_CHARS_MAX {
             let message = "Send your reference in the Idempotency-Key header: 1 to 255 characters.";
-            return Err(from(error(StatusCode::BAD_REQUEST, message)));
+            let refused = error(StatusCode::BAD_REQUEST, "invalid", message, None);
+            return Err(from(refused));
         }
         let charge = Charge {
             bank_reference: reference.to_owned(),
@@ -212,7 +221,8 @@ impl BankApi {
         };
         let reaction = self.bank.charge(&charge).map_err(|ReferenceReused| {
             let message = "The reference stands for a charge with other contents.";
-            from(error(StatusCode::UNPROCESSABLE_ENTITY, message))
+            let status = StatusCode::UNPROCESSABLE_ENTITY;
+            from(error(status, "reference_reused", message, Some(reference)))
         })?;
         if let Some((after_ms, deferred)) = reaction.later.clone() {
             let bank = self.bank.clone();
@@ -221,11 +231,16 @@ impl BankApi {
                 bank.process_late(&deferred);
             });
         }
-        let absent = (
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "The bank cannot write its books.",
-        );
-        Err(from(deliver(reaction, absent).await))
+        let asked = Asked {
+            reference,
+            absent: Absent {
+                status: StatusCode::INTERNAL_SERVER_ERROR,
+                code: "failed",
+                message: "The bank cannot write its books.",
+            },
+            gateway: StatusCode::SERVICE_UNAVAILABLE,
+        };
+        Err(from(deliver(reaction, asked).await))
     }
 
     /// Inquire
@@ -243,13 +258,23 @@ impl BankApi {
         bank_reference: Path<String>,
     ) -> poem::Result<InquiryAnswers> {
         let reaction = self.bank.inquire(&bank_reference.0);
-        let message = match self.bank.mode() {
-            Mode::Keyed | Mode::InquiryOnly => "The bank does not know this reference.",
-            Mode::Neither => "This bank cannot be asked.",
+        let (code, message) = match self.bank.mode() {
+            Mode::Keyed | Mode::InquiryOnly => {
+                ("not_found", "The bank does not know this reference.")
+            }
+            Mode::Neither => ("cannot_be_asked", "This bank cannot be asked."),
         };
-        Err(from(
-            deliver(reaction, (StatusCode::NOT_FOUND, message)).await,
-        ))
+        let status = StatusCode::NOT_FOUND;
+        let asked = Asked {
+            reference: &bank_reference.0,
+            absent: Absent {
+                status,
+                code,
+                message,
+            },
+            gateway: status,
+        };
+        Err(from(deliver(reaction, asked).await))
     }
 
     /// List effective debits
@@ -315,8 +340,10 @@ impl BankApi {
         tag = "Tag::Admin"
     )]
     async fn set_faults(&self, body: Json<Value>) -> poem::Result<Json<Value>> {
-        let profile: FaultProfile = serde_json::from_value(body.0)
-            .map_err(|problem| from(error(StatusCode::BAD_REQUEST, &problem.to_string())))?;
+        let profile: FaultProfile = serde_json::from_value(body.0).map_err(|problem| {
+            let message = problem.to_string();
+            from(error(StatusCode::BAD_REQUEST, "invalid", &message, None))
+        })?;
         let answer = shown(&profile);
         self.bank.set_faults(profile);
         Ok(Json(answer))

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use holdfast_engine::clock::Clock;
+use holdfast_engine::payment::Merchant;
 use holdfast_engine::service::Service;
 use holdfast_engine::source::SeededSource;
 use holdfast_simulator::chaos::{Door, FrontDoor, Reply};
@@ -30,8 +31,10 @@ impl FrontDoor for RealFrontDoor {
         service: Service,
         clock: Arc<dyn Clock>,
         source: Arc<SeededSource>,
+        merchant: &Merchant,
     ) -> Arc<dyn Door> {
-        let front_door = api::FrontDoor::new(service, clock, source);
+        let everyone = api::ApiKeys::none_for(merchant.clone());
+        let front_door = api::FrontDoor::new(service, clock, source).with_api_keys(everyone);
         Arc::new(RealDoor(api::InProcess::new(&front_door, &self.routes)))
     }
 }

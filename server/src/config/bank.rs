@@ -3,14 +3,15 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use holdfast_engine::payment::Capability;
+use holdfast_engine::payment::{BankName, Capability, DeclineCode};
 use holdfast_engine::service::ServiceOptions;
+use holdfast_engine::startup;
 use holdfast_simulator::bank::Mode;
 use holdfast_simulator::faults::Range;
 use reqwest::Url;
 
 use super::{ConfigError, Options};
-use crate::bank_client::BankClientOptions;
+use crate::bank_client::{BankClientOptions, Reading};
 use crate::bank_server::ModeArg;
 
 /// The bank that was asked for.
@@ -27,14 +28,63 @@ impl fmt::Display for BankSettings {
         match self {
             Self::Simulated { .. } => f.write_str("the simulated bank"),
             Self::Http(BankClientOptions {
-                url, capability, ..
-            }) => write!(f, "the bank at {url} ({capability})"),
+                name,
+                url,
+                capability,
+                ..
+            }) => write!(f, "the bank {name} at {url} ({capability})"),
         }
     }
 }
 
 /// Stands for the built-in bank.
 pub(super) const SIMULATED: &str = "sim";
+
+/// The name of a bank at a URL that was given none.
+const NAME: &str = "default";
+
+/// Longest host of a bank, in characters: as DNS has it.
+const HOST_CHARS_MAX: usize = 253;
+
+/// The name of a bank that was given none.
+pub(super) fn default_name(bank: Option<&str>) -> &'static str {
+    match bank {
+        None | Some(SIMULATED) => startup::SIMULATED,
+        Some(_) => NAME,
+    }
+}
+
+/// The configured name.
+fn name(options: &Options) -> Result<BankName, ConfigError> {
+    let bank = options.bank.as_deref();
+    let default = default_name(bank);
+    let given = options.bank_name.as_deref().unwrap_or(default);
+    let simulated = default == startup::SIMULATED;
+    if (given == startup::SIMULATED) != simulated {
+        let name = given.to_owned();
+        return Err(ConfigError::BankName { name, simulated });
+    }
+    BankName::new(given).map_err(|_| ConfigError::InvalidBankName(given.to_owned()))
+}
+
+fn reading(options: &Options) -> Result<Reading, ConfigError> {
+    let defaults = Reading::default();
+    let duplicate_codes = match &options.bank_duplicate_codes {
+        None => defaults.duplicate_codes,
+        Some(codes) => codes
+            .iter()
+            .map(|code| {
+                DeclineCode::new(code).map_err(|_| ConfigError::DuplicateCode(code.clone()))
+            })
+            .collect::<Result<_, _>>()?,
+    };
+    Ok(Reading {
+        not_found: options.bank_not_found.unwrap_or_default(),
+        throttle: options.bank_throttle.unwrap_or_default(),
+        duplicate_codes,
+        reuse_connections: options.bank_reuse_connections.unwrap_or_default(),
+    })
+}
 
 /// How long a keyed bank is taken to remember our reference when nobody says otherwise, in
 /// milliseconds: a day, as is common.
@@ -56,6 +106,7 @@ impl BankSettings {
     pub(super) fn of(options: &Options, service: &ServiceOptions) -> Result<Self, ConfigError> {
         let mode = options.bank_capability.unwrap_or(ModeArg::Keyed);
         let bank = options.bank.as_deref().unwrap_or(SIMULATED);
+        let name = name(options)?;
         if bank == SIMULATED {
             let latency_ms = options.bank_latency_ms.unwrap_or_default();
             if latency_ms > Range::LATEST_MS {
@@ -85,6 +136,8 @@ impl BankSettings {
             }
         };
         Ok(Self::Http(BankClientOptions {
+            name,
+            reading: reading(options)?,
             url,
             capability: capability(mode, options, service)?,
             connect_timeout_ms,
@@ -107,7 +160,8 @@ fn url(bank: &str) -> Result<Url, ConfigError> {
     if more || url.query().is_some() || url.fragment().is_some() {
         return Err(ConfigError::BankUrl);
     }
-    if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
+    let host = url.host_str().unwrap_or_default();
+    if !matches!(url.scheme(), "http" | "https") || host.is_empty() || host.len() > HOST_CHARS_MAX {
         return Err(ConfigError::Bank(bank.to_owned()));
     }
     Ok(url)

@@ -6,12 +6,14 @@ mod options;
 mod show;
 mod telemetry;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use holdfast_engine::payment::{BankName, DeclineCode, Merchant};
 use holdfast_engine::service::ServiceOptions;
 use holdfast_simulator::faults::Range;
 
@@ -88,6 +90,22 @@ pub(crate) enum ConfigError {
          file and name it with --bank-token-file"
     )]
     BankUrl,
+    #[error("bank_name {0:?} must be {rule}", rule = BankName::RULE)]
+    InvalidBankName(String),
+    #[error(
+        "bank_name {name:?} cannot be used: {}",
+        if *.simulated {
+            "the bank is the built-in simulated one, which is always called `simulated`. Leave bank_name out, or give a \
+             bank with --bank"
+        } else {
+            "it is the name of the built-in simulated bank. Choose another name"
+        }
+    )]
+    BankName { name: String, simulated: bool },
+    #[error("bank_duplicate_codes: {0:?} must be {rule}", rule = DeclineCode::RULE)]
+    DuplicateCode(String),
+    #[error("retired_merchants: {0:?} must be {rule}", rule = Merchant::RULE)]
+    RetiredMerchant(String),
     #[error(
         "bank_window_ms ({window_ms}) must be greater than bank_grace_ms ({grace_ms}): else no repeat \
          is sure to arrive while the bank remembers. If the bank remembers nothing, say \
@@ -154,7 +172,15 @@ pub(crate) enum ConfigError {
 pub(crate) struct Settings {
     pub(crate) listen: SocketAddr,
     pub(crate) data: PathBuf,
+    /// Whether a store is opened of which nobody can tell whether it is whole.
+    pub(crate) accept_older_store: bool,
     pub(crate) bank: BankSettings,
+    /// Whether the bank was asked for, rather than taken because no other was.
+    pub(crate) bank_asked_for: bool,
+    /// Whether the bank is the same one at another address.
+    pub(crate) bank_moved: bool,
+    /// Merchants for whom nobody acts any more.
+    pub(crate) retired: Retired,
     pub(crate) store_cache_bytes: u64,
     pub(crate) service: ServiceOptions,
     pub(crate) api_keys: ApiKeys,
@@ -162,6 +188,27 @@ pub(crate) struct Settings {
     pub(crate) tls: Option<TlsOptions>,
     /// The file it was read from, if any.
     pub(crate) file: Option<PathBuf>,
+}
+
+/// Merchants for whom nobody acts any more.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Retired {
+    pub(crate) merchants: BTreeSet<Merchant>,
+    /// Whether a flag or the environment names them, so that the file does not.
+    given: bool,
+}
+
+impl Retired {
+    fn of(names: Option<&[String]>, given: bool) -> Result<Self, ConfigError> {
+        let names = names.unwrap_or_default().iter();
+        let merchants = names.map(|name| {
+            Merchant::new(name).map_err(|_| ConfigError::RetiredMerchant(name.clone()))
+        });
+        Ok(Self {
+            merchants: merchants.collect::<Result<_, _>>()?,
+            given,
+        })
+    }
 }
 
 impl fmt::Display for Settings {
@@ -186,6 +233,8 @@ pub(crate) struct Written {
     options: Options,
     file: Options,
     path: Option<PathBuf>,
+    /// Whether a flag or the environment names the retired merchants.
+    retired_given: bool,
 }
 
 impl ServeArgs {
@@ -193,6 +242,7 @@ impl ServeArgs {
     pub(crate) fn read(self) -> Result<Written, ConfigError> {
         let file = self.file()?;
         Ok(Written {
+            retired_given: self.options.retired_merchants.is_some(),
             options: self.options.over(&file)?,
             file,
             path: self.config,
@@ -215,9 +265,14 @@ impl Written {
 
     /// What the service runs with.
     pub(crate) fn settings(self) -> Result<Settings, ConfigError> {
+        let settings = settings(&self.options, &self.file)?;
         Ok(Settings {
             file: self.path,
-            ..settings(&self.options, &self.file)?
+            retired: Retired {
+                given: self.retired_given,
+                ..settings.retired
+            },
+            ..settings
         })
     }
 }
@@ -235,7 +290,11 @@ fn settings(options: &Options, file: &Options) -> Result<Settings, ConfigError> 
     let store_cache_mib = options.store_cache_mib.unwrap_or(STORE_CACHE_MIB).max(1);
     Ok(Settings {
         listen,
+        accept_older_store: options.accept_older_store.unwrap_or_default(),
         bank,
+        bank_asked_for: options.bank.is_some(),
+        bank_moved: options.bank_moved.unwrap_or_default(),
+        retired: Retired::of(options.retired_merchants.as_deref(), false)?,
         store_cache_bytes: store_cache_mib.saturating_mul(MIB),
         service,
         api_keys,
@@ -265,15 +324,25 @@ fn tls(options: &Options) -> Result<Option<TlsOptions>, ConfigError> {
     }
 }
 
-/// Reads the API keys of a configuration file again, for a service that runs with some.
-pub(crate) fn api_keys_again(path: &Path, in_force: &ApiKeys) -> Result<ApiKeys, ConfigError> {
-    let api_keys = ApiKeys::new(&read_file(path)?.api_keys)?;
+/// Reads the API keys of a configuration file again, for a service that runs with some, and the retired merchants.
+pub(crate) fn api_keys_again(
+    path: &Path,
+    in_force: &ApiKeys,
+    retired: &Retired,
+) -> Result<(ApiKeys, Retired), ConfigError> {
+    let file = read_file(path)?;
+    let retired = if retired.given {
+        retired.clone()
+    } else {
+        Retired::of(file.retired_merchants.as_deref(), false)?
+    };
+    let api_keys = ApiKeys::new(&file.api_keys)?;
     if api_keys.is_empty() && !in_force.is_empty() {
         return Err(ConfigError::NoKeysLeft {
             path: path.to_owned(),
         });
     }
-    Ok(api_keys)
+    Ok((api_keys, retired))
 }
 
 /// Reads a configuration file.

@@ -16,6 +16,7 @@ use super::limits::Limits;
 use super::{ConfigError, DATA, LISTEN, STORE_CACHE_MIB, at_least_one, telemetry};
 use crate::api::RequestLimits;
 use crate::api_keys::ApiKey;
+use crate::bank_client::{DUPLICATE_CODES, Marks};
 use crate::bank_server::ModeArg;
 use crate::telemetry::LogFormat;
 
@@ -39,6 +40,21 @@ pub(super) struct Options {
     #[arg(long, env = "HOLDFAST_DATA", value_name = "DIR")]
     pub(super) data: Option<PathBuf>,
 
+    /// Open a store although its journal.head is missing, unreadable, older or newer than the store: you know that
+    /// the store is whole, or put an older copy there on purpose. Say it once [default: false]
+    #[arg(long, env = "HOLDFAST_ACCEPT_OLDER_STORE", value_name = "BOOL", num_args = 0..=1, require_equals = true,
+        default_missing_value = "true")]
+    pub(super) accept_older_store: Option<bool>,
+
+    /// Merchants with payments for whom nobody acts any more, so that no API key names them
+    #[arg(
+        long,
+        env = "HOLDFAST_RETIRED_MERCHANTS",
+        value_name = "NAME,...",
+        value_delimiter = ','
+    )]
+    pub(super) retired_merchants: Option<Vec<String>>,
+
     /// The bank to speak to: `sim`, the built-in simulated bank, or the URL below which a bank's
     /// routes stand [default: sim]
     #[arg(
@@ -48,6 +64,22 @@ pub(super) struct Options {
         help_heading = "Bank"
     )]
     pub(super) bank: Option<String>,
+
+    /// Name of the bank. A payment belongs to the bank it was admitted for, by this name, and is never sent to another
+    /// [default: simulated, or `default` for a bank at a URL]
+    #[arg(
+        long,
+        env = "HOLDFAST_BANK_NAME",
+        value_name = "NAME",
+        help_heading = "Bank"
+    )]
+    pub(super) bank_name: Option<String>,
+
+    /// Confirm that the bank is the same one at a new address, although unfinished payments were sent to the
+    /// earlier address [default: false]
+    #[arg(long, env = "HOLDFAST_BANK_MOVED", value_name = "BOOL", num_args = 0..=1, require_equals = true,
+        default_missing_value = "true", help_heading = "Bank")]
+    pub(super) bank_moved: Option<bool>,
 
     /// What the bank promises about repeats of our reference [default: keyed]
     #[arg(
@@ -131,6 +163,45 @@ pub(super) struct Options {
         help_heading = "Bank"
     )]
     pub(super) bank_token_file: Option<PathBuf>,
+
+    /// Which 404 answers to an inquiry mean "not found": `marked`, only those whose body says so and names our
+    /// reference; `bare`, any without a body or with a JSON object. With `bare` a gateway that loses its route
+    /// can cause a second charge [default: marked]
+    #[arg(
+        long,
+        env = "HOLDFAST_BANK_NOT_FOUND",
+        value_enum,
+        help_heading = "Bank"
+    )]
+    pub(super) bank_not_found: Option<Marks>,
+
+    /// Which 429 and 503 answers to a charge mean "not processed": `marked`, only those whose body says so and names
+    /// our reference; `bare`, any 429, and any 503 with Retry-After. With `bare` a gateway that answers after it
+    /// has passed the charge on can cause a second charge [default: marked]
+    #[arg(
+        long,
+        env = "HOLDFAST_BANK_THROTTLE",
+        value_enum,
+        help_heading = "Bank"
+    )]
+    pub(super) bank_throttle: Option<Marks>,
+
+    /// Decline codes that mean "this reference is known": the bank is then asked what it decided
+    /// [default: ["duplicate_reference", "duplicate"]]
+    #[arg(
+        long,
+        env = "HOLDFAST_BANK_DUPLICATE_CODES",
+        value_name = "CODE,...",
+        value_delimiter = ',',
+        help_heading = "Bank"
+    )]
+    pub(super) bank_duplicate_codes: Option<Vec<String>>,
+
+    /// Reuse connections to a bank whose answers do not name our reference. One stray answer then gives later
+    /// payments each another's outcome. Connections to a bank that names it are always reused [default: false]
+    #[arg(long, env = "HOLDFAST_BANK_REUSE_CONNECTIONS", value_name = "BOOL", num_args = 0..=1, require_equals = true,
+        default_missing_value = "true", help_heading = "Bank")]
+    pub(super) bank_reuse_connections: Option<bool>,
 
     /// How long the simulated bank takes, in milliseconds [default: 0]
     #[arg(
@@ -381,7 +452,11 @@ impl Options {
             tls_certificate: None,
             tls_key: None,
             data: Some(DATA.into()),
+            accept_older_store: Some(false),
+            retired_merchants: None,
             bank: Some(SIMULATED.to_owned()),
+            bank_name: Some(bank::default_name(set.bank.as_deref()).to_owned()),
+            bank_moved: Some(false),
             bank_capability: Some(ModeArg::Keyed),
             bank_window_ms: Some(bank::WINDOW_MS),
             bank_grace_ms: Some(bank::GRACE_MS),
@@ -391,6 +466,10 @@ impl Options {
             bank_ca: None,
             bank_identity: None,
             bank_token_file: None,
+            bank_not_found: Some(Marks::default()),
+            bank_throttle: Some(Marks::default()),
+            bank_duplicate_codes: Some(DUPLICATE_CODES.map(str::to_owned).to_vec()),
+            bank_reuse_connections: Some(false),
             bank_latency_ms: Some(0),
             attempts_max: Some(service.budgets.attempts_max),
             inquiries_max: Some(service.budgets.inquiries_max),

@@ -16,6 +16,8 @@ pub(crate) enum Script {
     Answer(Vec<u8>),
     /// Answers each request of a connection.
     AnswerEach(Vec<u8>),
+    /// Answers the requests of a connection with one of these after the other.
+    AnswerInTurn(Vec<Vec<u8>>),
     /// Answers the first request of a connection and resets at the second.
     AnswerOnceThenReset(Vec<u8>),
     /// Answers the first request of a connection as if there were to be more, and closes it.
@@ -111,6 +113,7 @@ async fn plain(mut stream: TcpStream, script: Script, seen: Arc<Mutex<Vec<String
         Script::ResetAfterRequest | Script::AnswerOnceThenReset(_) => reset(&stream),
         Script::Answer(_)
         | Script::AnswerEach(_)
+        | Script::AnswerInTurn(_)
         | Script::AnswerOnceThenClose(_)
         | Script::ResetAtOnce
         | Script::CloseAfterRequest
@@ -136,6 +139,12 @@ async fn play<S: AsyncRead + AsyncWrite + Unpin>(
         }
         Script::AnswerEach(bytes) => {
             while stream.write_all(&kept(bytes)).await.is_ok() {
+                read_request(stream, seen).await;
+            }
+        }
+        Script::AnswerInTurn(answers) => {
+            for bytes in answers {
+                let _ = stream.write_all(&kept(bytes)).await;
                 read_request(stream, seen).await;
             }
         }

@@ -5,14 +5,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use holdfast_engine::bank::{self, ChargeOutcome, InquiryOutcome};
+use holdfast_engine::bank::{self, ChargeOutcome, InquiryOutcome, is_about};
 use holdfast_engine::payment::{
-    BankReference, BankTransactionId, Capability, Decision, DeclineCode, DeclineMessage,
-    PaymentRequest,
+    BankAddress, BankName, BankReference, BankTransactionId, Capability, Decision, DeclineCode,
+    DeclineMessage, PaymentRequest,
 };
 use holdfast_engine::pipeline::SendPermit;
+use holdfast_engine::startup::SIMULATED;
 
-use super::{Bank, BankAnswer, Charge, Deferred, Mode, Reaction, SimulatedBankOptions};
+use super::{
+    Bank, BankAnswer, Charge, DUPLICATE, Deferred, Mode, NamedAnswer, Reaction,
+    SimulatedBankOptions,
+};
 use crate::faults::Delivery;
 use crate::ledger::{ChargeTerms, LedgerError};
 
@@ -20,8 +24,33 @@ use crate::ledger::{ChargeTerms, LedgerError};
 #[derive(Debug, Clone)]
 pub struct SimulatedBank {
     bank: Arc<Bank>,
+    name: BankName,
+    address: BankAddress,
     grace_ms: u64,
     later: Option<Arc<dyn Later>>,
+    gullible: Option<Gullible>,
+}
+
+/// What a caller takes for the bank's word that is not. Only a service that is broken on purpose does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Gullible {
+    /// An answer about another reference.
+    Strays,
+    /// What a gateway says.
+    Gateways,
+    /// "Duplicate" for a decline of the payment.
+    Duplicates,
+}
+
+/// Where a bank in this process is reached.
+const ADDRESS: &str = "in-process";
+
+/// Where the simulated bank is reached that is built in.
+///
+/// # Panics
+/// Never: the address is valid.
+pub fn simulated_address() -> BankAddress {
+    BankAddress::new(ADDRESS).expect("the address is one")
 }
 
 /// Takes care of what reaches the bank long after its caller gave up, also when the caller's process
@@ -42,9 +71,35 @@ impl SimulatedBank {
     pub fn open(options: &SimulatedBankOptions) -> Result<Self, LedgerError> {
         Ok(Self {
             bank: Arc::new(Bank::open(options)?),
+            name: BankName::new(SIMULATED).expect("the name is one"),
+            address: simulated_address(),
             grace_ms: options.grace_ms,
             later: None,
+            gullible: None,
         })
+    }
+
+    /// Under another name, at another address.
+    pub fn named(mut self, name: BankName, address: BankAddress) -> Self {
+        self.name = name;
+        self.address = address;
+        self
+    }
+
+    /// Takes something for the bank's word that is not.
+    pub(crate) fn gullible(mut self, gullible: Option<Gullible>) -> Self {
+        self.gullible = gullible;
+        self
+    }
+
+    fn believes(&self, gullible: Gullible) -> bool {
+        self.gullible == Some(gullible)
+    }
+
+    /// The decision in an answer, if it is about this reference.
+    fn decision(&self, reference: &str, named: NamedAnswer) -> Option<Decision> {
+        let about_it = is_about(reference, Some(&named.bank_reference));
+        (about_it || self.believes(Gullible::Strays)).then(|| decision(named.answer))
     }
 
     /// Leaves what comes late to someone who outlives the caller.
@@ -60,7 +115,7 @@ impl SimulatedBank {
         request: &PaymentRequest,
     ) -> ChargeOutcome {
         let charge = Charge {
-            bank_reference,
+            bank_reference: bank_reference.clone(),
             terms: ChargeTerms {
                 amount: request.amount().minor_units(),
                 currency: request.currency().code().to_owned(),
@@ -84,9 +139,20 @@ impl SimulatedBank {
             }
         }
         match hear(reaction).await {
-            Heard::Whole(Some(answer)) => ChargeOutcome::Decided(decision(answer)),
-            Heard::Whole(None) | Heard::Broken => ChargeOutcome::Unknown,
+            Heard::Whole(Some(named)) => match self.decision(&bank_reference, named) {
+                Some(Decision::Declined { code, .. })
+                    if code.as_str() == DUPLICATE && !self.believes(Gullible::Duplicates) =>
+                {
+                    ChargeOutcome::Known
+                }
+                Some(decision) => ChargeOutcome::Decided(decision),
+                None => ChargeOutcome::Unknown,
+            },
             Heard::Throttled { retry_after_ms } => ChargeOutcome::Throttled { retry_after_ms },
+            Heard::Gateway if self.believes(Gullible::Gateways) => {
+                ChargeOutcome::Throttled { retry_after_ms: 0 }
+            }
+            Heard::Whole(None) | Heard::Broken | Heard::Gateway => ChargeOutcome::Unknown,
         }
     }
 
@@ -100,6 +166,7 @@ impl SimulatedBank {
 enum Heard<T> {
     Whole(T),
     Broken,
+    Gateway,
     Throttled { retry_after_ms: u64 },
 }
 
@@ -109,7 +176,8 @@ async fn hear<T>(reaction: Reaction<T>) -> Heard<T> {
         tokio::time::sleep(Duration::from_millis(reaction.delay_ms)).await;
     }
     match reaction.delivery {
-        Delivery::Whole => Heard::Whole(reaction.answer),
+        Delivery::Whole | Delivery::Stray => Heard::Whole(reaction.answer),
+        Delivery::Gateway => Heard::Gateway,
         Delivery::Silence => pending().await,
         Delivery::Broken | Delivery::Cut | Delivery::Unreadable | Delivery::Error(_) => {
             Heard::Broken
@@ -133,6 +201,14 @@ fn decision(answer: BankAnswer) -> Decision {
 
 #[async_trait]
 impl bank::Bank for SimulatedBank {
+    fn name(&self) -> &BankName {
+        &self.name
+    }
+
+    fn address(&self) -> &BankAddress {
+        &self.address
+    }
+
     fn capability(&self) -> Capability {
         let grace_ms = self.grace_ms;
         match self.bank.mode() {
@@ -151,11 +227,15 @@ impl bank::Bank for SimulatedBank {
     }
 
     async fn inquire(&self, bank_reference: BankReference) -> InquiryOutcome {
-        let reaction = self.bank.inquire(&bank_reference.to_string());
+        let reference = bank_reference.to_string();
+        let reaction = self.bank.inquire(&reference);
         match hear(reaction).await {
-            Heard::Whole(Some(answer)) => InquiryOutcome::Decided(decision(answer)),
+            Heard::Whole(Some(named)) => self
+                .decision(&reference, named)
+                .map_or(InquiryOutcome::Unknown, InquiryOutcome::Decided),
             Heard::Whole(None) => InquiryOutcome::NotFound,
-            Heard::Broken | Heard::Throttled { .. } => InquiryOutcome::Unknown,
+            Heard::Gateway if self.believes(Gullible::Gateways) => InquiryOutcome::NotFound,
+            Heard::Broken | Heard::Gateway | Heard::Throttled { .. } => InquiryOutcome::Unknown,
         }
     }
 }

@@ -17,7 +17,8 @@ use tokio::time::Instant;
 
 use crate::faults::{self, Call, Delivery, Fault, FaultProfile, Operation, Plan, Processing};
 use crate::ledger::{Account, ChargeTerms, Debit, Ledger, LedgerError, Verdict};
-pub use in_process::{Later, SimulatedBank};
+pub(crate) use in_process::Gullible;
+pub use in_process::{Later, SimulatedBank, simulated_address};
 
 /// What the bank promises about repeats.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,6 +67,28 @@ pub enum BankAnswer {
         message: String,
     },
 }
+
+/// An answer, with the reference that it is about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct NamedAnswer {
+    /// What the bank says.
+    #[serde(flatten)]
+    pub answer: BankAnswer,
+    /// Of which reference.
+    pub bank_reference: String,
+}
+
+impl BankAnswer {
+    fn about(self, bank_reference: &str) -> NamedAnswer {
+        NamedAnswer {
+            answer: self,
+            bank_reference: bank_reference.to_owned(),
+        }
+    }
+}
+
+/// The code of a decline that says: this reference is known.
+pub const DUPLICATE: &str = "duplicate_reference";
 
 /// A charge as the bank takes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -258,7 +281,10 @@ impl Bank {
     ///
     /// # Errors
     /// When a keyed bank knows the reference for a charge with other contents.
-    pub fn charge(&self, charge: &Charge) -> Result<Reaction<Option<BankAnswer>>, ReferenceReused> {
+    pub fn charge(
+        &self,
+        charge: &Charge,
+    ) -> Result<Reaction<Option<NamedAnswer>>, ReferenceReused> {
         let now_ms = self.now_ms();
         let mut state = self.lock();
         if self.mode == Mode::Keyed
@@ -294,7 +320,7 @@ impl Bank {
         Ok(Reaction {
             delay_ms: plan.delay_ms,
             delivery: plan.delivery,
-            answer,
+            answer: delivered(&state, plan.delivery, answer, &charge.bank_reference),
             later,
         })
     }
@@ -307,7 +333,7 @@ impl Bank {
     }
 
     /// Looks a reference up.
-    pub fn inquire(&self, bank_reference: &str) -> Reaction<Option<BankAnswer>> {
+    pub fn inquire(&self, bank_reference: &str) -> Reaction<Option<NamedAnswer>> {
         let now_ms = self.now_ms();
         let mut state = self.lock();
         let plan = self.plan(&mut state, Operation::Inquire, bank_reference, now_ms);
@@ -323,7 +349,7 @@ impl Bank {
         Reaction {
             delay_ms: plan.delay_ms,
             delivery: plan.delivery,
-            answer,
+            answer: delivered(&state, plan.delivery, answer, bank_reference),
             later: None,
         }
     }
@@ -372,7 +398,15 @@ impl Bank {
             && let Some(account) = known
             && !key_window_ms.is_some_and(|window_ms| account.is_forgotten(window_ms, now_ms))
         {
-            return Some(account.answer());
+            let first = account.answer();
+            if plan.refuses_repeat {
+                *state.injected.entry(Fault::RepeatRefused).or_default() += 1;
+                return Some(BankAnswer::Declined {
+                    code: DUPLICATE.to_owned(),
+                    message: "The reference is known.".to_owned(),
+                });
+            }
+            return Some(first);
         }
         let reference = &charge.bank_reference;
         let declined = if charge.terms.creditor.starts_with(DECLINED_PREFIX) {
@@ -410,6 +444,26 @@ impl Bank {
         }
         Some(BankAnswer::Confirmed { transaction_id })
     }
+}
+
+/// The answer that arrives: the one that was made, or one about another reference.
+fn delivered(
+    state: &State,
+    delivery: Delivery,
+    answer: Option<BankAnswer>,
+    reference: &str,
+) -> Option<NamedAnswer> {
+    if delivery != Delivery::Stray {
+        return answer.map(|answer| answer.about(reference));
+    }
+    let other = state.ledger.latest_but(reference);
+    Some(other.map_or_else(
+        || {
+            let transaction_id = "b_stray".to_owned();
+            BankAnswer::Confirmed { transaction_id }.about("hf_stray")
+        },
+        |(other, account)| account.answer().about(other),
+    ))
 }
 
 /// The bank's id follows from the reference, and from how often it was debited before; a real bank's

@@ -6,12 +6,15 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use holdfast_engine::bank::{Bank, ChargeOutcome, InquiryOutcome};
-use holdfast_engine::payment::{BankReference, Capability, Decision, DeclineCode, DeclineMessage};
+use holdfast_engine::payment::{
+    BankAddress, BankName, BankReference, Capability, Decision, DeclineCode, DeclineMessage,
+};
 use holdfast_engine::pipeline::SendPermit;
 
 use super::auditor::Wanted;
+use super::banks::{Banks, Which};
 use super::ground::Ground;
-use super::plan::SET_BACK_MS_MAX;
+use super::plan::CLOCK_SLACK_MS;
 use super::sabotage::Sabotage;
 use super::sometimes::Sometimes;
 use super::trace::Lane;
@@ -24,6 +27,7 @@ const STUCK_AFTER: u32 = 3;
 #[derive(Debug)]
 pub(super) struct WatchedBank {
     inner: SimulatedBank,
+    banks: Banks,
     ground: Arc<Ground>,
     failures: AtomicU32,
 }
@@ -31,7 +35,7 @@ pub(super) struct WatchedBank {
 /// Notes a call that was given up on.
 struct Waiting<'a> {
     ground: &'a Ground,
-    bank: &'a SimulatedBank,
+    banks: &'a Banks,
     reference: &'a str,
     key: Option<u32>,
     answered: bool,
@@ -39,7 +43,7 @@ struct Waiting<'a> {
 
 impl Waiting<'_> {
     fn debits(&self) -> u32 {
-        self.bank.bank().debits_of(self.reference)
+        self.banks.debits_of(self.reference)
     }
 }
 
@@ -56,9 +60,10 @@ impl Drop for Waiting<'_> {
 }
 
 impl WatchedBank {
-    pub(super) fn new(inner: SimulatedBank, ground: Arc<Ground>) -> Self {
+    pub(super) fn new(banks: &Banks, which: Which, ground: Arc<Ground>) -> Self {
         Self {
-            inner,
+            inner: banks.get(which).clone(),
+            banks: banks.clone(),
             ground,
             failures: AtomicU32::new(0),
         }
@@ -105,8 +110,15 @@ impl WatchedBank {
 
 #[async_trait]
 impl Bank for WatchedBank {
+    fn name(&self) -> &BankName {
+        self.inner.name()
+    }
+
+    fn address(&self) -> &BankAddress {
+        self.inner.address()
+    }
+
     fn capability(&self) -> Capability {
-        let set_back_ms = self.ground.lock().set_back_ms;
         match (self.inner.capability(), self.ground.sabotage) {
             (Capability::InquiryOnly { grace_ms }, Some(Sabotage::ResendBlindly)) => {
                 Capability::Keyed {
@@ -122,23 +134,12 @@ impl Bank for WatchedBank {
                     window_ms,
                     grace_ms,
                 },
-                sabotage,
-            ) => {
-                // Shorter by how wrong the wall clock may be.
-                let window_ms = window_ms.saturating_sub(SET_BACK_MS_MAX);
-                if sabotage == Some(Sabotage::ClockTrusted) {
-                    // As if a clock that is set back set the bank's memory back too.
-                    Capability::Keyed {
-                        window_ms: window_ms + set_back_ms * 20,
-                        grace_ms,
-                    }
-                } else {
-                    Capability::Keyed {
-                        window_ms,
-                        grace_ms,
-                    }
-                }
-            }
+                _,
+            ) => Capability::Keyed {
+                // Shorter by what a wall clock can hide while the service is down.
+                window_ms: window_ms.saturating_sub(CLOCK_SLACK_MS),
+                grace_ms,
+            },
             (capability, _) => capability,
         }
     }
@@ -161,7 +162,7 @@ impl Bank for WatchedBank {
         }
         let mut waiting = Waiting {
             ground: &self.ground,
-            bank: &self.inner,
+            banks: &self.banks,
             reference: &reference,
             key,
             answered: false,
@@ -169,7 +170,7 @@ impl Bank for WatchedBank {
         let outcome = self.send(permit).await;
         waiting.answered = true;
         self.ground.touch();
-        let debits = self.inner.bank().debits_of(&reference);
+        let debits = self.banks.debits_of(&reference);
         self.ground.lock().auditor.processed(amount, debits);
         let well = matches!(outcome, ChargeOutcome::Decided(_));
         self.went(well);

@@ -8,6 +8,7 @@ use super::ground::Message;
 use super::sometimes::Sometimes;
 use super::world::World;
 use crate::bank::Mode;
+use crate::faults::Fault;
 
 impl World<'_> {
     /// Reads accounts and feed through the API, and holds them against the journal.
@@ -84,14 +85,23 @@ impl World<'_> {
 
     /// The faults that the bank injected.
     pub(super) fn bank_moments(&self) {
-        let injected = self.bank.bank().injected();
+        let injected = self.banks.injected();
         let mut state = self.ground.lock();
         let count = |fault| injected.get(&fault).copied().unwrap_or(0);
-        if count(crate::faults::Fault::Throttled) > 0 {
+        if count(Fault::Throttled) > 0 {
             state.happened(Sometimes::Throttled);
         }
-        if count(crate::faults::Fault::Forgotten) > 0 && self.bank.bank().mode() == Mode::Keyed {
+        if count(Fault::Forgotten) > 0 && self.ground.plan.mode == Mode::Keyed {
             state.happened(Sometimes::BankForgot);
+        }
+        for (fault, moment) in [
+            (Fault::Stray, Sometimes::StrayAnswer),
+            (Fault::Gateway, Sometimes::GatewayAnswered),
+            (Fault::RepeatRefused, Sometimes::RepeatRefused),
+        ] {
+            if count(fault) > 0 {
+                state.happened(moment);
+            }
         }
         for (fault, times) in injected {
             *state.faults.entry(fault.name()).or_default() += times;

@@ -241,7 +241,7 @@ impl World<'_> {
                 let debited = if carelessly {
                     Draw::new(u64::from(key)).happens(0.5)
                 } else {
-                    self.bank.bank().debits_of(&reference) > 0
+                    self.banks.debits_of(&reference) > 0
                 };
                 let body = if debited {
                     r#"{"outcome":"settled","evidence":"The bank's books.","bank_transaction_id":"b_seen"}"#

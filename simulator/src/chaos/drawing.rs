@@ -8,9 +8,15 @@ use holdfast_engine::retry::Backoff;
 use holdfast_engine::service::ServiceOptions;
 
 use super::draw::Draw;
-use super::plan::{Crashes, Family, MediumRates, NetworkRates, Plan, SET_BACK_MS_MAX};
+use super::plan::{Crashes, Family, MediumRates, Mistakes, NetworkRates, Plan};
 use crate::bank::Mode;
 use crate::faults::{FaultProfile, Range, Rate, Timed};
+
+/// So long a commit may take without anything being wrong, in milliseconds.
+const SYNC_MS_USUAL: u64 = 50;
+
+/// The farthest that the wall clock is set at once, in milliseconds: two hours.
+const JUMP_MS_MAX: u64 = 2 * 60 * 60 * 1000;
 
 impl Plan {
     /// Draws the faults of the families that are in.
@@ -74,21 +80,23 @@ impl Plan {
                 };
             }
             Family::Clock => {
-                let mut back_left = SET_BACK_MS_MAX;
-                for (n, at_ms) in (0..).zip(times(30, 3)) {
+                for (n, at_ms) in (0..).zip(times(30, 4)) {
                     let draw = draw.with(31).with(n);
-                    let by = if draw.with(1).happens(0.5) {
-                        let back = draw.with(2).between(0, back_left);
-                        back_left -= back;
-                        -i64::try_from(back).expect("some seconds")
-                    } else {
-                        i64::try_from(draw.with(3).between(1, 60_000)).expect("a minute")
-                    };
+                    // From less than any grace to more than any window.
+                    let most = draw.with(2).pick(&[500, 10_000, JUMP_MS_MAX]);
+                    let by = i64::try_from(draw.with(3).between(1, most)).expect("some hours");
+                    let by = if draw.with(1).happens(0.5) { -by } else { by };
                     self.jumps.push((at_ms, by));
                 }
             }
             Family::People => {}
             Family::Stop => self.stops = times(40, 2),
+            Family::Configuration => {
+                self.mistakes = Mistakes {
+                    other_bank: rate(50, 0.8),
+                    renamed: rate(51, 0.4),
+                };
+            }
         }
     }
 
@@ -99,9 +107,10 @@ impl Plan {
             inquiry_not_found,
             ..
         } = &self.bank;
-        let under_way_ms = late.ms.max() + inquiry_not_found.ms.max();
+        let longest_ms = |timed: &Timed| if timed.happens() { timed.ms.max() } else { 0 };
+        let under_way_ms = longest_ms(late) + longest_ms(inquiry_not_found);
         // Half of the grace is for the mark to become durable.
-        self.grace_ms = 2 * (under_way_ms + 1);
+        self.grace_ms = 2 * (under_way_ms + 1).max(SYNC_MS_USUAL);
     }
 }
 
@@ -145,11 +154,14 @@ fn bank_faults(draw: Draw, mode: Mode) -> FaultProfile {
         } else {
             rate(13, 0.2)
         },
+        stray: rate(17, 0.15),
+        gateway: rate(18, 0.2),
+        repeat_refused: rate(19, 0.5),
         inquiry_not_found: timed(14, 0.5, 100, 1_500),
         key_window_ms: draw
             .with(15)
             .happens(0.5)
-            .then(|| draw.with(16).pick(&[1_500, 3_000, 6_000, 20_000, 40_000])),
+            .then(|| draw.with(16).pick(&[3_500, 4_000, 5_000, 8_000, 20_000])),
     }
 }
 

@@ -4,22 +4,24 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use holdfast_engine::clock::Clock;
 use holdfast_engine::payment::{
-    Cause, JournalEntry, PaymentId, Phase, State, StateName, Timestamp,
+    BankName, Cause, JournalEntry, PaymentId, Phase, State, StateName, Timestamp,
 };
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::auditor::{Auditor, Standing};
+use super::banks::Which;
 use super::draw::Draw;
 use super::plan::{Family, MediumRates, Plan};
 use super::sabotage::Sabotage;
 use super::sometimes::{Moments, Sometimes};
 use super::trace::{Lane, Trace};
-use crate::bank::{Deferred, Later};
+use crate::bank::Deferred;
 use crate::store::{CommitFate, CrashPoint, MediumPlan};
 
 /// Where wall clocks begin: 2026-01-01T00:00:00Z.
@@ -62,8 +64,8 @@ pub(super) struct Standpoint {
     pub(super) trace: Trace,
     /// How often each fault was injected, besides the bank's.
     pub(super) faults: BTreeMap<&'static str, u64>,
-    /// What reaches the bank later, and when.
-    pub(super) late: Vec<(u64, Deferred)>,
+    /// What reaches which bank later, and when.
+    pub(super) late: Vec<(u64, Which, Deferred)>,
     pub(super) answers: Vec<Answer>,
     /// Where the process ended, until the world has seen to it.
     pub(super) crash: Option<CrashPoint>,
@@ -76,8 +78,8 @@ pub(super) struct Standpoint {
     pub(super) recovering: BTreeSet<u32>,
     /// How far the wall clock is from the time of the world.
     skew_ms: i64,
-    /// How far the clock was set back in all.
-    pub(super) set_back_ms: u64,
+    /// How far it was set back in all, and ahead.
+    set_ms: [u64; 2],
     /// When this life began, by its own runtime and by the world.
     began: Option<(Instant, u64)>,
     commits: u64,
@@ -100,7 +102,7 @@ impl Ground {
             healed: false,
             recovering: BTreeSet::new(),
             skew_ms: 0,
-            set_back_ms: 0,
+            set_ms: [0; 2],
             began: None,
             commits: 0,
             points: 0,
@@ -164,10 +166,15 @@ impl Ground {
         let mut state = self.lock();
         state.skew_ms += by_ms;
         if by_ms < 0 {
-            state.set_back_ms += by_ms.unsigned_abs();
+            state.set_ms[0] += by_ms.unsigned_abs();
             state.happened(Sometimes::ClockBack);
         } else {
+            state.set_ms[1] += by_ms.unsigned_abs();
             state.happened(Sometimes::ClockForward);
+        }
+        let window_ms = self.plan.bank.key_window_ms.unwrap_or(0);
+        if by_ms.unsigned_abs() > window_ms.max(self.plan.grace_ms) {
+            state.happened(Sometimes::ClockFar);
         }
         *state.faults.entry("clock_jump").or_default() += 1;
     }
@@ -186,6 +193,13 @@ impl Ground {
 
     pub(super) fn is_sabotaged_by(&self, sabotage: Sabotage) -> bool {
         self.sabotage == Some(sabotage)
+    }
+
+    /// Sees to it that a bank processes something later.
+    pub(super) fn schedule(&self, after_ms: u64, which: Which, deferred: Deferred) {
+        let at_ms = self.touch() + after_ms;
+        self.lock().late.push((at_ms, which, deferred));
+        self.wake.notify_one();
     }
 
     fn medium(&self) -> Option<&MediumRates> {
@@ -208,8 +222,14 @@ impl Standpoint {
         *self.faults.entry(fault).or_default() += 1;
     }
 
-    /// Whether every payment is final or in review.
-    pub(super) fn all_ended(&self) -> bool {
+    /// Whether every payment is final or in review, and this bank is watched about none.
+    pub(super) fn all_ended(&self, bank: &BankName) -> bool {
+        let watched = |known: &super::auditor::Known| known.is_watched_by(bank);
+        let none_watched = !self.auditor.payments.values().any(watched);
+        none_watched && self.none_waits()
+    }
+
+    fn none_waits(&self) -> bool {
         self.auditor.unfinished() == 0
             || self.auditor.payments.values().all(|known| {
                 matches!(
@@ -235,6 +255,10 @@ impl Standpoint {
             (Cause::BudgetSpent, State::BankCalled(_)) => Sometimes::Reviewed,
             (Cause::Resolution { .. }, _) => Sometimes::Resolved,
             (Cause::Contradiction(_), _) => Sometimes::Contradicted,
+            (Cause::WatchEnded, _) => Sometimes::WatchEnded,
+            (Cause::NotSent, State::BankCalled(called)) if called.held_back > 0 => {
+                Sometimes::HeldBack
+            }
             _ => return,
         };
         self.happened(moment);
@@ -246,13 +270,16 @@ impl Clock for Ground {
         let now_ms = EPOCH_MS + self.touch();
         Timestamp::from_unix_ms(now_ms.saturating_add_signed(self.lock().skew_ms))
     }
-}
 
-impl Later for Ground {
-    fn schedule(&self, after_ms: u64, deferred: Deferred) {
-        let at_ms = self.touch() + after_ms;
-        self.lock().late.push((at_ms, deferred));
-        self.wake.notify_one();
+    fn steady(&self) -> Duration {
+        let now_ms = EPOCH_MS + self.touch();
+        let [back_ms, ahead_ms] = self.lock().set_ms;
+        // What is planted here follows the wall clock in one direction.
+        Duration::from_millis(match self.sabotage {
+            Some(Sabotage::ClockTrusted) => now_ms.saturating_sub(back_ms),
+            Some(Sabotage::ClockAheadTrusted) => now_ms + ahead_ms,
+            _ => now_ms,
+        })
     }
 }
 
@@ -367,7 +394,7 @@ impl MediumPlan for Ground {
         for (id, version) in versions {
             state.auditor.recorded(*id, *version);
         }
-        if state.healed && state.all_ended() {
+        if state.healed && state.none_waits() {
             self.wake.notify_one();
         }
     }

@@ -15,12 +15,18 @@ impl World<'_> {
     pub(super) fn judge(&mut self) {
         let limit_ms = self.ground.now_ms() + LIVENESS_MS;
         self.run_until(limit_ms, |world| {
-            world.queue.is_empty() && world.life.is_some() && world.ground.lock().all_ended()
+            world.queue.is_empty()
+                && world.life.is_some()
+                && world.ground.lock().all_ended(world.bank_in_force())
         });
         if self.is_violated() {
             return;
         }
-        self.ground.lock().auditor.all_ended(&self.ground.plan);
+        let bank = self.bank_in_force().clone();
+        self.ground
+            .lock()
+            .auditor
+            .all_ended(&self.ground.plan, &bank);
         self.ask_all(
             |key, _| What::Resolve {
                 key,
@@ -42,7 +48,7 @@ impl World<'_> {
         }
         self.requests_are_answered();
         self.read_books();
-        let (lines, _) = self.bank.bank().audit(0, usize::MAX);
+        let lines = self.banks.audit();
         let mut state = self.ground.lock();
         state.auditor.books(&lines);
         state.auditor.sums();

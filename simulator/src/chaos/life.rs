@@ -12,6 +12,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use holdfast_engine::bank::Bank;
 use holdfast_engine::clock::Clock;
+use holdfast_engine::payment::Merchant;
 use holdfast_engine::service::{Parts, Service};
 use holdfast_engine::source::SeededSource;
 use holdfast_engine::store::Store;
@@ -34,12 +35,13 @@ pub trait Door: Send + Sync {
 
 /// Opens the HTTP API over a service.
 pub trait FrontDoor: Sync {
-    /// The API of this service.
+    /// The API of this service, where everyone acts for one merchant.
     fn open(
         &self,
         service: Service,
         clock: Arc<dyn Clock>,
         source: Arc<SeededSource>,
+        merchant: &Merchant,
     ) -> Arc<dyn Door>;
 }
 
@@ -64,6 +66,7 @@ impl Life {
         store: Arc<dyn Store>,
         bank: Arc<dyn Bank>,
         front_door: &dyn FrontDoor,
+        merchant: &Merchant,
         number: u32,
     ) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -83,7 +86,7 @@ impl Life {
             source: source.clone(),
             options: ground.plan.options.clone(),
         });
-        let door = front_door.open(service.clone(), ground.clone(), source);
+        let door = front_door.open(service.clone(), ground.clone(), source, merchant);
         let door = saboteur::door(ground, door);
         let recovering = service.clone();
         tokio::spawn(async move {

@@ -1,24 +1,39 @@
 //! How lives of the service begin and end.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use futures_util::FutureExt;
+use holdfast_engine::bank::Bank;
+use holdfast_engine::clock::Clock;
 use holdfast_engine::metrics::{ByLayer, Layer};
-use holdfast_engine::payment::BankReference;
+use holdfast_engine::payment::{BankReference, Merchant};
+use holdfast_engine::startup::{BankTerms, MerchantTerms, check_bank, check_merchants};
+use holdfast_engine::store::Store;
 
 use super::bank::WatchedBank;
+use super::banks::Which;
 use super::ground::Message;
 use super::life::Life;
+use super::plan::Family;
 use super::sabotage::Sabotage;
 use super::sometimes::Sometimes;
 use super::trace::Lane;
 use super::world::{Event, World};
 use crate::store::{CrashPoint, Kept, Leftover, SimulatedStore, Tamper};
 
+/// What needs no time in a simulated store.
+fn at_once<T>(future: impl Future<Output = T>) -> T {
+    future
+        .now_or_never()
+        .expect("a simulated store reads at once")
+}
+
 /// An orderly stop may take so long, in milliseconds.
 const STOP_MS_MAX: u64 = 4_000;
 
 impl World<'_> {
-    pub(super) fn begin_life(&mut self) {
+    pub(super) fn begin_life(&mut self, merchant: &Merchant) {
         let tamper = match self.ground.sabotage {
             Some(Sabotage::LostCompareAndSwap) => Some(Tamper::BlindWrites),
             Some(Sabotage::HoldNotVoided) => Some(Tamper::NoVoids),
@@ -28,12 +43,13 @@ impl World<'_> {
             _ => None,
         };
         let store = SimulatedStore::open(self.medium.clone(), Some(self.ground.clone()));
-        let bank = WatchedBank::new(self.bank.clone(), self.ground.clone());
+        let bank = WatchedBank::new(&self.banks, self.bank, self.ground.clone());
         let life = Life::begin(
             &self.ground,
             Arc::new(store.tampered(tamper)),
             Arc::new(bank),
             self.front_door,
+            merchant,
             self.lives,
         );
         let lives = self.lives;
@@ -98,7 +114,7 @@ impl World<'_> {
         drop(state);
         if open
             .iter()
-            .any(|reference| self.bank.bank().debits_of(reference) > 0)
+            .any(|reference| self.banks.debits_of(reference) > 0)
         {
             self.ground.lock().happened(Sometimes::CrashAfterBankAnswer);
         }
@@ -188,6 +204,99 @@ impl World<'_> {
                 .map(|known| known.key)
                 .collect();
         }
-        self.begin_life();
+        if self.medium.newest_time() > self.ground.now() {
+            self.ground.lock().happened(Sometimes::ClockBehind);
+        }
+        self.restarts += 1;
+        let Some(merchant) = self.configured() else {
+            // Somebody corrects it.
+            self.restarting = true;
+            return self.plan_in(1, Event::Restart);
+        };
+        let resumed = self.bank_in_force().clone();
+        let mut state = self.ground.lock();
+        if state
+            .auditor
+            .payments
+            .values()
+            .any(|known| known.is_watched_by(&resumed))
+        {
+            state.happened(Sometimes::WatchResumed);
+        }
+        drop(state);
+        self.begin_life(&merchant);
+    }
+
+    /// The configuration of the next life, with the mistakes that are made in it; `None` when the service refuses to
+    /// start with it. Returns whom everyone acts for.
+    fn configured(&mut self) -> Option<Merchant> {
+        let draw = self.ground.draw("mistake").with(self.restarts);
+        let mistakes = self.ground.plan.mistakes;
+        let faulty = !self.healed && self.ground.plan.families.contains(&Family::Configuration);
+        let other_bank = faulty && draw.with(1).happens(mistakes.other_bank);
+        let renamed = faulty && draw.with(2).happens(mistakes.renamed);
+        let store = SimulatedStore::open(self.medium.clone(), None);
+        let with_payments = at_once(store.merchants()).ok()?;
+
+        let usual = Merchant::default_merchant();
+        let merchant = if renamed && !with_payments.is_empty() {
+            self.ground.lock().injected("merchant_renamed");
+            Merchant::new("renamed").expect("a name")
+        } else {
+            usual.clone()
+        };
+        let terms = MerchantTerms {
+            active: BTreeSet::from([merchant.clone()]),
+            retired: BTreeSet::new(),
+        };
+        let fits = check_merchants(&with_payments, &terms).is_ok();
+        if !fits && !self.ground.is_sabotaged_by(Sabotage::MerchantRenamed) {
+            self.refused(Sometimes::RenamedRefused, "its merchant has another name");
+            return None;
+        }
+
+        let mut bank = self.bank;
+        if other_bank {
+            self.ground.lock().injected("other_bank");
+            bank = bank.another();
+        }
+        if self.ground.is_sabotaged_by(Sabotage::OtherBank) {
+            self.bank = bank;
+            return Some(merchant);
+        }
+        if !self.fits(&store, bank) {
+            self.refused(
+                Sometimes::OtherBankRefused,
+                "its payments are for another bank",
+            );
+            if !other_bank {
+                // It was right when it was changed; somebody changes it back.
+                self.bank = bank.another();
+            }
+            return None;
+        }
+        if other_bank {
+            self.ground.lock().happened(Sometimes::OtherBankTaken);
+        }
+        self.bank = bank;
+        Some(merchant)
+    }
+
+    fn fits(&self, store: &SimulatedStore, bank: Which) -> bool {
+        let bank = self.banks.get(bank);
+        let terms = BankTerms {
+            name: bank.name().clone(),
+            address: bank.address().clone(),
+            asked_for: true,
+            moved: false,
+        };
+        at_once(check_bank(store, &terms)).is_ok()
+    }
+
+    fn refused(&self, moment: Sometimes, why: &'static str) {
+        self.ground.lock().happened(moment);
+        self.ground.note(Lane::Service, None, why, || {
+            format!("refuses to start: {why}")
+        });
     }
 }

@@ -8,6 +8,7 @@
 
 mod auditor;
 mod bank;
+mod banks;
 mod books;
 mod clients;
 mod draw;

@@ -33,11 +33,13 @@ pub enum Family {
     People,
     /// The process is stopped in order.
     Stop,
+    /// A restart comes with another configuration by mistake: another bank, or the merchant renamed.
+    Configuration,
 }
 
 impl Family {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Network,
         Self::Bank,
         Self::Medium,
@@ -45,6 +47,7 @@ impl Family {
         Self::Clock,
         Self::People,
         Self::Stop,
+        Self::Configuration,
     ];
 
     /// Its name.
@@ -57,6 +60,7 @@ impl Family {
             Self::Clock => "clock",
             Self::People => "people",
             Self::Stop => "stop",
+            Self::Configuration => "configuration",
         }
     }
 }
@@ -93,6 +97,15 @@ pub struct MediumRates {
     pub flips: f64,
     /// From when to when there is no room.
     pub full: Option<(u64, u64)>,
+}
+
+/// How often a restart comes with a mistake in its configuration.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub struct Mistakes {
+    /// It names another bank.
+    pub other_bank: f64,
+    /// It gives the merchant another name.
+    pub renamed: f64,
 }
 
 /// When the process ends without a word.
@@ -257,6 +270,8 @@ pub struct Plan {
     pub jumps: Vec<(u64, i64)>,
     /// When the process is stopped in order.
     pub stops: Vec<u64>,
+    /// Mistakes at restarts.
+    pub mistakes: Mistakes,
     /// The service's bounds.
     pub options: ServiceOptions,
     /// What everyone wants.
@@ -265,9 +280,9 @@ pub struct Plan {
     pub heal_ms: u64,
 }
 
-/// How far the wall clock may be set back in all: the bank's window is given to the service shorter by
-/// this, as an operator would.
-pub(super) const SET_BACK_MS_MAX: u64 = 5_000;
+/// By how much an operator gives the service the bank's window shorter than it is: a wall clock that is set back while
+/// the service is down hides at most that time, the second since the time was last noted, and a second of tolerance.
+pub(super) const CLOCK_SLACK_MS: u64 = 3_000;
 
 /// Keys of a world.
 pub const KEYS: u32 = 50;
@@ -288,6 +303,7 @@ impl Plan {
             crashes: Crashes::default(),
             jumps: Vec::new(),
             stops: Vec::new(),
+            mistakes: Mistakes::default(),
             options: options(draw.stream("options")),
             operations: Vec::new(),
             heal_ms: draw.stream("heal").between(4_000, 12_000),
@@ -339,6 +355,7 @@ impl Plan {
                 What::Look { .. } | What::Events { .. } | What::Find { .. } => true,
             }),
             Family::Stop => self.stops.clear(),
+            Family::Configuration => self.mistakes = Mistakes::default(),
         }
     }
 }

@@ -77,6 +77,22 @@ sabotages! {
         "an entry is left out of the journal", [Journal];
     ClockTrusted = "clock-trusted",
         "a clock that is set back makes the bank's memory look longer", [OneDebit];
+    ClockAheadTrusted = "clock-ahead-trusted",
+        "a clock that is set ahead makes the grace look over", [OneDebit, FailedIsUncharged];
+    TimesForgotten = "times-forgotten",
+        "a life begins at the wall clock, whatever is durable", [OneDebit];
+    OtherBank = "other-bank",
+        "a service starts with another bank than its payments are for", [OneDebit, FailedIsUncharged, SettledIsCharged];
+    MerchantRenamed = "merchant-renamed",
+        "a service starts with its merchant under another name", [OneDebit];
+    StrayBelieved = "stray-believed",
+        "an answer about another payment is believed", [SettledIsCharged, FailedIsUncharged];
+    GatewayBelieved = "gateway-believed",
+        "what a gateway says is taken for the bank's word", [OneDebit, FailedIsUncharged];
+    DuplicateIsDecline = "duplicate-is-decline",
+        "a repeat that the bank refuses as a duplicate is called declined", [FailedIsUncharged];
+    WatchForgotten = "watch-forgotten",
+        "the watch after an operator's decision does not outlive a restart", [EveryPaymentEnds];
     BreakerStuck = "breaker-stuck",
         "a breaker that has opened never closes", [EveryPaymentEnds];
     ReplayDiffers = "replay-differs",

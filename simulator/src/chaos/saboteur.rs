@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use holdfast_engine::ledger::Balance;
 use holdfast_engine::payment::{
-    AccountId, Amount, Currency, JournalEntry, Merchant, Payment, PaymentId, PaymentKey,
-    PaymentRequest,
+    AccountId, Amount, BankName, Currency, JournalEntry, Merchant, Payment, PaymentId, PaymentKey,
+    PaymentRequest, Timestamp,
 };
 use holdfast_engine::store::{Page, Query, Store, StoreError, Verdict, Write};
 use http::{Request, Response};
@@ -25,6 +25,8 @@ pub(super) fn store(ground: &Arc<Ground>, store: Arc<dyn Store>) -> Arc<dyn Stor
             sabotage @ (Sabotage::AcknowledgeEarly
             | Sabotage::RecoverySkips
             | Sabotage::SyncErrorIgnored
+            | Sabotage::TimesForgotten
+            | Sabotage::WatchForgotten
             | Sabotage::BitServed),
         ) => Arc::new(SabotagedStore { store, sabotage }),
         _ => store,
@@ -162,8 +164,41 @@ impl Store for SabotagedStore {
     ) -> Result<Vec<(PaymentId, PaymentKey)>, StoreError> {
         match self.sabotage {
             Sabotage::RecoverySkips => Ok(Vec::new()),
+            Sabotage::WatchForgotten => {
+                let mut open = Vec::new();
+                for (id, key) in self.store.unfinished(after, limit).await? {
+                    let payment = self.store.get(&key).await?;
+                    if payment.is_some_and(|payment| !payment.is_finished()) {
+                        open.push((id, key));
+                    }
+                }
+                Ok(open)
+            }
             _ => self.store.unfinished(after, limit).await,
         }
+    }
+
+    async fn merchants(&self) -> Result<BTreeSet<Merchant>, StoreError> {
+        self.store.merchants().await
+    }
+
+    async fn banks(&self) -> Result<BTreeSet<BankName>, StoreError> {
+        self.store.banks().await
+    }
+
+    fn newest_time(&self) -> Timestamp {
+        match self.sabotage {
+            Sabotage::TimesForgotten => Timestamp::default(),
+            _ => self.store.newest_time(),
+        }
+    }
+
+    async fn note_time(&self, now: Timestamp) -> Result<(), StoreError> {
+        self.store.note_time(now).await
+    }
+
+    fn check_place(&self) -> Result<(), StoreError> {
+        self.store.check_place()
     }
 
     async fn close(&self) -> Result<(), StoreError> {

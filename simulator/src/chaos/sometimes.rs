@@ -82,6 +82,17 @@ moments! {
     RecoveryClosed = "recovery closed an attempt that a crash had cut off",
     ClockForward = "the wall clock jumped ahead",
     ClockBack = "the wall clock was set back",
+    ClockFar = "the wall clock was set by more than any grace and window",
+    ClockBehind = "a life began with a wall clock behind what was durable",
+    HeldBack = "an attempt was held back because its time was over",
+    StrayAnswer = "the bank's answer was about another payment",
+    GatewayAnswered = "a gateway answered in the bank's place",
+    RepeatRefused = "the bank refused a repeat as a duplicate",
+    WatchEnded = "the watch after an operator's decision ended",
+    WatchResumed = "a life began with a watch that an earlier one had not ended",
+    OtherBankRefused = "a restart with another bank was refused",
+    OtherBankTaken = "a restart with another bank was right, for nothing was under way",
+    RenamedRefused = "a restart with the merchant renamed was refused",
 }
 
 /// How often each moment happened.

@@ -4,9 +4,11 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::sync::Arc;
 
-use holdfast_engine::payment::Phase;
+use holdfast_engine::bank::Bank;
+use holdfast_engine::payment::{BankName, Merchant, Phase};
 
 use super::auditor::{Invariant, Known, Standing};
+use super::banks::{Banks, Which};
 use super::clients::Clients;
 use super::ground::{Answer, Ground, Message};
 use super::life::{FrontDoor, Life};
@@ -14,8 +16,7 @@ use super::plan::{Family, Plan};
 use super::sabotage::Sabotage;
 use super::sometimes::Sometimes;
 use super::trace::Lane;
-use crate::bank::{Deferred, SimulatedBank, SimulatedBankOptions};
-use crate::faults::FaultProfile;
+use crate::bank::Deferred;
 use crate::store::Medium;
 
 /// Something that is going to happen.
@@ -32,7 +33,7 @@ pub(super) enum Event {
     /// A client has waited long enough.
     TimeUp(Message),
     /// A charge reaches the bank's processing at last.
-    Late(Deferred),
+    Late(Which, Deferred),
     /// The process ends without a word.
     Crash,
     /// It is started again.
@@ -75,7 +76,11 @@ pub(super) struct World<'a> {
     pub(super) ground: Arc<Ground>,
     pub(super) front_door: &'a dyn FrontDoor,
     pub(super) medium: Arc<Medium>,
-    pub(super) bank: SimulatedBank,
+    pub(super) banks: Banks,
+    /// The bank that the service is configured with.
+    pub(super) bank: Which,
+    /// How often it was to be started again.
+    pub(super) restarts: u64,
     pub(super) life: Option<Life>,
     pub(super) lives: u32,
     pub(super) queue: BinaryHeap<Planned>,
@@ -85,7 +90,7 @@ pub(super) struct World<'a> {
     pub(super) floors: BTreeMap<Message, u64>,
     pub(super) restarting: bool,
     pub(super) dying: bool,
-    healed: bool,
+    pub(super) healed: bool,
 }
 
 impl<'a> World<'a> {
@@ -97,21 +102,13 @@ impl<'a> World<'a> {
     ) -> Self {
         let ground = Ground::new(plan, sabotage, in_words);
         let plan = &ground.plan;
-        let bank = SimulatedBank::open(&SimulatedBankOptions {
-            mode: plan.mode,
-            faults: plan.bank.clone(),
-            seed: ground.draw("bank").value(),
-            grace_ms: plan.grace_ms,
-            ledger: None,
-            time: Some(ground.time.clone()),
-        });
-        let bank = bank.expect("a bank without a file opens");
-        let bank = bank.with_later(ground.clone());
         let clients = Clients::new(plan);
         let mut world = Self {
             front_door,
             medium: Arc::new(Medium::default()),
-            bank,
+            banks: Banks::new(&ground),
+            bank: Which::Usual,
+            restarts: 0,
             life: None,
             lives: 0,
             queue: BinaryHeap::new(),
@@ -124,8 +121,13 @@ impl<'a> World<'a> {
             ground,
         };
         world.schedule();
-        world.begin_life();
+        world.begin_life(&Merchant::default_merchant());
         world
+    }
+
+    /// The name of the bank that the service is configured with.
+    pub(super) fn bank_in_force(&self) -> &BankName {
+        self.banks.get(self.bank).name()
     }
 
     fn schedule(&mut self) {
@@ -229,8 +231,8 @@ impl<'a> World<'a> {
                 std::mem::take(&mut state.flipped),
             )
         };
-        for (at_ms, deferred) in late {
-            self.plan(at_ms, Event::Late(deferred));
+        for (at_ms, which, deferred) in late {
+            self.plan(at_ms, Event::Late(which, deferred));
         }
         for answer in answers {
             self.answered(answer);
@@ -269,7 +271,7 @@ impl<'a> World<'a> {
             Event::Reset(message) => self.reset(message),
             Event::Hear(answer) => self.hear(&answer),
             Event::TimeUp(message) => self.time_up(message),
-            Event::Late(deferred) => self.late(&deferred),
+            Event::Late(which, deferred) => self.late(which, &deferred),
             Event::Crash if !self.healed => self.crash(None),
             Event::Stop if !self.healed => self.stop(),
             Event::Jump(by_ms) if !self.healed => {
@@ -289,9 +291,9 @@ impl<'a> World<'a> {
         }
     }
 
-    fn late(&mut self, deferred: &Deferred) {
-        self.bank.bank().process_late(deferred);
-        let debits = self.bank.bank().debits_of(deferred.reference());
+    fn late(&mut self, which: Which, deferred: &Deferred) {
+        self.banks.get(which).bank().process_late(deferred);
+        let debits = self.banks.debits_of(deferred.reference());
         let mut state = self.ground.lock();
         state.happened(Sometimes::LateProcessing);
         let key = state.auditor.key_of_reference(deferred.reference());
@@ -313,11 +315,7 @@ impl<'a> World<'a> {
     fn heal(&mut self) {
         self.healed = true;
         self.ground.lock().healed = true;
-        let window_ms = self.bank.bank().faults().key_window_ms;
-        self.bank.bank().set_faults(FaultProfile {
-            key_window_ms: window_ms,
-            ..FaultProfile::default()
-        });
+        self.banks.heal();
         self.ground
             .note(Lane::World, None, 0, || "all faults end".to_owned());
     }

@@ -45,6 +45,13 @@ pub enum Fault {
     /// The request reaches the bank twice. A keyed bank absorbs the second one; a bank without any
     /// deduplication debits twice.
     Duplicate,
+    /// The answer is one about another reference; processed or not.
+    Stray,
+    /// The request is processed, and a gateway in front of the bank answers in its place: `503` with `Retry-After` to a
+    /// charge, `404` to an inquiry.
+    Gateway,
+    /// A keyed bank refuses a repeat of a reference as a duplicate, instead of giving its first answer.
+    RepeatRefused,
     /// A reference that was debited is "not found" for a while when asked for.
     InquiryNotFound,
     /// A keyed bank has forgotten a reference, because its window has passed.
@@ -53,7 +60,7 @@ pub enum Fault {
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 17] = [
         Self::LostBefore,
         Self::LostAfter,
         Self::ResetMidAnswer,
@@ -66,6 +73,9 @@ impl Fault {
         Self::Declined,
         Self::Outage,
         Self::Duplicate,
+        Self::Stray,
+        Self::Gateway,
+        Self::RepeatRefused,
         Self::InquiryNotFound,
         Self::Forgotten,
     ];
@@ -85,6 +95,9 @@ impl Fault {
             Self::Declined => "declined",
             Self::Outage => "outage",
             Self::Duplicate => "duplicate",
+            Self::Stray => "stray",
+            Self::Gateway => "gateway",
+            Self::RepeatRefused => "repeat_refused",
             Self::InquiryNotFound => "inquiry_not_found",
             Self::Forgotten => "forgotten",
         }
@@ -135,6 +148,10 @@ pub enum Delivery {
     Broken,
     /// The connection breaks in the middle of it.
     Cut,
+    /// An answer about another reference arrives in its place.
+    Stray,
+    /// What arrives is a gateway's, which looks as if the request had not been processed.
+    Gateway,
     /// Something arrives that cannot be read.
     Unreadable,
     /// This status arrives in its place.
@@ -161,6 +178,8 @@ pub struct Plan {
     pub delivery: Delivery,
     /// How the bank decides, if it comes to that: `None` to confirm.
     pub decline: Option<(DeclineCode, DeclineMessage)>,
+    /// Whether a repeat of a reference is refused as a duplicate.
+    pub refuses_repeat: bool,
     /// How long an outage begins with this call, in milliseconds.
     pub outage_ms: Option<u64>,
     /// How long a debit made by this call is not found when asked for, in milliseconds.
@@ -200,9 +219,11 @@ impl FaultProfile {
         let hidden = self.inquiry_not_found.holds(random.random());
         let hidden_ms = self.inquiry_not_found.ms.at(random.random());
         let kind: f64 = random.random();
+        let refuses_repeat = self.repeat_refused.holds(random.random());
 
         let mut plan = Plan::good(latency_ms);
         plan.fault = fault;
+        plan.refuses_repeat = refuses_repeat;
         if declined {
             plan.decline = Some(decline(usize::from(random.random::<u8>())));
         }
@@ -238,6 +259,7 @@ impl Plan {
             delay_ms: latency_ms,
             delivery: Delivery::Whole,
             decline: None,
+            refuses_repeat: false,
             outage_ms: None,
             hidden_ms: None,
         }
@@ -283,7 +305,10 @@ impl Plan {
                 (Processing::Never, Delivery::Broken)
             }
             Fault::Duplicate => (Processing::Twice, Delivery::Whole),
-            Fault::Declined | Fault::InquiryNotFound | Fault::Forgotten => {
+            Fault::Stray if within < 0.5 => (Processing::Never, Delivery::Stray),
+            Fault::Stray => (Processing::Now, Delivery::Stray),
+            Fault::Gateway => (Processing::Now, Delivery::Gateway),
+            Fault::Declined | Fault::RepeatRefused | Fault::InquiryNotFound | Fault::Forgotten => {
                 unreachable!("drawn apart, or a consequence of time")
             }
         };

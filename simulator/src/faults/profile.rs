@@ -85,13 +85,18 @@ impl Timed {
         }
     }
 
+    /// Whether it ever happens.
+    pub fn happens(self) -> bool {
+        self.rate.0 > 0.0
+    }
+
     pub(super) fn holds(self, drawn: f64) -> bool {
         self.rate.holds(drawn)
     }
 }
 
-/// How a simulated bank misbehaves. Rates are per call. Of `lost_before` to `late`, `outage` and
-/// `duplicate` at most one happens to a call: each has a draw of its own, and the first that holds
+/// How a simulated bank misbehaves. Rates are per call. Of `lost_before` to `late`, `outage`, `duplicate`,
+/// `stray` and `gateway` at most one happens to a call: each has a draw of its own, and the first that holds
 /// counts.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct FaultProfile {
@@ -121,6 +126,12 @@ pub struct FaultProfile {
     pub outage: Timed,
     /// See [`Fault::Duplicate`].
     pub duplicate: Rate,
+    /// See [`Fault::Stray`].
+    pub stray: Rate,
+    /// See [`Fault::Gateway`].
+    pub gateway: Rate,
+    /// See [`Fault::RepeatRefused`].
+    pub repeat_refused: Rate,
     /// See [`Fault::InquiryNotFound`]; how long a debit is hidden.
     pub inquiry_not_found: Timed,
     /// How long a keyed bank remembers a reference after it first processed it; null for ever.
@@ -144,6 +155,9 @@ impl Default for FaultProfile {
             declined: Rate(0.0),
             outage: Timed::new(0.0, 500, 3_000),
             duplicate: Rate(0.0),
+            stray: Rate(0.0),
+            gateway: Rate(0.0),
+            repeat_refused: Rate(0.0),
             inquiry_not_found: Timed::new(0.0, 200, 1_500),
             key_window_ms: None,
         }
@@ -206,6 +220,9 @@ impl FaultProfile {
                 declined: Rate(0.1),
                 outage: Timed::new(0.005, 1_000, 5_000),
                 duplicate: Rate(0.05),
+                stray: Rate(0.04),
+                gateway: Rate(0.06),
+                repeat_refused: Rate(0.2),
                 inquiry_not_found: Timed::new(0.4, 500, 5_000),
                 key_window_ms: Some(60_000),
             },
@@ -223,6 +240,9 @@ impl FaultProfile {
                 declined: Rate(0.05),
                 outage: Timed::new(0.001, 300, 1_500),
                 duplicate: Rate(0.03),
+                stray: Rate(0.02),
+                gateway: Rate(0.03),
+                repeat_refused: Rate(0.1),
                 inquiry_not_found: Timed::new(0.3, 200, 1_500),
                 key_window_ms: Some(30_000),
             },
@@ -240,7 +260,7 @@ impl FaultProfile {
     }
 
     /// The faults of which at most one happens to a call, in the order they are drawn.
-    pub(super) fn exclusive(&self) -> [(Fault, Rate); 11] {
+    pub(super) fn exclusive(&self) -> [(Fault, Rate); 13] {
         [
             (Fault::LostBefore, self.lost_before),
             (Fault::LostAfter, self.lost_after),
@@ -253,6 +273,8 @@ impl FaultProfile {
             (Fault::Late, self.late.rate),
             (Fault::Outage, self.outage.rate),
             (Fault::Duplicate, self.duplicate),
+            (Fault::Stray, self.stray),
+            (Fault::Gateway, self.gateway),
         ]
     }
 
@@ -261,6 +283,7 @@ impl FaultProfile {
         self.exclusive().iter().all(|(_, rate)| rate.0 == 0.0)
             && self.declined.0 == 0.0
             && self.inquiry_not_found.rate.0 == 0.0
+            && self.repeat_refused.0 == 0.0
             && self.latency_ms.0 == self.latency_ms.1
     }
 }

@@ -37,6 +37,9 @@ struct Written {
     declined: Option<WrittenTimed>,
     outage: Option<WrittenTimed>,
     duplicate: Option<WrittenTimed>,
+    stray: Option<WrittenTimed>,
+    gateway: Option<WrittenTimed>,
+    repeat_refused: Option<WrittenTimed>,
     inquiry_not_found: Option<WrittenTimed>,
     #[serde(deserialize_with = "given")]
     key_window_ms: Option<Given<Option<u64>>>,
@@ -98,6 +101,9 @@ impl TryFrom<Written> for FaultProfile {
             (written.error_after, &mut profile.error_after),
             (written.declined, &mut profile.declined),
             (written.duplicate, &mut profile.duplicate),
+            (written.stray, &mut profile.stray),
+            (written.gateway, &mut profile.gateway),
+            (written.repeat_refused, &mut profile.repeat_refused),
         ] {
             if let Some(given) = given {
                 given.onto_rate(rate);

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use holdfast_engine::ledger::{self, AccountKey, Balance, Book, LedgerError};
 use holdfast_engine::payment::{
-    Cause, JournalEntry, Merchant, MovementKind, Payment, PaymentId, PaymentKey,
+    BankName, JournalEntry, Merchant, MovementKind, Payment, PaymentId, PaymentKey, State,
+    Timestamp,
 };
 use holdfast_engine::store::{Page, Query, Verdict, Write};
 
@@ -33,6 +34,8 @@ pub struct Content {
     ids: BTreeMap<(Merchant, PaymentId), PaymentKey>,
     unfinished: BTreeSet<PaymentId>,
     journal: Vec<JournalEntry>,
+    banks: BTreeSet<BankName>,
+    newest: Timestamp,
     book: Book,
 }
 
@@ -133,13 +136,22 @@ impl Content {
     pub(super) fn absorb(&mut self, change: Change) {
         for (key, payment) in change.payments {
             let id = payment.id;
-            if payment.is_finished() {
-                self.unfinished.remove(&id);
-            } else {
-                self.unfinished.insert(id);
-            }
             self.ids.insert((key.merchant.clone(), id), key.clone());
             self.payments.insert(key, payment);
+        }
+        for entry in &change.entries {
+            if entry.leaves_open() {
+                self.unfinished.insert(entry.payment_id);
+            } else {
+                self.unfinished.remove(&entry.payment_id);
+            }
+            if let State::BankCalled(called) = &entry.to
+                && let Some(mark) = &called.mark
+                && !self.banks.contains(&mark.bank)
+            {
+                self.banks.insert(mark.bank.clone());
+            }
+            self.newest = self.newest.max(entry.at);
         }
         self.book.set(change.balances);
         self.journal.extend(change.entries);
@@ -153,6 +165,27 @@ impl Content {
     /// All entries; the first has sequence 1.
     pub fn journal(&self) -> &[JournalEntry] {
         &self.journal
+    }
+
+    /// The merchants that have payments.
+    pub(super) fn merchants(&self) -> BTreeSet<Merchant> {
+        let mut merchants = BTreeSet::new();
+        for (merchant, _) in self.ids.keys() {
+            if !merchants.contains(merchant) {
+                merchants.insert(merchant.clone());
+            }
+        }
+        merchants
+    }
+
+    /// The banks that attempts were sent to.
+    pub(super) const fn banks(&self) -> &BTreeSet<BankName> {
+        &self.banks
+    }
+
+    /// The newest time of an entry.
+    pub(super) const fn newest(&self) -> Timestamp {
+        self.newest
     }
 
     /// All balances.
@@ -205,7 +238,7 @@ impl Content {
         limit: usize,
     ) -> Vec<(u64, JournalEntry)> {
         self.select(after, limit, |entry| {
-            matches!(entry.cause, Cause::Contradiction(_)) && entry.merchant == *merchant
+            entry.is_contradiction() && entry.merchant == *merchant
         })
     }
 

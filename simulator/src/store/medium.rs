@@ -3,7 +3,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use holdfast_engine::chain::{Digest, Head};
-use holdfast_engine::payment::{JournalEntry, Payment};
+use holdfast_engine::payment::{JournalEntry, Payment, Timestamp};
 use holdfast_engine::store::StoreError;
 use holdfast_engine::store::format::{Chunk, LinkedEntry, Record, payment_key, sequence_key};
 
@@ -54,6 +54,8 @@ struct State {
     written: Option<(Vec<u8>, Change)>,
     head: Head,
     commits: u64,
+    /// A time that was noted beside the journal.
+    noted: Timestamp,
 }
 
 impl Medium {
@@ -71,6 +73,7 @@ impl Medium {
                 written: None,
                 head: state.head,
                 commits: state.commits,
+                noted: state.noted,
             }),
         }
     }
@@ -78,6 +81,18 @@ impl Medium {
     /// Looks at what is durable.
     pub fn read<T>(&self, look: impl FnOnce(&Content) -> T) -> T {
         look(&self.lock().content)
+    }
+
+    /// The newest time that is durable.
+    pub fn newest_time(&self) -> Timestamp {
+        let state = self.lock();
+        state.noted.max(state.content.newest())
+    }
+
+    /// Makes a time durable.
+    pub(super) fn note_time(&self, now: Timestamp) {
+        let mut state = self.lock();
+        state.noted = state.noted.max(now);
     }
 
     /// What was written and is not durable.

@@ -7,6 +7,7 @@
 mod content;
 mod medium;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -14,7 +15,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use holdfast_engine::ledger::Balance;
 use holdfast_engine::payment::{
-    AccountId, Currency, JournalEntry, Merchant, Payment, PaymentId, PaymentKey,
+    AccountId, BankName, Currency, JournalEntry, Merchant, Payment, PaymentId, PaymentKey,
+    Timestamp,
 };
 use holdfast_engine::store::{Page, Query, Store, StoreError, Verdict, Write};
 use tokio::sync::watch;
@@ -295,6 +297,30 @@ impl Store for SimulatedStore {
     ) -> Result<Vec<(PaymentId, PaymentKey)>, StoreError> {
         self.ensure_usable()?;
         Ok(self.medium.read(|content| content.unfinished(after, limit)))
+    }
+
+    async fn merchants(&self) -> Result<BTreeSet<Merchant>, StoreError> {
+        self.ensure_usable()?;
+        Ok(self.medium.read(Content::merchants))
+    }
+
+    async fn banks(&self) -> Result<BTreeSet<BankName>, StoreError> {
+        self.ensure_usable()?;
+        Ok(self.medium.read(|content| content.banks().clone()))
+    }
+
+    fn newest_time(&self) -> Timestamp {
+        self.medium.newest_time()
+    }
+
+    async fn note_time(&self, now: Timestamp) -> Result<(), StoreError> {
+        self.ensure_usable()?;
+        self.medium.note_time(now);
+        Ok(())
+    }
+
+    fn check_place(&self) -> Result<(), StoreError> {
+        self.ensure_usable()
     }
 
     async fn close(&self) -> Result<(), StoreError> {

@@ -80,6 +80,7 @@ async fn store(directory: &Path) -> PathBuf {
 async fn contradict(data: &Path) {
     let store = SledStore::open(&SledOptions {
         directory: data.to_owned(),
+        accept_older: false,
         cache_bytes: 1 << 20,
     });
     let store = store.unwrap();
@@ -101,7 +102,7 @@ async fn contradict(data: &Path) {
     };
     let events = [
         Event::Admit,
-        Event::Dispatch,
+        Event::Dispatch(mark()),
         declined,
         confirmed("b_1"),
         confirmed("b_2"),

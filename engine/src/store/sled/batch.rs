@@ -12,7 +12,7 @@
 //! journal from the mark, which is [`LOW_WATER_STRIDE`] entries and a batch away from the end, or further for a
 //! while when very many payments are open at once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 
@@ -23,10 +23,11 @@ use super::books::Books;
 use super::format::{self, LinkedEntry, Record};
 use super::journal::JournalWriter;
 use super::read::{damaged, decode_chunk, decode_record, missing, printable, read};
+use super::witness::{Note, REACHED_KEY};
 use super::{Inner, Live, Writer, not_synced};
 use crate::chain::Head;
 use crate::codec::{self, Kind};
-use crate::payment::{PaymentId, PaymentKey};
+use crate::payment::{BankName, JournalEntry, PaymentId, PaymentKey, State, Timestamp};
 use crate::store::{StoreError, Verdict, Write};
 
 /// The mark moves once so many entries have been written since it last did.
@@ -55,6 +56,9 @@ pub(super) const CHAIN_HEAD_KEY: &[u8] = b"chain_head";
 /// Under which key of `meta` the mark stands.
 pub(super) const LOW_WATER_KEY: &[u8] = b"low_water";
 
+/// Under which key of `meta` the banks stand that attempts were sent to.
+pub(super) const BANKS_KEY: &[u8] = b"banks";
+
 /// The trees inside the transaction.
 struct Trees<'a> {
     payments: &'a TransactionalTree,
@@ -72,7 +76,12 @@ struct Applied {
     /// The end of the journal after the batch.
     head: Head,
     admitted: Vec<(PaymentId, Live)>,
+    /// Nothing is left to do about these.
     finished: Vec<PaymentId>,
+    /// Banks that nothing was sent to before.
+    banks: BTreeSet<BankName>,
+    /// The newest time of an entry.
+    newest: Timestamp,
     /// Bytes of the values written.
     bytes: usize,
 }
@@ -90,6 +99,7 @@ impl Inner {
     pub(super) fn commit(&self, batch: &[Write]) -> Result<Vec<Verdict>, StoreError> {
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         self.ensure_usable()?;
+        self.check_place()?;
         let mut verdicts = Vec::with_capacity(batch.len());
         while verdicts.len() < batch.len() {
             verdicts.extend(self.commit_part(&mut writer, &batch[verdicts.len()..])?);
@@ -107,6 +117,8 @@ impl Inner {
         let first_sequence = head.sequence + 1;
         let mark = self.mark_move(first_sequence, writer.low_water);
         let number = writer.next_batch;
+        let noted = writer.witness.noted().head.sequence;
+        let reached = (noted > writer.reached).then_some(noted);
 
         // Before the first byte can be seen by a reader: see `barrier`.
         self.visible.store(number, Ordering::SeqCst);
@@ -131,7 +143,7 @@ impl Inner {
                 contradictions,
                 meta,
             };
-            self.apply(&trees, batch, head, mark.as_ref())
+            self.apply(&trees, batch, head, mark.as_ref(), reached)
         });
         let applied = applied.map_err(|error| match error {
             TransactionError::Abort(error) => error,
@@ -140,7 +152,8 @@ impl Inner {
         let synced = applied.and_then(|applied| {
             if applied.head != head {
                 self.sync()?;
-                writer.witness.note(applied.head).map_err(not_synced)?;
+                let (head, at) = (applied.head, applied.newest);
+                writer.witness.note(Note { head, at }).map_err(not_synced)?;
             }
             Ok(applied)
         });
@@ -149,6 +162,15 @@ impl Inner {
         // Durable from here on: now it may be known.
         writer.head = applied.head;
         writer.next_batch = number + 1;
+        if let Some(reached) = reached.filter(|_| applied.head != head) {
+            writer.reached = reached;
+        }
+        self.newest_ms
+            .fetch_max(applied.newest.as_unix_ms(), Ordering::SeqCst);
+        if !applied.banks.is_empty() {
+            let mut banks = self.banks.lock().unwrap_or_else(PoisonError::into_inner);
+            banks.extend(applied.banks);
+        }
         let mut live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(mark) = mark.filter(|_| applied.head != head) {
             writer.low_water = mark.to;
@@ -202,6 +224,7 @@ impl Inner {
         batch: &[Write],
         head: Head,
         mark: Option<&MarkMove>,
+        reached: Option<u64>,
     ) -> Result<Applied, Conflict> {
         let mut journal = JournalWriter::new(trees.journal, head);
         let mut books = Books::new(trees.accounts);
@@ -210,6 +233,8 @@ impl Inner {
             head,
             admitted: Vec::new(),
             finished: Vec::new(),
+            banks: BTreeSet::new(),
+            newest: Timestamp::default(),
             bytes: 0,
         };
         let writes_max = self.part_writes_max(head);
@@ -225,6 +250,16 @@ impl Inner {
         if applied.head != head {
             let value = encode(codec::encode(Kind::Meta, CHAIN_HEAD_KEY, &applied.head))?;
             trees.meta.insert(CHAIN_HEAD_KEY, value)?;
+            if let Some(reached) = reached {
+                let value = encode_reached(reached).map_err(ConflictableTransactionError::Abort)?;
+                trees.meta.insert(REACHED_KEY, value)?;
+            }
+        }
+        if !applied.banks.is_empty() {
+            let known = self.banks.lock().unwrap_or_else(PoisonError::into_inner);
+            let banks: BTreeSet<_> = known.union(&applied.banks).collect();
+            let value = encode(codec::encode(Kind::Meta, BANKS_KEY, &banks))?;
+            trees.meta.insert(BANKS_KEY, value)?;
         }
         if let Some(mark) = mark.filter(|_| applied.head != head) {
             let value = encode(codec::encode(Kind::Meta, LOW_WATER_KEY, &mark.to))?;
@@ -269,6 +304,13 @@ impl Inner {
         }
         let mut previous = current.as_ref().map(Record::last_sequence);
         for step in write.steps() {
+            applied.newest = applied.newest.max(step.entry.at);
+            if let Some(bank) = sent_to(&step.entry) {
+                let known = self.banks.lock().unwrap_or_else(PoisonError::into_inner);
+                if !known.contains(bank) {
+                    applied.banks.insert(bank.clone());
+                }
+            }
             let sequence = journal.push(LinkedEntry {
                 previous,
                 entry: step.entry.clone(),
@@ -284,7 +326,7 @@ impl Inner {
                 };
                 applied.admitted.push((payment.id, live));
             }
-            if step.entry.cause.is_note() {
+            if step.entry.is_contradiction() {
                 let mark_key = format::contradiction_key(&payment.key.merchant, sequence);
                 let value = encode(codec::encode(Kind::Contradiction, &mark_key, &sequence))?;
                 trees.contradictions.insert(mark_key, value)?;
@@ -295,7 +337,8 @@ impl Inner {
         let value = encode(Record::of(payment, last_sequence).encode(&storage_key))?;
         applied.bytes += value.len();
         trees.payments.insert(storage_key, value)?;
-        if payment.is_finished() {
+        let last = write.steps().last().map(|step| &step.entry);
+        if last.is_some_and(|last| !last.leaves_open()) {
             applied.finished.push(payment.id);
             let live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
             let indexed = live.get(&payment.id).is_some_and(|live| live.indexed);
@@ -312,11 +355,58 @@ pub(super) fn encode<T>(encoded: Result<T, codec::EncodeError>) -> Result<T, Con
     encoded.map_err(|error| ConflictableTransactionError::Abort(StoreError::Encode(error)))
 }
 
+/// The bank that an attempt is about to be sent to, when an entry is about one.
+pub(super) fn sent_to(entry: &JournalEntry) -> Option<&BankName> {
+    match &entry.to {
+        State::BankCalled(called) => called.mark.as_ref().map(|mark| &mark.bank),
+        State::Received | State::Persisted | State::Settled { .. } | State::Failed { .. } => None,
+    }
+}
+
+/// How far the note beside the store had got, as `meta` has it.
+pub(super) fn encode_reached(reached: u64) -> Result<Vec<u8>, StoreError> {
+    Ok(codec::encode(Kind::Meta, REACHED_KEY, &reached)?)
+}
+
+/// The same, read; 0 in stores of earlier versions.
+pub(super) fn reached(meta: &sled::Tree) -> Result<u64, StoreError> {
+    read(meta.get(REACHED_KEY), "meta")?.map_or(Ok(0), |bytes| {
+        codec::decode(Kind::Meta, REACHED_KEY, &bytes).map_err(damaged("meta", REACHED_KEY))
+    })
+}
+
+/// The banks that attempts were sent to.
+pub(super) fn banks(meta: &sled::Tree) -> Result<BTreeSet<BankName>, StoreError> {
+    read(meta.get(BANKS_KEY), "meta")?.map_or_else(
+        || Ok(BTreeSet::new()),
+        |bytes| codec::decode(Kind::Meta, BANKS_KEY, &bytes).map_err(damaged("meta", BANKS_KEY)),
+    )
+}
+
+/// Every unfinished payment must have its record.
+pub(super) fn check_records(
+    payments: &sled::Tree,
+    live: &BTreeMap<PaymentId, Live>,
+) -> Result<(), StoreError> {
+    for (id, live) in live {
+        let storage_key = format::payment_key(&live.key);
+        let record = read(payments.get(&storage_key), "payments")?
+            .map(|bytes| decode_record(&storage_key, &bytes))
+            .transpose()?;
+        if record.is_none_or(|record| record.id() != *id) {
+            return Err(missing("payments", &printable(&storage_key)));
+        }
+    }
+    Ok(())
+}
+
 /// Rebuilds the set of unfinished payments and the next sequence when a store is opened.
 pub(super) struct Replay {
     pub(super) live: BTreeMap<PaymentId, Live>,
     pub(super) head: Head,
     pub(super) low_water: u64,
+    /// The newest time of an entry among the last ones.
+    pub(super) newest: Timestamp,
 }
 
 pub(super) fn replay(
@@ -366,7 +456,7 @@ pub(super) fn replay(
                     indexed: false,
                 });
             }
-            if entry.to.name().is_final() {
+            if !entry.leaves_open() {
                 live.remove(&entry.payment_id);
             }
             next_sequence += 1;
@@ -376,9 +466,17 @@ pub(super) fn replay(
         // The journal's end was cut off, or something was put behind it.
         return Err(missing("journal", &head.sequence.min(next_sequence)));
     }
+    let last = journal.last().map_err(|error| StoreError::Read {
+        tree: "journal",
+        source: Box::new(error),
+    })?;
+    let last = last.map(|(storage_key, bytes)| decode_chunk(&storage_key, &bytes));
+    let entries = last.transpose()?.map(|chunk| chunk.entries);
+    let times = entries.iter().flatten().map(|linked| linked.entry.at);
     Ok(Replay {
         live,
         head,
         low_water,
+        newest: times.max().unwrap_or_default(),
     })
 }

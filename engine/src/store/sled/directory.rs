@@ -15,9 +15,10 @@ use super::batch::{self, Replay};
 use super::database;
 use super::format::STORE_FORMAT;
 use super::room::Room;
-use super::witness::{self, WITNESS, Witness};
+use super::witness::{self, Found, Note, WITNESS, WITNESS_IN_CREATION, Witness};
 use super::{Inner, SledOptions, Writer, migrate};
 use crate::chain::Head;
+use crate::payment::Timestamp;
 use crate::store::StoreError;
 
 pub(super) const STORE: &str = "store";
@@ -27,6 +28,9 @@ pub(super) const STORE_IN_IMPORT: &str = "store.import";
 pub(super) const LOCK: &str = "LOCK";
 pub(super) const FORMAT_KEY: &[u8] = b"format";
 pub(super) const FORMAT_PREFIX: &str = "holdfast store format ";
+
+/// The first format of stores that have a note beside them.
+const FORMAT_WITH_NOTE: u32 = 2;
 
 /// A store could not be opened: where, and why.
 #[derive(Debug, thiserror::Error)]
@@ -95,12 +99,50 @@ pub enum OpenProblem {
          damaged one for inspection"
     )]
     Database(#[source] sled::Error),
+    /// The file of the database.
+    #[error(
+        "its store/db, the file that holds its payments, is missing or empty. Restore the directory from a backup; \
+         nothing was changed"
+    )]
+    NoDatabase,
+    /// The note of the journal's end is missing, or cannot be read.
+    #[error(
+        "its {WITNESS:?}, which says how far its journal is known to have got, is {state}, so nobody can tell whether \
+         the store is whole: payments that were acknowledged may be missing, and their retries would be charged again. \
+         Restore the directory from a backup. If you know that the store is whole, or put an older copy here on purpose, \
+         say --accept-older-store once"
+    )]
+    NoNote {
+        /// What is wrong with it.
+        state: &'static str,
+    },
+    /// The note of the journal's end is older than the store.
+    #[error(
+        "its {WITNESS:?} speaks of entry {noted}, but had got to entry {reached} when the store was written: one of both is \
+         from another time, so nobody can tell whether the store is whole. Restore the directory from a backup. If you \
+         know that the store is whole, or put an older copy here on purpose, say --accept-older-store once"
+    )]
+    OldNote {
+        /// What the file says.
+        noted: u64,
+        /// How far it is known to have got.
+        reached: u64,
+    },
+    /// The store is gone.
+    #[error(
+        "its store is gone: it held payments up to entry {noted}, and their retries would be charged again. Restore the \
+         directory from a backup, or choose another one with --data"
+    )]
+    Gone {
+        /// The last entry known to have been durable.
+        noted: u64,
+    },
     /// The journal ends before what is known to have been durable, or is another one.
     #[error(
         "its journal ends at entry {found} and does not lead to entry {noted} as it was durable: the database has \
          lost payments that were acknowledged, and their retries would be charged again. Restore the directory from a \
          backup, and let the bank's books say what came after it; keep the damaged one for inspection. If \
-         this directory is an older copy that you put here on purpose, remove {WITNESS:?}"
+         this directory is an older copy that you put here on purpose, say --accept-older-store once"
     )]
     Lost {
         /// The last entry known to have been durable.
@@ -155,21 +197,24 @@ fn open_in(options: &SledOptions) -> Result<Inner, OpenProblem> {
     let lock = take_lock(data)?;
     let store = data.join(STORE);
     if !store.exists() {
-        refuse_lost(noted_in(data)?, Head::default())?;
         refuse_foreign(data)?;
+        refuse_gone(data)?;
         create(options, data)?;
     }
-    let witness = Witness::open(data).map_err(io("opening the note of the journal's end"))?;
     // At every start, for the last one may have ended between a rename and its sync.
     sync_names(data)?;
+    let db = fs::metadata(store.join("db"));
+    if db.map_or(true, |db| db.len() == 0) {
+        return Err(OpenProblem::NoDatabase);
+    }
     // sled notes how far the log reaches before it is synced: what it finds in it must stay.
     File::open(store.join("db"))
         .and_then(|log| log.sync_all())
         .map_err(io("syncing the database's log"))?;
     database::settle(options, &store)?;
     let database = database::open(options, &store)?;
-    database::format_of(&database)?;
-    assemble(database, &store, lock, witness)
+    let format = database::format_of(&database)?;
+    assemble(options, database, format, data, lock)
 }
 
 pub(super) fn take_lock(data: &Path) -> Result<File, OpenProblem> {
@@ -189,20 +234,51 @@ pub(super) fn take_lock(data: &Path) -> Result<File, OpenProblem> {
     }
 }
 
-/// The end of the journal that was noted beside the store.
-pub(super) fn noted_in(data: &Path) -> Result<Head, OpenProblem> {
+/// What was noted beside the store.
+pub(super) fn noted_in(data: &Path) -> Result<Found, OpenProblem> {
     witness::noted_in(data).map_err(io("reading the note of the journal's end"))
 }
 
-/// A store that lost what was durable is not served; nor is a directory whose store is gone an empty one.
-fn refuse_lost(noted: Head, found: Head) -> Result<(), OpenProblem> {
-    if witness::is_reached(noted, found) {
-        return Ok(());
+/// A directory whose store is gone is not an empty one.
+fn refuse_gone(data: &Path) -> Result<(), OpenProblem> {
+    match noted_in(data)? {
+        Found::Nothing => Ok(()),
+        Found::Note(Note { head, .. }) if head.sequence == 0 => Ok(()),
+        Found::Note(Note { head, .. }) => Err(OpenProblem::Gone {
+            noted: head.sequence,
+        }),
+        Found::Unreadable => Err(OpenProblem::NoNote {
+            state: "unreadable, and its store is gone",
+        }),
     }
-    Err(OpenProblem::Lost {
-        noted: noted.sequence,
-        found: found.sequence,
-    })
+}
+
+/// Whether a store that ends at `found` is known to be whole by what was noted beside it. `reached` is how far the note is
+/// known to have got.
+///
+/// # Errors
+/// When it is not, or nobody can tell.
+pub(super) fn check_note(noted: Found, found: Head, reached: u64) -> Result<(), OpenProblem> {
+    let state = match noted {
+        // Nothing was acknowledged yet, so nothing can be missing.
+        Found::Nothing | Found::Unreadable if found.sequence == 0 => return Ok(()),
+        Found::Nothing => "missing",
+        Found::Unreadable => "unreadable",
+        Found::Note(Note { head, .. }) if !witness::is_reached(head, found) => {
+            return Err(OpenProblem::Lost {
+                noted: head.sequence,
+                found: found.sequence,
+            });
+        }
+        Found::Note(Note { head, .. }) if head.sequence < reached => {
+            return Err(OpenProblem::OldNote {
+                noted: head.sequence,
+                reached,
+            });
+        }
+        Found::Note(_) => return Ok(()),
+    };
+    Err(OpenProblem::NoNote { state })
 }
 
 /// A directory with other things in it is more likely a slip of the hand than a wish for a new
@@ -213,7 +289,7 @@ fn refuse_foreign(data: &Path) -> Result<(), OpenProblem> {
         if name == STORE_IN_IMPORT {
             return Err(OpenProblem::UnfinishedImport);
         }
-        let ours = [LOCK, STORE_IN_CREATION, WITNESS]
+        let ours = [LOCK, STORE_IN_CREATION, WITNESS, WITNESS_IN_CREATION]
             .iter()
             .any(|known| name == *known)
             || name.to_string_lossy().starts_with("simulated-bank");
@@ -290,11 +366,13 @@ pub(super) fn sync_path(path: &Path) -> Result<(), OpenProblem> {
 }
 
 fn assemble(
+    options: &SledOptions,
     database: sled::Db,
-    store: &Path,
+    format: u32,
+    data: &Path,
     lock: File,
-    mut witness: Witness,
 ) -> Result<Inner, OpenProblem> {
+    let store = &data.join(STORE);
     let tree = |name: &str| database.open_tree(name).map_err(OpenProblem::Database);
     let payments = tree("payments")?;
     let ids = tree("ids")?;
@@ -313,15 +391,46 @@ fn assemble(
         live,
         head,
         low_water,
+        newest,
     } = batch::replay(&journal, &unfinished, &meta).map_err(OpenProblem::Content)?;
+    // A retry of an unfinished payment without a record would be taken for a new one.
+    batch::check_records(&payments, &live).map_err(OpenProblem::Content)?;
     // What the last life wrote but did not sync may be shown from now on: sync it first.
     database.flush().map_err(OpenProblem::Database)?;
     log.sync_all().map_err(io("syncing the database's log"))?;
-    refuse_lost(witness.noted(), head)?;
-    witness
-        .note_now(head)
-        .map_err(io("noting the journal's end"))?;
+    let reached = batch::reached(&meta).map_err(OpenProblem::Content)?;
+    let noted = noted_in(data)?;
+    let told = check_note(noted, head, reached);
+    // Format 1 is older than the note.
+    let accepted = options.accept_older || format < FORMAT_WITH_NOTE;
+    if let Err(problem) = &told
+        && accepted
+    {
+        tracing::warn!(%problem, "taken as it is");
+    }
+    if !accepted {
+        told?;
+    }
+    let newest = newest.max(match noted {
+        Found::Note(note) => note.at,
+        Found::Nothing | Found::Unreadable => Timestamp::default(),
+    });
+    let note = Note { head, at: newest };
+    let noting = io("noting the journal's end");
+    let witness = match Witness::open(data).map_err(io("opening the note of the journal's end"))? {
+        Some(mut witness) if witness::is_reached(witness.noted().head, head) => {
+            witness.note_now(note).map_err(noting)?;
+            witness
+        }
+        // There was none, or it was accepted that it says something else.
+        Some(_) | None => Witness::create(data, note).map_err(noting)?,
+    };
+    sync_path(data)?;
+    let banks = batch::banks(&meta).map_err(OpenProblem::Content)?;
     Ok(Inner {
+        data: data.to_owned(),
+        banks: Mutex::new(banks),
+        newest_ms: AtomicU64::new(newest.as_unix_ms()),
         database,
         payments,
         ids,
@@ -337,6 +446,7 @@ fn assemble(
             next_batch: 1,
             low_water,
             witness,
+            reached,
         }),
         live: Mutex::new(live),
         visible: AtomicU64::new(0),

@@ -11,14 +11,15 @@ use crate::chain::Digest;
 use crate::codec::{self, DecodeError, EncodeError, Kind};
 use crate::ledger::AccountKey;
 use crate::payment::{
-    AccountId, Currency, IdempotencyKey, JournalEntry, Merchant, Payment, PaymentId, PaymentKey,
-    PaymentRequest, State, Timestamp,
+    AccountId, BankName, Currency, IdempotencyKey, JournalEntry, Merchant, Payment, PaymentId,
+    PaymentKey, PaymentRequest, State, Timestamp,
 };
 
 /// The version of the whole layout: trees, keys and values.
 ///
-/// Version 2 added balances and the hash chain; a store of version 1 gets both when it is opened.
-pub const STORE_FORMAT: u32 = 2;
+/// Version 2 added balances and the hash chain; a store of version 1 gets both when it is opened. Version 3 added the
+/// names of banks, to records, journal and `meta`; what earlier versions wrote stays as it is.
+pub const STORE_FORMAT: u32 = 3;
 
 /// Bytes of a segment of the log, in stores made from now on; those made before have 512 KiB.
 ///
@@ -43,6 +44,37 @@ pub struct Record {
     updated_at: Timestamp,
     /// Sequence of the payment's latest journal entry, which leads to the ones before it.
     last_sequence: u64,
+    /// The bank that it was admitted for.
+    bank: Option<BankName>,
+}
+
+/// Version 1 of a record, which knew no banks.
+#[derive(Serialize, Deserialize)]
+struct RecordV1 {
+    id: PaymentId,
+    request: Arc<PaymentRequest>,
+    state: State,
+    attempts: u32,
+    version: u64,
+    created_at: Timestamp,
+    updated_at: Timestamp,
+    last_sequence: u64,
+}
+
+impl From<RecordV1> for Record {
+    fn from(record: RecordV1) -> Self {
+        Self {
+            id: record.id,
+            request: record.request,
+            state: record.state,
+            attempts: record.attempts,
+            version: record.version,
+            created_at: record.created_at,
+            updated_at: record.updated_at,
+            last_sequence: record.last_sequence,
+            bank: None,
+        }
+    }
 }
 
 impl Record {
@@ -57,6 +89,7 @@ impl Record {
             created_at: payment.created_at,
             updated_at: payment.updated_at,
             last_sequence,
+            bank: payment.bank.clone(),
         }
     }
 
@@ -66,12 +99,18 @@ impl Record {
             id: self.id,
             key,
             request: self.request,
+            bank: self.bank,
             state: self.state,
             attempts: self.attempts,
             version: self.version,
             created_at: self.created_at,
             updated_at: self.updated_at,
         }
+    }
+
+    /// The payment's id.
+    pub const fn id(&self) -> PaymentId {
+        self.id
     }
 
     /// The payment's version.
@@ -97,6 +136,9 @@ impl Record {
     /// # Errors
     /// When the bytes are damaged or of another format.
     pub fn decode(storage_key: &[u8], bytes: &[u8]) -> Result<Self, DecodeError> {
+        if codec::version_of(bytes) == Some(1) {
+            return codec::decode::<RecordV1>(Kind::Payment, storage_key, bytes).map(Self::from);
+        }
         codec::decode(Kind::Payment, storage_key, bytes)
     }
 }
@@ -119,7 +161,8 @@ pub struct Chunk {
     pub entries: Vec<LinkedEntry>,
 }
 
-/// Version 2 of a chunk.
+/// Versions 2 and 3 of a chunk. Entries say by themselves what they hold; version 3 tells earlier builds that some of
+/// it is beyond them.
 #[derive(Serialize, Deserialize)]
 struct ChunkV2<E> {
     previous: Digest,
@@ -176,6 +219,16 @@ pub fn id_key(merchant: &Merchant, id: PaymentId) -> Vec<u8> {
 /// What all keys of a merchant begin with.
 pub fn merchant_prefix(merchant: &Merchant) -> Vec<u8> {
     scoped(merchant, &[])
+}
+
+/// What is greater than all keys of a merchant, and than no key of another one that follows it.
+pub fn past_merchant(merchant: &Merchant) -> Vec<u8> {
+    let mut past = merchant_prefix(merchant);
+    if let Some(last) = past.last_mut() {
+        // The prefix ends in a zero byte; one is the first byte past it.
+        *last = 1;
+    }
+    past
 }
 
 /// The key of a chunk in `journal`.

@@ -1,7 +1,7 @@
 //! From older layouts to the current one, once, when a store is opened.
 //!
 //! Version 1 had neither balances nor the hash chain. Both follow from the journal, so they are made
-//! from it. The mark moves last: a migration that was cut short is done again.
+//! from it. Version 2 lacks only what earlier versions had no words for: the names of banks. The mark moves last: a migration that was cut short is done again.
 
 use std::fs::File;
 
@@ -14,6 +14,9 @@ use crate::codec::{self, Kind};
 use crate::ledger::Book;
 use crate::store::StoreError;
 
+/// The format whose values are all read as they are.
+const FORMAT_WITHOUT_BANKS: u32 = 2;
+
 /// Balances that are written between two syncs; why there are some, see [`super::batch`].
 const BALANCES_AT_ONCE: usize = 512;
 
@@ -24,20 +27,33 @@ pub(super) fn to_current(
     accounts: &sled::Tree,
     meta: &sled::Tree,
 ) -> Result<(), OpenProblem> {
-    let current = format!("{FORMAT_PREFIX}{STORE_FORMAT}");
     let mark = meta.get(FORMAT_KEY).map_err(OpenProblem::Database)?;
-    if mark.is_some_and(|mark| *mark == *current.as_bytes()) {
+    let mark_is = |format: u32| {
+        let expected = format!("{FORMAT_PREFIX}{format}");
+        mark.as_ref()
+            .is_some_and(|mark| **mark == *expected.as_bytes())
+    };
+    if mark_is(STORE_FORMAT) {
         return Ok(());
+    }
+    let sync = || -> Result<(), OpenProblem> {
+        database.flush().map_err(OpenProblem::Database)?;
+        log.sync_data().map_err(io("syncing the database's log"))
+    };
+    let put_mark = || {
+        let current = format!("{FORMAT_PREFIX}{STORE_FORMAT}");
+        let put = meta.insert(FORMAT_KEY, current.as_bytes());
+        put.map(|_| ()).map_err(OpenProblem::Database)
+    };
+    if mark_is(FORMAT_WITHOUT_BANKS) {
+        tracing::info!("bringing the store to format {STORE_FORMAT}; what is in it stays as it is");
+        return put_mark();
     }
     tracing::info!(
         "bringing the store to format {STORE_FORMAT}; this reads the whole journal once"
     );
     let (book, head) = rebuild(journal).map_err(OpenProblem::Content)?;
     accounts.clear().map_err(OpenProblem::Database)?;
-    let sync = || -> Result<(), OpenProblem> {
-        database.flush().map_err(OpenProblem::Database)?;
-        log.sync_data().map_err(io("syncing the database's log"))
-    };
     for (n, (key, balance)) in book.iter().enumerate() {
         if n % BALANCES_AT_ONCE == 0 {
             sync()?;
@@ -55,9 +71,7 @@ pub(super) fn to_current(
         .map_err(OpenProblem::Database)?;
     // What the mark stands for is written before the mark; the opening syncs both.
     sync()?;
-    meta.insert(FORMAT_KEY, current.as_bytes())
-        .map_err(OpenProblem::Database)?;
-    Ok(())
+    put_mark()
 }
 
 fn rebuild(journal: &sled::Tree) -> Result<(Book, Head), StoreError> {

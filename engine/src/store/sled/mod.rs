@@ -16,7 +16,7 @@ mod read;
 mod room;
 mod witness;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -28,7 +28,10 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::{Page, Query, Store, StoreError, Verdict, Write};
 use crate::chain::Head;
 use crate::ledger::Balance;
-use crate::payment::{AccountId, Currency, JournalEntry, Merchant, Payment, PaymentId, PaymentKey};
+use crate::payment::{
+    AccountId, BankName, Currency, JournalEntry, Merchant, Payment, PaymentId, PaymentKey,
+    Timestamp,
+};
 pub use directory::{OpenError, OpenProblem};
 
 /// How to open a store.
@@ -38,6 +41,9 @@ pub struct SledOptions {
     pub directory: PathBuf,
     /// How much of the store sled keeps in memory, in bytes.
     pub cache_bytes: u64,
+    /// Opens a store of which nobody can tell whether it is whole, because someone knows that it is, or put an older one
+    /// there on purpose.
+    pub accept_older: bool,
 }
 
 /// Payments and journal in an embedded sled database. One process at a time.
@@ -58,6 +64,8 @@ struct Batch {
 const BATCHES_WAITING_MAX: usize = 4;
 
 struct Inner {
+    /// The data directory, as it is called whatever the working directory.
+    data: PathBuf,
     database: sled::Db,
     payments: sled::Tree,
     ids: sled::Tree,
@@ -79,6 +87,10 @@ struct Inner {
     durable: watch::Sender<u64>,
     /// Sequence of the last durable journal entry.
     appended: watch::Sender<u64>,
+    /// The newest time that is durable, in milliseconds since 1970.
+    newest_ms: AtomicU64,
+    /// The banks that attempts were sent to, as `meta` has them.
+    banks: Mutex<BTreeSet<BankName>>,
     poisoned: AtomicBool,
     closed: AtomicBool,
 }
@@ -90,6 +102,8 @@ struct Writer {
     /// Every payment admitted before this sequence is finished or stands in `unfinished`.
     low_water: u64,
     witness: witness::Witness,
+    /// How far the note beside the store had got, as `meta` has it.
+    reached: u64,
 }
 
 /// An unfinished payment.
@@ -177,6 +191,30 @@ impl Inner {
                 .map_err(|_| StoreError::Closed)?;
         }
         self.ensure_usable()
+    }
+
+    /// A store that was moved away goes on writing where nobody looks, and another one may serve in its place.
+    fn check_place(&self) -> Result<(), StoreError> {
+        let there = witness::is_same(&self.log, &self.data.join(directory::STORE).join("db"));
+        if there {
+            return Ok(());
+        }
+        self.poison();
+        Err(StoreError::Moved(self.data.display().to_string()))
+    }
+
+    /// Notes the time, with the end of the journal as it is.
+    fn note_time(&self, now: Timestamp) -> Result<(), StoreError> {
+        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        self.ensure_usable()?;
+        let head = writer.head;
+        let note = witness::Note { head, at: now };
+        writer.witness.note_now(note).map_err(|error| {
+            self.poison();
+            not_synced(error)
+        })?;
+        self.newest_ms.fetch_max(now.as_unix_ms(), Ordering::SeqCst);
+        Ok(())
     }
 
     fn sync(&self) -> Result<(), StoreError> {
@@ -315,6 +353,36 @@ impl Store for SledStore {
             .collect())
     }
 
+    async fn merchants(&self) -> Result<BTreeSet<Merchant>, StoreError> {
+        self.inner.ensure_usable()?;
+        let merchants = self.inner.merchants()?;
+        self.barrier().await?;
+        Ok(merchants)
+    }
+
+    async fn banks(&self) -> Result<BTreeSet<BankName>, StoreError> {
+        self.inner.ensure_usable()?;
+        let banks = self.inner.banks.lock();
+        Ok(banks.unwrap_or_else(PoisonError::into_inner).clone())
+    }
+
+    fn newest_time(&self) -> Timestamp {
+        Timestamp::from_unix_ms(self.inner.newest_ms.load(Ordering::SeqCst))
+    }
+
+    async fn note_time(&self, now: Timestamp) -> Result<(), StoreError> {
+        let inner = self.inner.clone();
+        let noted = tokio::task::spawn_blocking(move || inner.note_time(now));
+        noted
+            .await
+            .unwrap_or_else(|panicked| Err(not_synced(panicked)))
+    }
+
+    fn check_place(&self) -> Result<(), StoreError> {
+        self.inner.ensure_usable()?;
+        self.inner.check_place()
+    }
+
     async fn close(&self) -> Result<(), StoreError> {
         let inner = self.inner.clone();
         let closed = tokio::task::spawn_blocking(move || {
@@ -323,7 +391,16 @@ impl Store for SledStore {
             inner.closed.store(true, Ordering::SeqCst);
             inner.sync()?;
             let head = writer.head;
-            writer.witness.note_now(head).map_err(not_synced)
+            let at = Timestamp::from_unix_ms(inner.newest_ms.load(Ordering::SeqCst));
+            let note = witness::Note { head, at };
+            writer.witness.note_now(note).map_err(not_synced)?;
+            // From now on an older note is known for what it is.
+            let value = batch::encode_reached(head.sequence)?;
+            inner
+                .meta
+                .insert(witness::REACHED_KEY, value)
+                .map_err(|error| StoreError::Apply(Box::new(error)))?;
+            inner.sync()
         });
         closed
             .await

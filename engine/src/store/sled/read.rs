@@ -1,5 +1,6 @@
 //! Reading the trees. Nothing here waits for durability: the callers pass the read barrier after.
 
+use std::collections::BTreeSet;
 use std::ops::Bound::{Excluded, Included, Unbounded};
 use std::sync::PoisonError;
 
@@ -88,6 +89,20 @@ impl Inner {
         Ok((key, record))
     }
 
+    /// The merchants that have payments: one look into the index for each.
+    pub(super) fn merchants(&self) -> Result<BTreeSet<Merchant>, StoreError> {
+        let mut merchants = BTreeSet::new();
+        let mut from = Vec::new();
+        while let Some(item) = self.ids.range(from..).next() {
+            let (storage_key, _) = read(item, "ids")?;
+            let merchant = format::merchant_of(&storage_key)
+                .ok_or_else(|| missing("ids", &printable(&storage_key)))?;
+            from = format::past_merchant(&merchant);
+            merchants.insert(merchant);
+        }
+        Ok(merchants)
+    }
+
     pub(super) fn list(&self, query: &Query) -> Result<Page, StoreError> {
         if let Some(idempotency_key) = &query.idempotency_key {
             return self.list_one(query, idempotency_key.clone());
@@ -156,16 +171,11 @@ impl Inner {
     }
 
     fn list_scan(&self, query: &Query) -> Result<Page, StoreError> {
-        let prefix = format::merchant_prefix(&query.merchant);
-        let lower = Included(prefix.clone());
-        let mut past_prefix = prefix;
-        if let Some(last) = past_prefix.last_mut() {
-            // The prefix ends in a zero byte; one is the first byte past it.
-            *last = 1;
-        }
-        let upper = query
-            .before
-            .map_or(past_prefix, |id| format::id_key(&query.merchant, id));
+        let lower = Included(format::merchant_prefix(&query.merchant));
+        let upper = query.before.map_or_else(
+            || format::past_merchant(&query.merchant),
+            |id| format::id_key(&query.merchant, id),
+        );
         let mut page = Page::default();
         let mut last_examined = None;
         for (examined, item) in self

@@ -5,21 +5,33 @@
 //! the journal is noted in a file of its own, several times a second and at an orderly end. A store whose
 //! journal ends before what was noted has lost what was durable, and is not served.
 //!
-//! The file has two slots in pages of their own, written in turn: a write that is torn leaves the other.
+//! The file has two slots in pages of their own, written in turn: a write that is torn leaves the other. It is made whole,
+//! under another name, before it gets its own: so one that is there and cannot be read is damaged, never young.
+//!
+//! The store in turn knows how far the file had got ([`REACHED_KEY`]): a file that is older than that was put there from
+//! another time.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use crate::chain::Head;
 use crate::codec::{self, Kind};
+use crate::payment::Timestamp;
 
 /// The file's name in the data directory.
 pub(super) const WITNESS: &str = "journal.head";
+
+/// Its name while it is made.
+pub(super) const WITNESS_IN_CREATION: &str = "journal.head.new";
+
+/// Under which key of `meta` stands how far the file is known to have got.
+pub(super) const REACHED_KEY: &[u8] = b"head_noted";
 
 /// The end is noted again after so long, if it has moved; on a slow disk less often.
 const PAUSE_MIN: Duration = Duration::from_millis(50);
@@ -34,24 +46,49 @@ const SLOTS: [u64; 2] = [0, 4096];
 /// Bytes of a slot: one for the length of what follows.
 const SLOT_BYTES: usize = 128;
 
-const KEY: &[u8] = b"witness";
+/// Bytes of the file: both slots, each in a page of its own.
+const FILE_BYTES: usize = 8192;
+
+const KEY: &[u8] = b"note";
+
+/// The key of slots that earlier versions wrote, which noted the end alone.
+const END_KEY: &[u8] = b"witness";
+
+/// What is noted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Note {
+    /// A durable end of the journal.
+    pub(super) head: Head,
+    /// When it was, by the service's own time.
+    pub(super) at: Timestamp,
+}
+
+/// What is found of the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Found {
+    /// It is not there.
+    Nothing,
+    /// It is there, and no slot of it can be read.
+    Unreadable,
+    /// It says this.
+    Note(Note),
+}
 
 /// The file, open for writing.
 #[derive(Debug)]
 pub(super) struct Witness {
     file: File,
     next_slot: usize,
-    noted: Head,
+    noted: Note,
     noted_at: Instant,
     pause: Duration,
 }
 
-/// The end that was noted last in a data directory; that of an empty journal when nothing was, or the file
-/// is gone.
-pub(super) fn noted_in(data: &Path) -> io::Result<Head> {
+/// What was noted last in a data directory.
+pub(super) fn noted_in(data: &Path) -> io::Result<Found> {
     match File::open(data.join(WITNESS)) {
-        Ok(file) => Ok(newest(&file).map(|(_, head)| head).unwrap_or_default()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Head::default()),
+        Ok(file) => Ok(newest(&file).map_or(Found::Unreadable, |(_, note)| Found::Note(note))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Found::Nothing),
         Err(error) => Err(error),
     }
 }
@@ -62,13 +99,13 @@ pub(super) fn is_reached(noted: Head, found: Head) -> bool {
 }
 
 /// The newest slot that can be read.
-fn newest(file: &File) -> Option<(usize, Head)> {
+fn newest(file: &File) -> Option<(usize, Note)> {
     let slots = SLOTS.iter().enumerate();
     let readable = slots.filter_map(|(slot, offset)| Some((slot, read(file, *offset)?)));
-    readable.max_by_key(|(_, head)| head.sequence)
+    readable.max_by_key(|(_, note)| (note.head.sequence, note.at))
 }
 
-fn read(file: &File, offset: u64) -> Option<Head> {
+fn read(file: &File, offset: u64) -> Option<Note> {
     let mut slot = [0; SLOT_BYTES];
     let mut filled = 0;
     while filled < SLOT_BYTES {
@@ -79,59 +116,104 @@ fn read(file: &File, offset: u64) -> Option<Head> {
     }
     let (length, rest) = slot.split_first()?;
     let bytes = rest.get(..usize::from(*length))?;
-    codec::decode(Kind::Meta, KEY, bytes).ok()
+    if let Ok(note) = codec::decode(Kind::Meta, KEY, bytes) {
+        return Some(note);
+    }
+    let head = codec::decode(Kind::Meta, END_KEY, bytes).ok()?;
+    let at = Timestamp::default();
+    Some(Note { head, at })
+}
+
+fn slot(note: Note) -> io::Result<[u8; SLOT_BYTES]> {
+    let bytes = codec::encode(Kind::Meta, KEY, &note).map_err(io::Error::other)?;
+    let mut slot = [0; SLOT_BYTES];
+    slot[0] = u8::try_from(bytes.len()).map_err(io::Error::other)?;
+    slot[1..=bytes.len()].copy_from_slice(&bytes);
+    Ok(slot)
 }
 
 impl Witness {
-    /// Opens the file of a data directory, making it when there is none. Its name is not yet synced.
-    pub(super) fn open(data: &Path) -> io::Result<Self> {
+    /// Makes the file, or makes it again: whatever it said before is gone. Its name is not yet synced.
+    pub(super) fn create(data: &Path, note: Note) -> io::Result<Self> {
+        let in_creation = data.join(WITNESS_IN_CREATION);
         let file = File::options()
             .create(true)
-            .truncate(false)
+            .truncate(true)
             .read(true)
             .write(true)
-            .open(data.join(WITNESS))?;
-        let found = newest(&file);
-        Ok(Self {
-            next_slot: found.map_or(0, |(slot, _)| 1 - slot),
-            noted: found.map_or_else(Head::default, |(_, head)| head),
-            noted_at: Instant::now(),
-            pause: PAUSE_MIN,
-            file,
-        })
+            .open(&in_creation)?;
+        let mut bytes = [0; FILE_BYTES];
+        bytes[..SLOT_BYTES].copy_from_slice(&slot(note)?);
+        file.write_all_at(&bytes, 0)?;
+        file.sync_all()?;
+        fs::rename(in_creation, data.join(WITNESS))?;
+        Ok(Self::of(file, 1, note))
     }
 
-    /// The end that was noted last.
-    pub(super) const fn noted(&self) -> Head {
+    /// Opens the file of a data directory; `None` when it is not there, or no slot of it can be read.
+    pub(super) fn open(data: &Path) -> io::Result<Option<Self>> {
+        let opened = File::options()
+            .read(true)
+            .write(true)
+            .open(data.join(WITNESS));
+        let file = match opened {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let found = newest(&file);
+        Ok(found.map(|(slot, note)| Self::of(file, 1 - slot, note)))
+    }
+
+    fn of(file: File, next_slot: usize, noted: Note) -> Self {
+        Self {
+            file,
+            next_slot,
+            noted,
+            noted_at: Instant::now(),
+            pause: PAUSE_MIN,
+        }
+    }
+
+    /// What was noted last.
+    pub(super) const fn noted(&self) -> Note {
         self.noted
     }
 
     /// Notes a durable end of the journal, unless one was noted a moment ago.
-    pub(super) fn note(&mut self, head: Head) -> io::Result<()> {
+    pub(super) fn note(&mut self, note: Note) -> io::Result<()> {
         if self.noted_at.elapsed() < self.pause {
             return Ok(());
         }
-        self.note_now(head)
+        self.note_now(note)
     }
 
     /// Notes a durable end of the journal.
-    pub(super) fn note_now(&mut self, head: Head) -> io::Result<()> {
-        if head == self.noted {
+    pub(super) fn note_now(&mut self, note: Note) -> io::Result<()> {
+        // What is older is never written over what is newer.
+        let at = note.at.max(self.noted.at);
+        let note = Note { at, ..note };
+        if note == self.noted {
             return Ok(());
         }
         let began = Instant::now();
-        let bytes = codec::encode(Kind::Meta, KEY, &head).map_err(io::Error::other)?;
-        let length = u8::try_from(bytes.len()).map_err(io::Error::other)?;
-        let mut slot = [0; SLOT_BYTES];
-        slot[0] = length;
-        slot[1..=bytes.len()].copy_from_slice(&bytes);
-        self.file.write_all_at(&slot, SLOTS[self.next_slot])?;
+        self.file
+            .write_all_at(&slot(note)?, SLOTS[self.next_slot])?;
         self.file.sync_all()?;
         self.next_slot = 1 - self.next_slot;
-        self.noted = head;
+        self.noted = note;
         self.noted_at = Instant::now();
         self.pause = (began.elapsed() * PAUSE_FACTOR).clamp(PAUSE_MIN, PAUSE_MAX);
         Ok(())
+    }
+}
+
+/// Whether a path leads to the file that is open. `true` where the system does not say.
+pub(super) fn is_same(open: &File, path: &Path) -> bool {
+    match (open.metadata(), fs::metadata(path)) {
+        (Ok(open), Ok(there)) => (open.dev(), open.ino()) == (there.dev(), there.ino()),
+        (_, Err(error)) if error.kind() == io::ErrorKind::NotFound => false,
+        (Err(_), _) | (_, Err(_)) => true,
     }
 }
 
@@ -139,10 +221,11 @@ impl Witness {
 mod tests {
     use super::*;
 
-    fn head(sequence: u64) -> Head {
-        Head {
-            sequence,
-            ..Head::default()
+    fn note(sequence: u64) -> Note {
+        let digest = crate::chain::Digest::default();
+        Note {
+            head: Head { sequence, digest },
+            at: Timestamp::from_unix_ms(sequence),
         }
     }
 
@@ -150,28 +233,61 @@ mod tests {
     fn what_was_noted_is_found_and_a_torn_slot_leaves_the_one_before() {
         let directory = tempfile::tempdir().unwrap();
         let data = directory.path();
-        assert_eq!(noted_in(data).unwrap(), head(0));
-        let mut witness = Witness::open(data).unwrap();
+        assert_eq!(noted_in(data).unwrap(), Found::Nothing);
+        let mut witness = Witness::create(data, note(0)).unwrap();
         for sequence in 1..=3 {
-            witness.note_now(head(sequence)).unwrap();
-            assert_eq!(noted_in(data).unwrap(), head(sequence));
+            witness.note_now(note(sequence)).unwrap();
+            assert_eq!(noted_in(data).unwrap(), Found::Note(note(sequence)));
         }
-        // The third note went to the first slot.
+        // The third note went to the second slot.
         let file = File::options()
             .write(true)
             .open(data.join(WITNESS))
             .unwrap();
-        file.write_all_at(&[0xff; 7], SLOTS[0] + 9).unwrap();
-        assert_eq!(noted_in(data).unwrap(), head(2));
-        let mut witness = Witness::open(data).unwrap();
-        witness.note_now(head(4)).unwrap();
-        assert_eq!(noted_in(data).unwrap(), head(4));
-        file.set_len(3).unwrap();
-        assert_eq!(noted_in(data).unwrap(), head(0), "nothing can be read");
+        file.write_all_at(&[0xff; 7], SLOTS[1] + 9).unwrap();
+        assert_eq!(noted_in(data).unwrap(), Found::Note(note(2)));
+        let mut witness = Witness::open(data).unwrap().unwrap();
+        witness.note_now(note(4)).unwrap();
+        assert_eq!(noted_in(data).unwrap(), Found::Note(note(4)));
+        for bytes in [3, 0] {
+            file.set_len(bytes).unwrap();
+            assert_eq!(noted_in(data).unwrap(), Found::Unreadable);
+            assert!(Witness::open(data).unwrap().is_none());
+        }
+        file.set_len(FILE_BYTES as u64).unwrap();
+        assert_eq!(noted_in(data).unwrap(), Found::Unreadable, "zeroes");
+    }
+
+    #[test]
+    fn a_file_that_is_made_again_forgets_what_it_said() {
+        let directory = tempfile::tempdir().unwrap();
+        let data = directory.path();
+        let mut witness = Witness::create(data, note(7)).unwrap();
+        witness.note_now(note(8)).unwrap();
+        drop(Witness::create(data, note(3)).unwrap());
+        assert_eq!(noted_in(data).unwrap(), Found::Note(note(3)));
+        let same = is_same(&witness.file, &data.join(WITNESS));
+        assert!(!same, "it is another file now");
+    }
+
+    #[test]
+    fn what_an_earlier_version_noted_is_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let head = note(5).head;
+        let bytes = codec::encode(Kind::Meta, END_KEY, &head).unwrap();
+        let mut slot = vec![u8::try_from(bytes.len()).unwrap()];
+        slot.extend(bytes);
+        fs::write(directory.path().join(WITNESS), slot).unwrap();
+        let at = Timestamp::default();
+        assert_eq!(
+            noted_in(directory.path()).unwrap(),
+            Found::Note(Note { head, at })
+        );
     }
 
     #[test]
     fn a_journal_that_ends_early_or_elsewhere_does_not_reach_it() {
+        let head = |sequence| note(sequence).head;
         let elsewhere = Head {
             digest: crate::chain::Digest::GENESIS.after_body(2, b"other"),
             ..head(2)
@@ -183,9 +299,9 @@ mod tests {
     #[test]
     fn it_is_not_noted_again_at_once() {
         let directory = tempfile::tempdir().unwrap();
-        let mut witness = Witness::open(directory.path()).unwrap();
-        witness.note_now(head(1)).unwrap();
-        witness.note(head(2)).unwrap();
-        assert_eq!(witness.noted(), head(1));
+        let mut witness = Witness::create(directory.path(), note(0)).unwrap();
+        witness.note_now(note(1)).unwrap();
+        witness.note(note(2)).unwrap();
+        assert_eq!(witness.noted(), note(1));
     }
 }

@@ -208,11 +208,13 @@ impl Kind {
             Self::AccountFull => {
                 "One side of an account, pending and posted together, holds at most 9007199254740991 minor \
                  units, the largest integer that every JSON reader keeps exactly. This payment would pass \
-                 that. Nothing was stored or sent; the idempotency key stays unused."
+                 that. Nothing was stored or sent; the idempotency key stays unused. The same request may pass later, so keep the \
+                 key."
             }
             Self::RequestTimeout => {
                 "The body of the request did not arrive within the time that this service gives it. Nothing was \
-                 looked up or changed: send it again with the same key."
+                 looked up or changed: send it again with the same key. A proxy may still send the same request, so a new \
+                 key is not safe."
             }
             Self::RateLimited => {
                 "The merchant has sent more requests than this service grants it; the RateLimit headers of each answer \
@@ -260,6 +262,34 @@ impl Kind {
             | Self::UnsupportedMediaType
             | Self::KeyReused
             | Self::AccountFull => 0,
+        }
+    }
+
+    /// Whether the same request, sent again, could be taken in: it was refused for what it met, not for what it is.
+    pub(crate) const fn may_turn_out_otherwise(self) -> bool {
+        match self {
+            Self::Unauthorized
+            | Self::Forbidden
+            | Self::AccountFull
+            | Self::RequestTimeout
+            | Self::RateLimited
+            | Self::InternalError
+            | Self::Unavailable => true,
+            Self::ValidationFailed
+            | Self::KeyMissing
+            | Self::KeyInvalid
+            | Self::PaymentFailed
+            | Self::NotFound
+            | Self::MethodNotAllowed
+            | Self::InProgress
+            | Self::NotCancellable
+            | Self::NotResolvable
+            | Self::VersionStale
+            | Self::VersionRequired
+            | Self::TooManyHeaders
+            | Self::ContentTooLarge
+            | Self::UnsupportedMediaType
+            | Self::KeyReused => false,
         }
     }
 

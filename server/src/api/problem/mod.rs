@@ -18,7 +18,7 @@ pub(crate) struct Retry {
     /// Repeating the request with the same key never charges a second time. Always true.
     pub(crate) same_key_safe: bool,
     /// Sending the intent under a new key cannot charge a second time: no charge happened under
-    /// this key and none can.
+    /// this key and none can, even if a proxy sends this very request again later.
     pub(crate) new_key_safe: bool,
     /// How long to wait before a repeat, in milliseconds; 0 when waiting changes nothing.
     pub(crate) after_ms: u32,
@@ -134,8 +134,10 @@ impl Problem {
         self
     }
 
+    /// Says that no charge happened under the key, and none can. Of a refusal that could turn out otherwise another
+    /// time nobody can say so: a proxy may send the very request again.
     pub(crate) fn new_key_safe(mut self, safe: bool) -> Self {
-        self.new_key_safe = safe;
+        self.new_key_safe = safe && !self.kind.may_turn_out_otherwise();
         self
     }
 

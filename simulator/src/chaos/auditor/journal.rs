@@ -30,14 +30,17 @@ impl Auditor {
             return self.violated(Invariant::Journal, None, detail);
         };
         let (key, before, version) = (Some(known.key), known.standing(), known.version());
-        let attempts = known.attempts;
-        if let Cause::Contradiction(_) = entry.cause {
+        let (attempts, held_back) = (known.attempts, known.held_back);
+        if let Cause::Contradiction(_) | Cause::WatchEnded = entry.cause {
             self.check(
                 before.is_final() && after == before,
                 Invariant::FinalIsFinal,
                 key,
                 || format!("a note on {before:?} leads to {after:?}"),
             );
+            if let Some(known) = self.payments.get_mut(&entry.payment_id) {
+                known.watched = false;
+            }
             return;
         }
         self.check(!before.is_final(), Invariant::FinalIsFinal, key, || {
@@ -55,7 +58,7 @@ impl Auditor {
             key,
             || format!("from {before:?} to {after:?} because of {:?}", entry.cause),
         );
-        self.bounds(entry, key, attempts);
+        self.bounds(entry, key, (attempts, held_back));
         self.moved(entry, after);
         let finished_in = after.is_final().then_some(self.life);
         let known = self
@@ -65,6 +68,10 @@ impl Auditor {
         known.standings.push(after);
         known.attempts = entry.attempts;
         known.resolved |= matches!(entry.cause, Cause::Resolution { .. });
+        known.watched |= matches!(entry.cause, Cause::Resolution { watched: true, .. });
+        if let State::BankCalled(called) = &entry.to {
+            known.held_back = called.held_back;
+        }
         if known.finished_in.is_none() {
             known.finished_in = finished_in;
         }
@@ -117,7 +124,13 @@ impl Auditor {
                 wanted,
                 standings: vec![after],
                 attempts: 0,
+                held_back: 0,
+                bank: entry
+                    .admission
+                    .as_ref()
+                    .and_then(|admission| admission.bank.clone()),
                 resolved: false,
+                watched: false,
                 moved: [0; 3],
                 frozen: None,
                 shown: 0,
@@ -137,9 +150,15 @@ impl Auditor {
         });
     }
 
-    fn bounds(&mut self, entry: &JournalEntry, key: Option<u32>, attempts: u32) {
+    fn bounds(
+        &mut self,
+        entry: &JournalEntry,
+        key: Option<u32>,
+        (attempts, held_back): (u32, u32),
+    ) {
         let expected = attempts + u32::from(entry.cause == Cause::Dispatch);
-        let most = self.bounds.attempts;
+        // What was held back was never sent.
+        let most = self.bounds.attempts + held_back;
         self.check(
             entry.attempts == expected && expected <= most,
             Invariant::Bounds,
@@ -303,9 +322,10 @@ fn is_edge(before: Standing, after: Standing, cause: &Cause) -> bool {
         (Persisted, Called(Awaiting)) => *cause == Cause::Dispatch,
         (Persisted, Fails(Failed::Uncharged)) => matches!(cause, Cause::Cancel | Cause::Timer),
         (Called(Awaiting), Called(Awaiting)) => matches!(cause, Cause::NotSent | Cause::Dispatch),
-        (Called(Awaiting), Called(Unknown)) => {
-            matches!(cause, Cause::NotSent | Cause::NoAnswer | Cause::Recovery)
-        }
+        (Called(Awaiting), Called(Unknown)) => matches!(
+            cause,
+            Cause::NotSent | Cause::NoAnswer | Cause::Known | Cause::Recovery
+        ),
         (Called(Unknown), Called(Unknown)) => *cause == Cause::Inquiry,
         (Called(Unknown), Called(Awaiting)) => matches!(cause, Cause::Inquiry | Cause::Dispatch),
         (Called(Unknown), Called(Review)) => *cause == Cause::BudgetSpent,

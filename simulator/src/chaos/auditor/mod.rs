@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use holdfast_engine::chain::{Digest, Head};
-use holdfast_engine::payment::{PaymentId, Phase};
+use holdfast_engine::payment::{BankName, PaymentId, Phase};
 use serde::Serialize;
 
 pub(super) use answers::Asked;
@@ -55,7 +55,7 @@ pub enum Invariant {
     SettledIsCharged,
     /// A damaged record stops the service, and a failed one does not run on.
     StopsLoudly,
-    /// Every accepted payment ends once the faults have ended.
+    /// Every accepted payment ends once the faults have ended, and so does every watch of the bank.
     EveryPaymentEnds,
     /// Every request gets an answer.
     EveryRequestAnswered,
@@ -196,8 +196,14 @@ pub(in crate::chaos) struct Known {
     pub(in crate::chaos) standings: Vec<Standing>,
     /// Attempts that were made durable.
     pub(in crate::chaos) attempts: u32,
+    /// Attempts that were held back, because their time was over.
+    held_back: u32,
+    /// For which bank it was admitted.
+    pub(in crate::chaos) bank: Option<BankName>,
     /// Whether an operator decided it.
     pub(in crate::chaos) resolved: bool,
+    /// Whether the bank is asked about it after an operator's decision.
+    pub(in crate::chaos) watched: bool,
     /// How many movements of each kind there were: hold, post, void.
     pub(in crate::chaos) moved: [u32; 3],
     /// The first final answer to a create: status and body.
@@ -217,6 +223,11 @@ impl Known {
     /// Its version.
     pub(in crate::chaos) fn version(&self) -> u64 {
         self.standings.len() as u64
+    }
+
+    /// Whether this bank is asked about it after an operator's decision.
+    pub(in crate::chaos) fn is_watched_by(&self, bank: &BankName) -> bool {
+        self.watched && self.bank.as_ref() == Some(bank)
     }
 }
 
@@ -269,8 +280,7 @@ impl Auditor {
         let bounds = Bounds {
             attempts: options.budgets.attempts_max,
             inquiries: options.budgets.inquiries_max,
-            wait_ms: options.backoff.cap_ms.max(plan.bank.throttled.ms.max())
-                + super::plan::SET_BACK_MS_MAX,
+            wait_ms: options.backoff.cap_ms.max(plan.bank.throttled.ms.max()),
         };
         Self {
             bounds,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use holdfast_engine::payment::Phase;
+use holdfast_engine::payment::{BankName, Phase};
 
 use super::super::plan::Plan;
 use super::{Auditor, Balances, Failed, Invariant, Standing, Wanted};
@@ -39,7 +39,7 @@ impl Auditor {
 
     /// The faults have ended some time ago: every payment must have ended, or stand in review where
     /// nothing else is left.
-    pub(in crate::chaos) fn all_ended(&mut self, plan: &Plan) {
+    pub(in crate::chaos) fn all_ended(&mut self, plan: &Plan, bank: &BankName) {
         let waiting: Vec<(u32, Standing)> = self
             .payments
             .values()
@@ -49,6 +49,20 @@ impl Auditor {
             })
             .map(|known| (known.key, known.standing()))
             .collect();
+        let watched = self
+            .payments
+            .values()
+            .find(|known| known.is_watched_by(bank));
+        let watched = watched.map(|known| known.key);
+        self.check(
+            watched.is_none(),
+            Invariant::EveryPaymentEnds,
+            watched,
+            || {
+                "the bank is asked about it after an operator's decision, and that has not ended"
+                    .to_owned()
+            },
+        );
         self.checks += 1;
         if let Some((key, standing)) = waiting.first() {
             let detail = format!(

@@ -8,13 +8,14 @@ use super::Trees;
 use super::verify::{Finding, Report, verify_trees};
 use crate::chain::Head;
 use crate::codec::{self, EncodeError, Kind};
-use crate::payment::{JournalEntry, Payment, PaymentId};
+use crate::payment::{JournalEntry, Payment, PaymentId, Timestamp};
 use crate::replay::{Replay, ReplayError, Replayed};
 use crate::store::SledOptions;
-use crate::store::sled::batch::{CHAIN_HEAD_KEY, LOW_WATER_KEY};
+use crate::store::sled::batch::{BANKS_KEY, CHAIN_HEAD_KEY, LOW_WATER_KEY};
 use crate::store::sled::database;
 use crate::store::sled::directory::{self, OpenProblem, STORE, STORE_IN_CREATION, STORE_IN_IMPORT};
 use crate::store::sled::format::{self, Chunk, JOURNAL_CHUNK_BYTES_MAX, LinkedEntry, Record};
+use crate::store::sled::witness::{Note, WITNESS, WITNESS_IN_CREATION, Witness};
 
 /// Memory for the new store's pages, in bytes.
 const CACHE_BYTES: u64 = 256 * 1024 * 1024;
@@ -65,6 +66,8 @@ pub struct Importer {
     trees: Option<Trees>,
     replay: Replay,
     latest: HashMap<PaymentId, u64>,
+    /// The newest time of an entry.
+    newest: Timestamp,
     chunk: Chunk,
     chunk_bytes: u64,
     chunk_first: u64,
@@ -80,8 +83,13 @@ impl Importer {
         let io = |action| move |source| OpenProblem::Io { action, source };
         fs::create_dir_all(data).map_err(io("creating the directory"))?;
         let mut entries = fs::read_dir(data).map_err(io("listing the directory"))?;
+        // An import that was cut short may have left the note; one without such an import is a store's.
+        let again = data.join(STORE_IN_IMPORT).exists();
         let ours = |name: &std::ffi::OsStr| {
-            name == STORE_IN_CREATION || name == STORE_IN_IMPORT || name == directory::LOCK
+            name == STORE_IN_CREATION
+                || name == STORE_IN_IMPORT
+                || name == directory::LOCK
+                || (again && (name == WITNESS || name == WITNESS_IN_CREATION))
         };
         if entries.any(|entry| entry.is_ok_and(|entry| !ours(&entry.file_name()))) {
             return Err(ImportError::NotEmpty(data.to_owned()));
@@ -90,6 +98,7 @@ impl Importer {
         let options = SledOptions {
             directory: data.to_owned(),
             cache_bytes: CACHE_BYTES,
+            accept_older: false,
         };
         let unfinished = directory::begin(&options, &data.join(STORE_IN_IMPORT))?;
         let database = database::open(&options, &unfinished)?;
@@ -100,6 +109,7 @@ impl Importer {
             database: Some(database),
             replay: Replay::default(),
             latest: HashMap::new(),
+            newest: Timestamp::default(),
             chunk: empty(Head::default()),
             chunk_bytes: 0,
             chunk_first: 1,
@@ -116,6 +126,7 @@ impl Importer {
         let replayed = self.replay.apply(sequence, &entry);
         let replayed = replayed.map_err(|source| ImportError::Replay { sequence, source })?;
         let id = entry.payment_id;
+        self.newest = self.newest.max(entry.at);
         let mut previous = self.latest.get(&id).copied();
         if let Some(admission) = &entry.admission {
             let id_key = format::id_key(&entry.merchant, id);
@@ -130,7 +141,7 @@ impl Importer {
                 self.latest.remove(&id);
                 self.record(&payment, sequence)?;
             }
-            Replayed::Note(_) => previous = self.note(sequence, &entry)?,
+            Replayed::Note(_) => previous = self.follow_up(sequence, &entry)?,
         }
         let bytes = codec::body(&entry)?.len() as u64;
         if !self.chunk.entries.is_empty() && self.chunk_bytes + bytes > JOURNAL_CHUNK_BYTES_MAX {
@@ -160,7 +171,7 @@ impl Importer {
     }
 
     /// A note goes to the end of a finished payment's history; returns what stood there.
-    fn note(&self, sequence: u64, entry: &JournalEntry) -> Result<Option<u64>, ImportError> {
+    fn follow_up(&self, sequence: u64, entry: &JournalEntry) -> Result<Option<u64>, ImportError> {
         let orphan = || ImportError::Replay {
             sequence,
             source: ReplayError::NotOpen(entry.payment_id),
@@ -181,6 +192,9 @@ impl Importer {
         let record = Record::decode(&storage_key, &bytes).map_err(|_| orphan())?;
         let previous = record.last_sequence();
         self.record(&record.into_payment(key), sequence)?;
+        if !entry.is_contradiction() {
+            return Ok(Some(previous));
+        }
         let mark = format::contradiction_key(&entry.merchant, sequence);
         let value = codec::encode(Kind::Contradiction, &mark, &sequence)?;
         self.trees().contradictions.insert(mark, value)?;
@@ -217,6 +231,11 @@ impl Importer {
             let value = codec::encode(Kind::Unfinished, &storage_key, &payment.key)?;
             self.trees().unfinished.insert(storage_key, value)?;
         }
+        for (id, key) in self.replay.all_watched() {
+            let storage_key = id.as_uuid().into_bytes();
+            let value = codec::encode(Kind::Unfinished, &storage_key, key)?;
+            self.trees().unfinished.insert(storage_key, value)?;
+        }
         for (key, balance) in self.replay.book().iter() {
             let storage_key = format::account_key(key);
             let value = codec::encode(Kind::Account, &storage_key, balance)?;
@@ -232,6 +251,10 @@ impl Importer {
             LOW_WATER_KEY,
             codec::encode(Kind::Meta, LOW_WATER_KEY, &low_water)?,
         )?;
+        if !self.replay.banks().is_empty() {
+            let banks = codec::encode(Kind::Meta, BANKS_KEY, self.replay.banks())?;
+            meta.insert(BANKS_KEY, banks)?;
+        }
         if let Some(database) = &self.database {
             database.flush()?;
         }
@@ -246,6 +269,11 @@ impl Importer {
         self.trees = None;
         self.database = None;
         if let Some(unfinished) = &self.unfinished {
+            // Before the store has its name: one that holds payments is never without its note.
+            let at = self.newest;
+            let noted = Witness::create(&self.data, Note { head: found, at });
+            noted.map_err(directory::io("noting the journal's end"))?;
+            directory::sync_path(&self.data)?;
             directory::put_in_place(unfinished, &self.data.join(STORE))?;
             directory::sync_names(&self.data)?;
         }

@@ -16,7 +16,11 @@ use crate::store::sled::database;
 use crate::store::sled::directory::{self, LOCK, OpenProblem, STORE};
 use crate::store::sled::format;
 use crate::store::sled::read::{decode_chunk, missing, printable, read};
+use crate::store::sled::witness::Found;
 use crate::{chain, store::SledOptions};
+
+/// The oldest format that has all there is to look at.
+const OLDEST_WITH_CHAIN: u32 = 2;
 
 /// Memory for the copy's pages, in bytes.
 const CACHE_BYTES: u64 = 256 * 1024 * 1024;
@@ -66,8 +70,8 @@ pub enum SnapshotError {
 pub struct Snapshot {
     pub(super) trees: Trees,
     pub(super) tree_names: Vec<String>,
-    /// The end of the journal that was noted beside the store.
-    pub(super) noted: chain::Head,
+    /// What was noted beside the store.
+    pub(super) noted: Found,
     _database: sled::Db,
     _copy: tempfile::TempDir,
     /// Keeps a service from starting on the original while it is copied and looked at.
@@ -107,10 +111,11 @@ impl Snapshot {
         let options = SledOptions {
             directory: copy.path().to_owned(),
             cache_bytes: CACHE_BYTES,
+            accept_older: false,
         };
         let database = database::open(&options, copy.path()).map_err(SnapshotError::Open)?;
         let found = database::format_of(&database).map_err(SnapshotError::Open)?;
-        if found != format::STORE_FORMAT {
+        if found < OLDEST_WITH_CHAIN {
             return Err(SnapshotError::OldFormat { found });
         }
         let names = database.tree_names();

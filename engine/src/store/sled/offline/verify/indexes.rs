@@ -3,16 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    BALANCE_WRONG, DAMAGED, MARK_LOST, MARK_WRONG, REWRITTEN, SUMS_WRONG, UNFINISHED_WRONG,
-    UNKNOWN, Verifier,
+    BALANCE_WRONG, BANKS_WRONG, DAMAGED, LOST, MARK_LOST, MARK_WRONG, NOTE_WRONG, REWRITTEN,
+    SUMS_WRONG, UNFINISHED_WRONG, UNKNOWN, Verifier,
 };
 use crate::chain::Head;
 use crate::codec::{self, Kind};
 use crate::ledger::{AccountKey, Balance, Sums};
 use crate::payment::{PaymentId, PaymentKey};
-use crate::store::sled::batch::{CHAIN_HEAD_KEY, LOW_WATER_KEY};
+use crate::store::sled::batch::{self, CHAIN_HEAD_KEY, LOW_WATER_KEY};
+use crate::store::sled::directory::{self, OpenProblem};
 use crate::store::sled::format;
 use crate::store::sled::read::printable;
+use crate::store::sled::witness::{Found, WITNESS};
 
 impl Verifier<'_> {
     pub(super) fn accounts(&mut self) {
@@ -94,9 +96,9 @@ impl Verifier<'_> {
                 }
             };
             let id = format::id_of(&storage_key);
-            let open = id.and_then(|id| self.replay.open(id));
+            let open = id.and_then(|id| self.replay.unfinished(id));
             match (id, open) {
-                (Some(id), Some(payment)) if payment.key == key => {
+                (Some(id), Some(known)) if *known == key => {
                     indexed.insert(id);
                 }
                 _ => {
@@ -105,10 +107,10 @@ impl Verifier<'_> {
                 }
             }
         }
-        let lost: Vec<PaymentId> = self
-            .open
-            .iter()
-            .filter(|(id, (_, admitted))| *admitted < low_water && !indexed.contains(*id))
+        let open = self.open.iter().map(|(id, (_, admitted))| (id, admitted));
+        let lost: Vec<PaymentId> = open
+            .chain(&self.watched)
+            .filter(|(id, admitted)| **admitted < low_water && !indexed.contains(*id))
             .map(|(id, _)| *id)
             .collect();
         for id in lost {
@@ -145,6 +147,42 @@ impl Verifier<'_> {
             let problem = "is a contradiction and not marked";
             self.find("contradictions", sequence.to_string(), problem, MARK_WRONG);
         }
+    }
+
+    /// The banks that the store says it has called are those that its journal names.
+    pub(super) fn banks(&mut self) {
+        match batch::banks(&self.trees.meta) {
+            Ok(told) if told == *self.replay.banks() => {}
+            Ok(told) => {
+                let expected = self.replay.banks();
+                let problem = format!("are {told:?}, but the journal names {expected:?}");
+                self.find("meta", "banks", problem, BANKS_WRONG);
+            }
+            Err(error) => self.find("meta", "banks", error.to_string(), DAMAGED),
+        }
+    }
+
+    /// What is noted beside the store must fit it.
+    pub(super) fn note(&mut self, noted: Found) {
+        let reached = match batch::reached(&self.trees.meta) {
+            Ok(reached) => reached,
+            Err(error) => return self.find("meta", "head_noted", error.to_string(), DAMAGED),
+        };
+        let end = self.report.head;
+        let Err(problem) = directory::check_note(noted, end, reached) else {
+            return;
+        };
+        if let OpenProblem::Lost { noted, found } = problem {
+            let problem = format!(
+                "the journal ends at entry {found} and does not lead to this one as it was durable"
+            );
+            return self.find("journal", noted.to_string(), problem, LOST);
+        }
+        let problem = match problem {
+            OpenProblem::NoNote { state } => format!("is {state}"),
+            problem => problem.to_string(),
+        };
+        self.find(WITNESS, "the journal's end", problem, NOTE_WRONG);
     }
 
     pub(super) fn head(&mut self) {

@@ -78,9 +78,11 @@ impl Verifier<'_> {
                 return;
             }
             Ok(Replayed::Note(_)) => {
-                self.notes.insert(sequence, entry.merchant.clone());
-                self.report.contradictions += 1;
-                self.note(id, sequence, previous);
+                if entry.is_contradiction() {
+                    self.notes.insert(sequence, entry.merchant.clone());
+                    self.report.contradictions += 1;
+                }
+                self.follow_up(id, sequence, previous);
                 return;
             }
             Ok(Replayed::Open(_)) => {
@@ -88,7 +90,11 @@ impl Verifier<'_> {
                 self.open.insert(id, (sequence, admitted));
             }
             Ok(Replayed::Finished(payment)) => {
+                let admitted = known.map_or(sequence, |(_, admitted)| admitted);
                 self.open.remove(&id);
+                if entry.leaves_open() {
+                    self.watched.insert(id, admitted);
+                }
                 self.record(&payment, sequence, true);
             }
         }
@@ -107,7 +113,8 @@ impl Verifier<'_> {
     }
 
     /// A note goes to the end of the history that the record leads to.
-    fn note(&mut self, id: PaymentId, sequence: u64, previous: Option<u64>) {
+    fn follow_up(&mut self, id: PaymentId, sequence: u64, previous: Option<u64>) {
+        self.watched.remove(&id);
         let Some(ahead) = self.ahead.get_mut(&id) else {
             let problem = format!("payment {id} has the entry {sequence}, beyond its latest");
             return self.find("payments", id.to_string(), problem, RECORD_WRONG);

@@ -16,7 +16,6 @@ use super::{Snapshot, TREES, Trees};
 use crate::chain::Head;
 use crate::payment::{Merchant, PaymentId};
 use crate::replay::Replay;
-use crate::store::sled::witness;
 
 /// A difference.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,6 +80,10 @@ const SUMS_WRONG: &str = "Debits and credits do not agree: money came from nowhe
 const UNKNOWN: &str = "No part of a store: another program wrote here, or a newer Holdfast.";
 const MARK_LOST: &str =
     "The store cannot be opened: a start would look for unfinished payments in the wrong place.";
+const NOTE_WRONG: &str = "Nobody can tell whether the newest payments are there. A start refuses the store unless it is told \
+     --accept-older-store.";
+const BANKS_WRONG: &str =
+    "A start without a bank would not be kept from the simulated one, or would be in vain.";
 const MARK_WRONG: &str = "A contradiction would not be listed, or one is listed that is none.";
 
 struct Verifier<'a> {
@@ -89,11 +92,13 @@ struct Verifier<'a> {
     report: Report,
     /// Sequence of the latest entry of each open payment, and of its admission.
     open: HashMap<PaymentId, (u64, u64)>,
+    /// Sequence of the admission of each payment that the bank is watched about.
+    watched: HashMap<PaymentId, u64>,
     /// Finished payments whose record points beyond their last transition: notes must follow.
     ahead: HashMap<PaymentId, Ahead>,
     /// Every payment that the journal admits, in a digest that knows no order.
     admitted: SetDigest,
-    /// Contradictions by sequence, with the merchant of each.
+    /// Of notes, the contradictions by sequence, with the merchant of each.
     notes: BTreeMap<u64, Merchant>,
     sink: &'a mut dyn FnMut(Finding),
     progress: &'a mut dyn FnMut(Phase, u64, u64),
@@ -116,14 +121,7 @@ pub fn verify(
         }
     }
     verifier.trees(snapshot.head().map_or(0, |head| head.sequence));
-    let (noted, found) = (snapshot.noted, verifier.report.head);
-    if !witness::is_reached(noted, found) {
-        let end = found.sequence;
-        let problem = format!(
-            "the journal ends at entry {end} and does not lead to this one as it was durable"
-        );
-        verifier.find("journal", noted.sequence.to_string(), problem, LOST);
-    }
+    verifier.note(snapshot.noted);
     verifier.report
 }
 
@@ -146,6 +144,7 @@ impl<'a> Verifier<'a> {
             replay: Replay::default(),
             report: Report::default(),
             open: HashMap::new(),
+            watched: HashMap::new(),
             ahead: HashMap::new(),
             admitted: SetDigest::default(),
             notes: BTreeMap::new(),
@@ -186,6 +185,7 @@ impl<'a> Verifier<'a> {
         self.unfinished();
         self.contradictions();
         self.head();
+        self.banks();
         (self.progress)(Phase::Rest, 1, 1);
     }
 }

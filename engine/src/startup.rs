@@ -1,0 +1,291 @@
+//! What must fit before a service may start on a store: its bank and its merchants.
+//!
+//! A payment belongs to the bank that it was admitted for and to the merchant whose key it has, both by name. A
+//! configuration that names others would send what one bank has to another one, or take every known key for a new
+//! one; so it is refused, with what is missing and what to write.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::payment::{BankAddress, BankName, Merchant, Payment, Phase, State};
+use crate::store::{Store, StoreError};
+
+/// The name of the simulated bank that is built in.
+pub const SIMULATED: &str = "simulated";
+
+/// Unfinished payments that are read at once.
+const PAGE: usize = 1_000;
+
+/// The bank that a service is about to use.
+#[derive(Debug, Clone)]
+pub struct BankTerms {
+    /// Its configured name.
+    pub name: BankName,
+    /// Where it is reached.
+    pub address: BankAddress,
+    /// Whether it was asked for, rather than taken because no other was.
+    pub asked_for: bool,
+    /// Whether the operator said that it is the same bank at another address.
+    pub moved: bool,
+}
+
+/// Whom the keys of a service act for.
+#[derive(Debug, Clone, Default)]
+pub struct MerchantTerms {
+    /// These, by the API keys in force; the merchant `default` where there are none.
+    pub active: BTreeSet<Merchant>,
+    /// Nobody acts for these any more, and that is meant.
+    pub retired: BTreeSet<Merchant>,
+}
+
+/// Why a service may not start on a store. Nothing was changed or sent.
+#[derive(Debug, thiserror::Error)]
+pub enum Misfit {
+    /// Unfinished payments are for other banks.
+    #[error(
+        "the bank is {here}, but {}. Start with that bank: its --bank, and its name as --bank-name. A payment is never \
+         sent to another bank than the one it was admitted for",
+        listed(.others)
+    )]
+    OtherBank {
+        /// The bank that was configured.
+        here: BankName,
+        /// The others, with how many payments are for each.
+        others: BTreeMap<BankName, u64>,
+    },
+    /// The bank has another address, and payments may be at the one before.
+    #[error(
+        "the bank {bank} is configured at {here}, but {count} unfinished payments may be at {there}. If it is another bank, \
+         give it another --bank-name and end those payments with the bank they were sent to. If it is the same bank at a new \
+         address, say --bank-moved"
+    )]
+    Moved {
+        /// The bank.
+        bank: BankName,
+        /// Where it is now.
+        here: BankAddress,
+        /// Where payments were sent to.
+        there: BankAddress,
+        /// How many.
+        count: u64,
+    },
+    /// No bank was asked for, and the store has called a real one.
+    #[error(
+        "no bank is configured, so payments would go to the simulated bank, which moves no money; but this store has sent \
+         payments to {}. Give the bank with --bank. If you want the simulated bank on this store, say --bank sim",
+        names(.banks)
+    )]
+    NotAskedFor {
+        /// Whom it has called.
+        banks: BTreeSet<BankName>,
+    },
+    /// Merchants have payments, and no key acts for them.
+    #[error(
+        "the store has payments of merchants that no API key names: {}. Their keys would be taken for new ones and charged \
+         again under another name. For each of them write merchant = \"NAME\" into an [[api_keys]] block ({}), or, if \
+         nobody acts for it any more, list it: retired_merchants = [{}]",
+        names(.merchants), first_keys(.merchants), quoted(.merchants)
+    )]
+    Unnamed {
+        /// Them.
+        merchants: BTreeSet<Merchant>,
+    },
+    /// A merchant is new, and differs from a known one only in upper and lower case.
+    #[error(
+        "the merchant {new} differs from {known} only in upper and lower case, and has no payments: it is the same \
+         merchant misspelt, and its keys would be charged again. Write {known}, or choose another name"
+    )]
+    CaseOnly {
+        /// The name in the configuration.
+        new: Merchant,
+        /// The name that the store or the configuration has.
+        known: Merchant,
+    },
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+fn names<T: std::fmt::Display>(set: &BTreeSet<T>) -> String {
+    let names: Vec<_> = set.iter().map(ToString::to_string).collect();
+    names.join(", ")
+}
+
+fn quoted(set: &BTreeSet<Merchant>) -> String {
+    let names: Vec<_> = set
+        .iter()
+        .map(|name| format!("{:?}", name.as_str()))
+        .collect();
+    names.join(", ")
+}
+
+fn listed(banks: &BTreeMap<BankName, u64>) -> String {
+    let parts: Vec<_> = banks
+        .iter()
+        .map(|(bank, count)| match count {
+            1 => format!("1 unfinished payment is for {bank}"),
+            count => format!("{count} unfinished payments are for {bank}"),
+        })
+        .collect();
+    parts.join(" and ")
+}
+
+fn first_keys(merchants: &BTreeSet<Merchant>) -> &'static str {
+    if merchants.contains(&Merchant::default_merchant()) {
+        "merchant = \"default\" for the payments of a time without keys"
+    } else {
+        "`holdfast api-key new --merchant NAME` makes one"
+    }
+}
+
+/// Whether a service with this bank may start on a store.
+///
+/// # Errors
+/// When unfinished payments are for another bank or may be at another address, when the simulated bank would be taken
+/// by mistake, or when the store fails.
+pub async fn check_bank(store: &dyn Store, terms: &BankTerms) -> Result<(), Misfit> {
+    let mut others: BTreeMap<BankName, u64> = BTreeMap::new();
+    let mut elsewhere: BTreeMap<BankAddress, u64> = BTreeMap::new();
+    let mut after = None;
+    loop {
+        let page = store.unfinished(after, PAGE).await?;
+        for (_, key) in &page {
+            // One that is missing is for recovery to find.
+            let Some(payment) = store.get(key).await? else {
+                continue;
+            };
+            if payment.is_finished() {
+                continue;
+            }
+            if let Some(bank) = payment.bank.as_ref().filter(|bank| **bank != terms.name) {
+                *others.entry(bank.clone()).or_default() += 1;
+            } else if let Some(address) = at_another_address(&payment, terms) {
+                *elsewhere.entry(address).or_default() += 1;
+            }
+        }
+        match page.last() {
+            Some((last, _)) => after = Some(*last),
+            None => break,
+        }
+    }
+    if !others.is_empty() {
+        let here = terms.name.clone();
+        return Err(Misfit::OtherBank { here, others });
+    }
+    if let Some((there, count)) = elsewhere.into_iter().next()
+        && !terms.moved
+    {
+        return Err(Misfit::Moved {
+            bank: terms.name.clone(),
+            here: terms.address.clone(),
+            there,
+            count,
+        });
+    }
+    if terms.name.as_str() == SIMULATED && !terms.asked_for {
+        let mut banks = store.banks().await?;
+        banks.retain(|bank| bank.as_str() != SIMULATED);
+        if !banks.is_empty() {
+            return Err(Misfit::NotAskedFor { banks });
+        }
+    }
+    Ok(())
+}
+
+/// Where a payment may be, when that is not where the bank is now.
+fn at_another_address(payment: &Payment, terms: &BankTerms) -> Option<BankAddress> {
+    let State::BankCalled(called) = &payment.state else {
+        return None;
+    };
+    let under_way = called.phase == Phase::Awaiting && called.next_at.is_none();
+    let mark = called.mark.as_ref()?;
+    let there = (called.exposed || under_way) && mark.address != terms.address;
+    there.then(|| mark.address.clone())
+}
+
+/// Whether these merchants fit those that have payments.
+///
+/// # Errors
+/// When a merchant with payments is not among them, or one of them is a known one misspelt.
+pub fn check_merchants(
+    with_payments: &BTreeSet<Merchant>,
+    terms: &MerchantTerms,
+) -> Result<(), Misfit> {
+    let known: Vec<_> = with_payments.iter().chain(&terms.retired).collect();
+    for new in terms.active.difference(with_payments) {
+        let twin = known
+            .iter()
+            .find(|known| **known != new && known.as_str().eq_ignore_ascii_case(new.as_str()));
+        if let Some(known) = twin {
+            return Err(Misfit::CaseOnly {
+                new: new.clone(),
+                known: Merchant::clone(known),
+            });
+        }
+    }
+    let merchants: BTreeSet<_> = with_payments
+        .iter()
+        .filter(|merchant| !terms.active.contains(*merchant) && !terms.retired.contains(*merchant))
+        .cloned()
+        .collect();
+    if merchants.is_empty() {
+        Ok(())
+    } else {
+        Err(Misfit::Unnamed { merchants })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set(names: &[&str]) -> BTreeSet<Merchant> {
+        names
+            .iter()
+            .map(|name| Merchant::new(name).unwrap())
+            .collect()
+    }
+
+    fn said(with_payments: &[&str], active: &[&str], retired: &[&str]) -> String {
+        let terms = MerchantTerms {
+            active: set(active),
+            retired: set(retired),
+        };
+        match check_merchants(&set(with_payments), &terms) {
+            Ok(()) => "fits".to_owned(),
+            Err(misfit) => misfit.to_string(),
+        }
+    }
+
+    #[test]
+    fn every_merchant_with_payments_is_named_or_retired() {
+        assert_eq!(said(&[], &["default"], &[]), "fits");
+        assert_eq!(
+            said(&["default", "shop"], &["shop", "new"], &["default"]),
+            "fits"
+        );
+        let unnamed = said(&["default", "old", "shop"], &["shop"], &[]);
+        assert!(
+            unnamed.contains("no API key names: default, old."),
+            "{unnamed}"
+        );
+        assert!(unnamed.contains("merchant = \"default\""), "{unnamed}");
+        assert!(
+            unnamed.contains("retired_merchants = [\"default\", \"old\"]"),
+            "{unnamed}"
+        );
+    }
+
+    #[test]
+    fn a_new_name_is_no_known_one_in_other_letters() {
+        for (with_payments, retired) in [
+            (&["shop"][..], &[][..]),
+            (&["shop"], &["shop"]),
+            (&[], &["shop"]),
+        ] {
+            let said = said(with_payments, &["Shop"], retired);
+            assert!(said.contains("Shop differs from shop only in"), "{said}");
+        }
+        // Where both have payments already, one of them can still be retired.
+        assert_eq!(said(&["Shop", "shop"], &["Shop"], &["shop"]), "fits");
+    }
+}

@@ -1,0 +1,202 @@
+//! The one source of times that are stamped and compared.
+//!
+//! Within a life it never goes back and never jumps: the wall clock as it was at the start, plus the time that has
+//! passed since. Across lives it never begins before the newest time that is durable. So the age of an attempt that this
+//! life has made is exact, whatever is done to the wall clock meanwhile.
+//!
+//! The age of an attempt of an *earlier* life leans on the wall clock at the start, which may be wrong. Two questions are
+//! asked of an age, and each gets the cautious answer: whether the bank may have forgotten ([`Timeline::latest`], which
+//! is late rather than early), and whether a request must have arrived (its caller counts only this life's time).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::clock::Clock;
+use crate::payment::Timestamp;
+
+/// A wall clock that is behind the newest durable time by no more than this was not set back: it is rounding, or a clock
+/// that is kept in step by small corrections.
+const TOLERANCE_MS: u64 = 1_000;
+
+/// Times within one life.
+#[derive(Clone)]
+pub struct Timeline {
+    clock: Arc<dyn Clock>,
+    /// The time at the start, and what the steady clock showed then.
+    base: (Timestamp, Duration),
+    /// How far the wall clock was ahead of the time at the start, in milliseconds; negative where it was behind.
+    ahead_at_start_ms: i64,
+    /// Whether the wall clock was behind what is durable: nobody knows how long the service was down.
+    set_back: bool,
+}
+
+impl std::fmt::Debug for Timeline {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Timeline(from {:?})", self.base.0)
+    }
+}
+
+/// Since when an age is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Since {
+    /// How far the wall clock was ahead then, in milliseconds.
+    ahead_ms: i64,
+    /// Whether it is of this life.
+    this_life: bool,
+}
+
+impl Timeline {
+    /// Begins a life. `newest` is the newest time that is durable.
+    pub fn begin(clock: Arc<dyn Clock>, newest: Timestamp) -> Self {
+        let (wall, steady) = (clock.now(), clock.steady());
+        let set_back = wall.plus_ms(TOLERANCE_MS) < newest;
+        if set_back {
+            tracing::warn!(
+                behind_ms = newest.ms_since(wall),
+                "the wall clock is behind the newest time in the store: it was set back, or is wrong. Payments that an \
+                 earlier life sent are asked about and not sent again; times go on from the newest one in the store"
+            );
+        }
+        let start = wall.max(newest);
+        Self {
+            ahead_at_start_ms: difference_ms(wall, start),
+            base: (start, steady),
+            set_back,
+            clock,
+        }
+    }
+
+    /// The time.
+    pub fn now(&self) -> Timestamp {
+        let (start, steady) = self.base;
+        let passed = self.clock.steady().saturating_sub(steady);
+        start.plus_ms(u64::try_from(passed.as_millis()).unwrap_or(u64::MAX))
+    }
+
+    /// From now on.
+    pub fn since_now(&self) -> Since {
+        Since {
+            ahead_ms: self.ahead_ms(),
+            this_life: true,
+        }
+    }
+
+    /// From before this life began.
+    pub fn since_earlier(&self) -> Since {
+        Since {
+            ahead_ms: self.ahead_at_start_ms,
+            this_life: false,
+        }
+    }
+
+    /// The latest that it may be, for what is counted from `since`.
+    ///
+    /// Where the wall clock has run ahead of the time that passed, this machine may have stood still (a virtual machine
+    /// that was paused): then more time has passed than it noticed. Where the wall clock was behind what is durable at
+    /// the start, anything may have passed since an earlier life.
+    pub fn latest(&self, since: Since) -> Timestamp {
+        if self.set_back && !since.this_life {
+            return Timestamp::from_unix_ms(u64::MAX);
+        }
+        let gained_ms = self.ahead_ms().saturating_sub(since.ahead_ms).max(0);
+        let gained_ms = gained_ms.unsigned_abs();
+        // Clocks that are kept in step gain and lose a little.
+        let gained_ms = if gained_ms > TOLERANCE_MS {
+            gained_ms
+        } else {
+            0
+        };
+        self.now().plus_ms(gained_ms)
+    }
+
+    fn ahead_ms(&self) -> i64 {
+        difference_ms(self.clock.now(), self.now())
+    }
+}
+
+/// How much later `a` is than `b`, in milliseconds.
+fn difference_ms(a: Timestamp, b: Timestamp) -> i64 {
+    let (later, earlier) = (a.ms_since(b), b.ms_since(a));
+    i64::try_from(later).unwrap_or(i64::MAX) - i64::try_from(earlier).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    #[derive(Debug, Default)]
+    struct SetClock(Mutex<(u64, u64)>);
+
+    impl SetClock {
+        fn set(&self, wall_ms: u64, steady_ms: u64) {
+            *self.0.lock().unwrap() = (wall_ms, steady_ms);
+        }
+    }
+
+    impl Clock for SetClock {
+        fn now(&self) -> Timestamp {
+            Timestamp::from_unix_ms(self.0.lock().unwrap().0)
+        }
+
+        fn steady(&self) -> Duration {
+            Duration::from_millis(self.0.lock().unwrap().1)
+        }
+    }
+
+    const START: u64 = 10_000_000;
+
+    fn begun(newest_ms: u64) -> (Arc<SetClock>, Timeline) {
+        let clock = Arc::new(SetClock::default());
+        clock.set(START, 500);
+        let newest = Timestamp::from_unix_ms(newest_ms);
+        (clock.clone(), Timeline::begin(clock, newest))
+    }
+
+    fn at(ms: u64) -> Timestamp {
+        Timestamp::from_unix_ms(ms)
+    }
+
+    #[test]
+    fn within_a_life_only_the_time_that_passed_counts() {
+        let (clock, timeline) = begun(0);
+        for wall_ms in [0, START - 7_200_000, START + 7_200_000, u64::MAX] {
+            clock.set(wall_ms, 500 + 1_500);
+            assert_eq!(timeline.now(), at(START + 1_500), "{wall_ms}");
+        }
+    }
+
+    #[test]
+    fn it_never_begins_before_what_is_durable() {
+        let (clock, timeline) = begun(START + 60_000);
+        assert_eq!(timeline.now(), at(START + 60_000));
+        clock.set(START + 10, 510);
+        assert_eq!(timeline.now(), at(START + 60_010));
+    }
+
+    #[test]
+    fn a_wall_clock_behind_what_is_durable_makes_earlier_lives_as_old_as_can_be() {
+        let (_, timeline) = begun(START + TOLERANCE_MS + 1);
+        assert_eq!(timeline.latest(timeline.since_earlier()), at(u64::MAX));
+        assert_eq!(timeline.latest(timeline.since_now()), timeline.now());
+        // A little is no jump.
+        let (_, timeline) = begun(START + TOLERANCE_MS);
+        assert_eq!(timeline.latest(timeline.since_earlier()), timeline.now());
+    }
+
+    #[test]
+    fn time_that_only_the_wall_clock_noticed_may_have_passed() {
+        let (clock, timeline) = begun(0);
+        let before = timeline.since_now();
+        clock.set(START + 3_600_000, 500);
+        assert_eq!(timeline.now(), at(START));
+        assert_eq!(timeline.latest(before), at(START + 3_600_000));
+        let earlier = timeline.since_earlier();
+        assert_eq!(timeline.latest(earlier), at(START + 3_600_000));
+        assert_eq!(timeline.latest(timeline.since_now()), at(START));
+        // Set back again, and nothing is suspected any more.
+        clock.set(START + 100, 600);
+        assert_eq!(timeline.latest(before), at(START + 100));
+    }
+}

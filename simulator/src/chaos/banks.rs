@@ -1,0 +1,126 @@
+//! The banks of a world: the one that its payments are meant for, and another that a slip of the hand may name.
+//!
+//! Their books are apart, as real banks' are. What counts for a key is what both have debited.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use holdfast_engine::payment::{BankAddress, BankName};
+
+use super::ground::Ground;
+use super::plan::Plan;
+use super::sabotage::Sabotage;
+use crate::bank::{AuditLine, Deferred, Gullible, Later, SimulatedBank, SimulatedBankOptions};
+use crate::faults::{Fault, FaultProfile};
+
+/// Their names.
+const NAMES: [&str; 2] = ["usual", "other"];
+
+/// Which of the two.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub(super) enum Which {
+    /// The one that is meant.
+    #[default]
+    Usual,
+    /// The other one.
+    Other,
+}
+
+impl Which {
+    /// The one that this is not.
+    pub(super) const fn another(self) -> Self {
+        match self {
+            Self::Usual => Self::Other,
+            Self::Other => Self::Usual,
+        }
+    }
+}
+
+/// Both.
+#[derive(Debug, Clone)]
+pub(super) struct Banks([SimulatedBank; 2]);
+
+/// Sees to it that a bank processes later what is its own.
+#[derive(Debug)]
+struct LateAt {
+    ground: Arc<Ground>,
+    which: Which,
+}
+
+impl Later for LateAt {
+    fn schedule(&self, after_ms: u64, deferred: Deferred) {
+        self.ground.schedule(after_ms, self.which, deferred);
+    }
+}
+
+impl Banks {
+    pub(super) fn new(ground: &Arc<Ground>) -> Self {
+        Self([Which::Usual, Which::Other].map(|which| open(ground, which)))
+    }
+
+    /// One of them.
+    pub(super) const fn get(&self, which: Which) -> &SimulatedBank {
+        &self.0[which as usize]
+    }
+
+    /// How often a reference was debited, wherever.
+    pub(super) fn debits_of(&self, reference: &str) -> u32 {
+        let debits = self.0.iter().map(|bank| bank.bank().debits_of(reference));
+        debits.sum()
+    }
+
+    /// All that was debited.
+    pub(super) fn audit(&self) -> Vec<AuditLine> {
+        let lines = self.0.iter().map(|bank| bank.bank().audit(0, usize::MAX).0);
+        lines.flatten().collect()
+    }
+
+    /// What went wrong at them.
+    pub(super) fn injected(&self) -> BTreeMap<Fault, u64> {
+        let mut sums = BTreeMap::new();
+        for bank in &self.0 {
+            for (fault, times) in bank.bank().injected() {
+                *sums.entry(fault).or_default() += times;
+            }
+        }
+        sums
+    }
+
+    /// Nothing goes wrong at them from now on, except that they forget.
+    pub(super) fn heal(&self) {
+        for bank in &self.0 {
+            let key_window_ms = bank.bank().faults().key_window_ms;
+            bank.bank().set_faults(FaultProfile {
+                key_window_ms,
+                ..FaultProfile::default()
+            });
+        }
+    }
+}
+
+fn open(ground: &Arc<Ground>, which: Which) -> SimulatedBank {
+    let plan: &Plan = &ground.plan;
+    let name = NAMES[which as usize];
+    let bank = SimulatedBank::open(&SimulatedBankOptions {
+        mode: plan.mode,
+        faults: plan.bank.clone(),
+        seed: ground.draw("bank").with(which as u64).value(),
+        grace_ms: plan.grace_ms,
+        ledger: None,
+        time: Some(ground.time.clone()),
+    });
+    let gullible = match ground.sabotage {
+        Some(Sabotage::StrayBelieved) => Some(Gullible::Strays),
+        Some(Sabotage::GatewayBelieved) => Some(Gullible::Gateways),
+        Some(Sabotage::DuplicateIsDecline) => Some(Gullible::Duplicates),
+        _ => None,
+    };
+    let ground = ground.clone();
+    bank.expect("a bank without a file opens")
+        .named(
+            BankName::new(name).expect("a name"),
+            BankAddress::new(&format!("bank://{name}")).expect("an address"),
+        )
+        .gullible(gullible)
+        .with_later(Arc::new(LateAt { ground, which }))
+}
