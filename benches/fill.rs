@@ -12,7 +12,7 @@ use holdfast_engine::clock::{Clock, SystemClock};
 use holdfast_engine::payment::{BankTransactionId, Decision, Event, Evidence, Payment, transition};
 use holdfast_engine::source::SeededSource;
 use holdfast_engine::store::{SledOptions, SledStore, Store, Verdict, Write};
-use holdfast_tests::sample::{key, request};
+use holdfast_tests::sample::{key, mark, request};
 use tokio::time::Instant;
 
 #[global_allocator]

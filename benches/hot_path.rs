@@ -29,7 +29,7 @@ use holdfast_engine::store::format::{Record, payment_key};
 use holdfast_engine::store::{SledOptions, SledStore, Store, Verdict, Write};
 use holdfast_server::api::{FrontDoor, InProcess, Routes};
 use holdfast_simulator::bank::{SimulatedBank, SimulatedBankOptions};
-use holdfast_tests::sample::{BODY, key, request};
+use holdfast_tests::sample::{BODY, key, mark, request};
 use http::{Request, Response};
 use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};

@@ -23,7 +23,7 @@ use rand::TryRng;
 
 use crate::accept;
 use crate::api::{ApiKeys, FrontDoor, Routes};
-use crate::bank_client::{BankClient, BankClientError, BankClientOptions};
+use crate::bank_client::{BankClient, BankClientError};
 use crate::config::{BankSettings, ConfigError, Retired, Settings, api_keys_again};
 use crate::process::{Hangups, ListenError, Signals, listen, raise_descriptor_limit};
 use crate::telemetry::TelemetryError;
@@ -320,11 +320,9 @@ fn announce(address: SocketAddr, tls: bool, data: &Path, bank: &BankSettings) {
         BankSettings::Simulated { latency_ms, .. } => println!(
             "  bank          SIMULATED, in this process, {latency_ms} ms a call. NO MONEY MOVES."
         ),
-        BankSettings::Http(BankClientOptions {
-            name,
-            url,
-            capability,
-            ..
-        }) => println!("  bank          {name}, {url} ({capability})"),
+        BankSettings::Http(bank) => println!(
+            "  bank          {}, {} ({})",
+            bank.name, bank.url, bank.capability
+        ),
     }
 }

@@ -1,6 +1,11 @@
 //! The bank behind a URL, over real processes: what a bank has forgotten is never sent to it again, and
 //! what is sent goes to the bank and to nobody else.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "what a test cannot go on without fails it"
+)]
+
 use std::path::Path;
 use std::time::Duration;
 

@@ -20,7 +20,7 @@ use holdfast_engine::store::format::{Chunk, account_key};
 use holdfast_engine::store::{SledOptions, SledStore, Store, Verdict, Write};
 use holdfast_simulator::SimulatedStore;
 use holdfast_tests::raw_database;
-use holdfast_tests::sample::{key_of, request};
+use holdfast_tests::sample::{key_of, mark, request};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 

@@ -17,7 +17,7 @@ use holdfast_engine::payment::{
 use holdfast_engine::source::SeededSource;
 use holdfast_engine::store::{Query, SledOptions, SledStore, Store, Verdict, Write};
 use holdfast_simulator::SimulatedStore;
-use holdfast_tests::sample::{key_of, request};
+use holdfast_tests::sample::{key_of, mark, request};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 

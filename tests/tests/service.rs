@@ -1,6 +1,11 @@
 //! The service over a simulated store and a scripted bank, in virtual time: what it does about each
 //! way a bank call can end, and what it refuses.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "what a test cannot go on without fails it"
+)]
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;

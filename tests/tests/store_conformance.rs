@@ -14,7 +14,7 @@ use holdfast_engine::store::{
     Page, Query, SledOptions, SledStore, Store, StoreError, Verdict, Write,
 };
 use holdfast_simulator::SimulatedStore;
-use holdfast_tests::sample::{key, key_of, request};
+use holdfast_tests::sample::{key, key_of, mark, request};
 
 fn at(ms: u64) -> Timestamp {
     Timestamp::from_unix_ms(ms)

@@ -18,7 +18,7 @@ use holdfast_engine::payment::{
 };
 use holdfast_engine::source::SeededSource;
 use holdfast_engine::store::{SledOptions, SledStore, Store, Verdict, Write};
-use holdfast_tests::sample::key_of;
+use holdfast_tests::sample::{key_of, mark};
 use holdfast_tests::{bytes_below, holdfast, memory_kib};
 use tokio::time::Instant;
 

@@ -264,6 +264,10 @@ pub(super) mod admission {
         WrittenAdmission,
     };
 
+    #[expect(
+        clippy::ref_option,
+        reason = "serde calls it with a reference to the field"
+    )]
     pub(in super::super) fn serialize<S: Serializer>(
         admission: &Option<Admission>,
         serializer: S,

@@ -20,19 +20,18 @@ pub(crate) enum BankSettings {
     /// The one in this process.
     Simulated { mode: Mode, latency_ms: u64 },
     /// One behind a URL.
-    Http(BankClientOptions),
+    Http(Box<BankClientOptions>),
 }
 
 impl fmt::Display for BankSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Simulated { .. } => f.write_str("the simulated bank"),
-            Self::Http(BankClientOptions {
-                name,
-                url,
-                capability,
-                ..
-            }) => write!(f, "the bank {name} at {url} ({capability})"),
+            Self::Http(bank) => write!(
+                f,
+                "the bank {} at {} ({})",
+                bank.name, bank.url, bank.capability
+            ),
         }
     }
 }
@@ -135,7 +134,7 @@ impl BankSettings {
                 });
             }
         };
-        Ok(Self::Http(BankClientOptions {
+        Ok(Self::Http(Box::new(BankClientOptions {
             name,
             reading: reading(options)?,
             url,
@@ -145,7 +144,7 @@ impl BankSettings {
             ca: options.bank_ca.clone(),
             identity: options.bank_identity.clone(),
             token_file: options.bank_token_file.clone(),
-        }))
+        })))
     }
 }
 

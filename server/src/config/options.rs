@@ -188,6 +188,11 @@ pub(super) struct Options {
 
     /// Decline codes that mean "this reference is known": the bank is then asked what it decided
     /// [default: ["duplicate_reference", "duplicate"]]
+    #[expect(
+        clippy::doc_link_with_quotes,
+        clippy::doc_markdown,
+        reason = "it is the default as the file has it"
+    )]
     #[arg(
         long,
         env = "HOLDFAST_BANK_DUPLICATE_CODES",

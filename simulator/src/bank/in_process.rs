@@ -68,6 +68,9 @@ impl SimulatedBank {
     ///
     /// # Errors
     /// When the ledger file cannot be read or written.
+    ///
+    /// # Panics
+    /// Never: its name is valid.
     pub fn open(options: &SimulatedBankOptions) -> Result<Self, LedgerError> {
         Ok(Self {
             bank: Arc::new(Bank::open(options)?),

@@ -26,7 +26,39 @@ impl Plan {
             let draw = draw.stream("intensity").with(family as u64);
             self.draw_family(family, draw);
         }
+        if self.families.contains(&Family::Clock) {
+            self.let_time_matter(draw.stream("time-matters"));
+        }
         self.settle_grace();
+    }
+
+    /// Where the wall clock is set, often much depends on it: a bank that soon forgets a reference, or on whose "not found"
+    /// something rests, and that fails for long enough.
+    fn let_time_matter(&mut self, draw: Draw) {
+        match draw.with(1).between(0, 3) {
+            0 | 1 => {
+                self.mode = Mode::Keyed;
+                self.bank = FaultProfile {
+                    lost_after: Rate::new(0.3),
+                    error_after: Rate::new(0.2),
+                    outage: Timed::new(0.1, 1_000, 4_000),
+                    key_window_ms: Some(3_500),
+                    ..FaultProfile::default()
+                };
+                self.options.budgets.attempts_max = 20;
+            }
+            2 => {
+                self.mode = Mode::InquiryOnly;
+                self.bank = FaultProfile {
+                    late: Timed::new(0.3, 500, 2_500),
+                    lost_after: Rate::new(0.2),
+                    inquiry_not_found: Timed::new(0.5, 500, 1_500),
+                    ..FaultProfile::default()
+                };
+            }
+            _ => return,
+        }
+        self.families.insert(Family::Bank);
     }
 
     fn draw_family(&mut self, family: Family, draw: Draw) {
@@ -161,7 +193,7 @@ fn bank_faults(draw: Draw, mode: Mode) -> FaultProfile {
         key_window_ms: draw
             .with(15)
             .happens(0.5)
-            .then(|| draw.with(16).pick(&[3_500, 4_000, 5_000, 8_000, 20_000])),
+            .then(|| draw.with(16).pick(&[3_500, 3_500, 4_000, 6_000, 20_000])),
     }
 }
 

@@ -21,7 +21,7 @@ use holdfast_engine::payment::{
 };
 use holdfast_engine::source::SeededSource;
 use holdfast_engine::store::{SledOptions, SledStore, Store, Verdict, Write};
-use holdfast_tests::sample::{BODY, DECLINED_BODY, key, request};
+use holdfast_tests::sample::{BODY, DECLINED_BODY, key, mark, request};
 use holdfast_tests::{Server, holdfast, raw_database};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
