@@ -75,6 +75,30 @@ fn a_capability_has_a_grace_exactly_when_the_bank_can_be_asked() {
 }
 
 #[test]
+fn what_holds_under_two_promises_is_the_weaker_one() {
+    let keyed = |window_ms, grace_ms| Capability::Keyed {
+        window_ms,
+        grace_ms,
+    };
+    let inquiry_only = |grace_ms| Capability::InquiryOnly { grace_ms };
+    let neither = Capability::Neither;
+    for (one, other, both) in [
+        (keyed(90, 7), keyed(80, 5), keyed(80, 7)),
+        (keyed(90, 5), keyed(80, 7), keyed(80, 7)),
+        (keyed(90, 7), inquiry_only(5), inquiry_only(7)),
+        (keyed(90, 5), inquiry_only(7), inquiry_only(7)),
+        (inquiry_only(5), inquiry_only(7), inquiry_only(7)),
+        (keyed(90, 7), neither, neither),
+        (inquiry_only(7), neither, neither),
+        (neither, neither, neither),
+    ] {
+        assert_eq!(one.weaker(other), both, "{one} and {other}");
+        assert_eq!(other.weaker(one), both, "{other} and {one}");
+        assert_eq!(both.weaker(both), both);
+    }
+}
+
+#[test]
 fn a_step_compares_with_the_version_before_it() {
     let now = Timestamp::from_unix_ms(0);
     let mut payment = sample::received();

@@ -92,6 +92,18 @@ impl Server {
         Self::try_spawn(&[], &[], &serve(data, arguments))
     }
 
+    /// As [`Self::try_start`], with more variables in its environment.
+    ///
+    /// # Errors
+    /// When it ended before it listened.
+    pub fn try_start_in(
+        environment: &[(&str, &str)],
+        data: &Path,
+        arguments: &[&str],
+    ) -> Result<Self, (Option<i32>, String)> {
+        Self::try_spawn(&[], environment, &serve(data, arguments))
+    }
+
     /// As [`Self::start`], run by another program, such as strace.
     pub fn start_under(wrapper: &[&str], data: &Path, arguments: &[&str]) -> Self {
         Self::spawn(wrapper, &[], &serve(data, arguments))

@@ -55,7 +55,7 @@ async fn the_contract_of_a_healthy_bank() {
     let first = charge(&client, "hf_1").await.unwrap();
     assert_eq!(
         first.json(),
-        json!({"status": "confirmed", "transaction_id": "b_1"})
+        json!({"status": "confirmed", "transaction_id": "b_1", "bank_reference": "hf_1"})
     );
     let again = charge(&client, "\"hf_1\"").await.unwrap();
     assert_eq!(
@@ -103,6 +103,7 @@ async fn the_contract_of_a_healthy_bank() {
         (answer.status, &answer.json()["status"]),
         (StatusCode::OK, &json!("declined"))
     );
+    assert_eq!(answer.json()["bank_reference"], "hf_2");
     for n in 3..8 {
         charge(&client, &format!("hf_{n}")).await.unwrap();
     }
@@ -245,7 +246,7 @@ async fn an_answer_that_breaks_breaks_in_the_middle() {
     let received = String::from_utf8(received).unwrap();
     let (head, body) = received.split_once("\r\n\r\n").unwrap();
     assert!(head.starts_with("HTTP/1.1 200 OK"), "{head}");
-    let whole = r#"{"status":"confirmed","transaction_id":"b_1"}"#;
+    let whole = r#"{"status":"confirmed","transaction_id":"b_1","bank_reference":"hf_1"}"#;
     assert!(
         head.to_ascii_lowercase()
             .contains(&format!("content-length: {}", whole.len()))

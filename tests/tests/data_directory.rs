@@ -37,11 +37,11 @@ fn mark(directory: &Path, mark: Option<&str>) {
 fn a_store_of_a_newer_format_is_refused_and_its_version_named() {
     let directory = tempfile::tempdir().unwrap();
     drop(open(directory.path()).unwrap());
-    mark(directory.path(), Some("holdfast store format 3"));
+    mark(directory.path(), Some("holdfast store format 4"));
     let message = said(directory.path());
-    assert!(message.contains("format version 3"), "{message}");
-    assert!(message.contains("knows versions up to 2"), "{message}");
-    mark(directory.path(), Some("holdfast store format 2"));
+    assert!(message.contains("format version 4"), "{message}");
+    assert!(message.contains("knows versions up to 3"), "{message}");
+    mark(directory.path(), Some("holdfast store format 3"));
     assert!(
         open(directory.path()).is_ok(),
         "nothing was harmed by the refusal"

@@ -111,6 +111,36 @@ async fn a_structured_field_string_is_a_key_and_so_is_the_same_bare() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn every_character_of_a_key_counts_as_it_is() {
+    let api = Api::new();
+    let keys = [
+        "order-7",
+        "Order-7",
+        "order%2D7",
+        "order%2d7",
+        "order;7",
+        "order,7",
+        "order;7=1",
+    ];
+    for key in keys {
+        let first = api.pay(key, BODY).await;
+        assert!(!replayed(&first), "{key} is a key of its own");
+        assert_eq!(json(&first)["idempotency_key"], key);
+    }
+    assert_eq!(api.charges(), keys.len());
+    for key in keys {
+        assert!(replayed(&api.pay(key, BODY).await), "{key}");
+        let quoted = format!("\"{key}\"");
+        assert!(replayed(&api.pay(&quoted, BODY).await), "{quoted}");
+    }
+    for after_its_quote in ["\"order\";7", "\"order\", \"7\""] {
+        let refused = api.pay(after_its_quote, BODY).await;
+        assert_eq!(problem(&refused), "idempotency-key-invalid");
+    }
+    assert_eq!(api.charges(), keys.len());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_malformed_or_repeated_header_is_refused() {
     let api = Api::new();
     let long = "k".repeat(256);
@@ -164,7 +194,7 @@ async fn a_key_with_another_payload_is_refused_and_changes_nothing() {
 async fn a_key_does_not_expire() {
     let api = Api::new();
     let first = api.pay("k", BODY).await;
-    tokio::time::sleep(Duration::from_hours(24 * 365)).await;
+    tokio::time::advance(Duration::from_hours(24 * 365)).await;
     let again = api.pay("k", BODY).await;
     assert_eq!(result(&again), result(&first));
     assert_eq!(api.pay("k", OTHER_BODY).await.status(), 422);
@@ -184,7 +214,25 @@ async fn the_same_request_written_otherwise_is_the_same_request() {
         let again = api.pay("k", same).await;
         assert_eq!(result(&again), result(&first), "{same}");
     }
+    let body = |reference: &str| {
+        let fields =
+            r#""amount":1999,"currency":"EUR","debtor":"acct_alice","creditor":"acct_shop""#;
+        format!(r#"{{{fields},"reference":"{reference}"}}"#)
+    };
+    let again = api.pay("k", &body("")).await;
+    assert_eq!(result(&again), result(&first), "an empty reference is none");
     assert_eq!(api.charges(), 1);
+
+    // The same letter as one character and as two: texts are compared as given.
+    assert_eq!(api.pay("accent", &body("caf\u{e9}")).await.status(), 201);
+    let decomposed = api.pay("accent", &body("cafe\u{301}")).await;
+    assert_eq!(problem(&decomposed), "idempotency-key-reused");
+    assert_eq!(json(&decomposed)["mismatched_fields"][0], "reference");
+    // A reference that is empty from the start is none as well.
+    let empty = api.pay("empty", &body("")).await;
+    assert_eq!(json(&empty)["reference"], Value::Null);
+    assert!(replayed(&api.pay("empty", BODY).await));
+    assert_eq!(api.charges(), 3);
 }
 
 #[tokio::test(start_paused = true)]

@@ -115,7 +115,8 @@ async fn slow_clients_are_cut_off() {
     let (answer, after) = send_and_wait(&server, head).await;
     assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
     assert!(answer.contains("/problems/request-timeout"), "{answer}");
-    assert!(answer.contains("\"new_key_safe\":true"), "{answer}");
+    // Nothing came of it; but what is slow here may be sent again by what stands between, and then be whole.
+    assert!(answer.contains("\"new_key_safe\":false"), "{answer}");
     assert!(after >= Duration::from_millis(200), "{after:?}");
 
     // The key is unused: whoever was cut off pays under it at the second try.

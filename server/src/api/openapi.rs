@@ -132,8 +132,15 @@ const RENDERED: [&str; 12] = [
     "Retry",
 ];
 
-/// Members of an event that are left out where its cause has no use for them.
-const LEFT_OUT: [&str; 3] = ["operator", "evidence", "contradiction"];
+/// Members that are left out where there is nothing to say: of an event whose cause has no use for them, and of a
+/// payment that was admitted before there were such members.
+const LEFT_OUT: [(&str, &str); 5] = [
+    ("Event", "operator"),
+    ("Event", "evidence"),
+    ("Event", "contradiction"),
+    ("Failure", "source"),
+    ("Payment", "bank"),
+];
 
 fn complete(generated: &str) -> Value {
     let mut document: Value = serde_json::from_str(generated).expect("the generator emits JSON");
@@ -189,7 +196,7 @@ fn complete_schema(name: &str, schema: &mut Value) {
     };
     // What is rendered always has every member, but for those that belong to some values only; those
     // that are optional in the code may be null.
-    let always = |property: &&String| !(name == "Event" && LEFT_OUT.contains(&property.as_str()));
+    let always = |property: &&String| !LEFT_OUT.contains(&(name, property.as_str()));
     for property in properties
         .keys()
         .filter(|property| !required.contains(property))

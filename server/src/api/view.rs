@@ -102,7 +102,8 @@ pub(crate) struct FailureView {
 }
 
 impl FailureView {
-    fn of(reason: &FailureReason, payment: &Payment) -> Self {
+    /// `sourced` is whether it may say whose code it is: what was answered before it did is answered so for ever.
+    fn of(reason: &FailureReason, sourced: bool) -> Self {
         let source = match reason {
             FailureReason::Declined { .. } => SourceView::Bank,
             FailureReason::Cancelled
@@ -131,8 +132,7 @@ impl FailureView {
         Self {
             code: code.to_owned(),
             message: message.to_owned(),
-            // What was answered before there were sources is answered so for ever.
-            source: payment.bank.as_ref().map(|_| source),
+            source: sourced.then_some(source),
         }
     }
 }
@@ -189,7 +189,9 @@ impl PaymentView {
                 bank_transaction_id,
                 ..
             } => (Some(bank_transaction_id.as_str().to_owned()), None),
-            State::Failed { reason, .. } => (None, Some(FailureView::of(reason, payment))),
+            State::Failed { reason, .. } => {
+                (None, Some(FailureView::of(reason, payment.bank.is_some())))
+            }
             State::Received | State::Persisted | State::BankCalled(_) => (None, None),
         };
         Self {
@@ -236,4 +238,44 @@ pub(super) fn rfc3339(at: Timestamp) -> String {
     // Beyond the year 9999 there is no RFC 3339; a clock that far off is shown as its last moment.
     let timestamp = jiff::Timestamp::from_millisecond(ms).unwrap_or(jiff::Timestamp::MAX);
     PRINTER.timestamp_to_string(&timestamp)
+}
+
+#[cfg(test)]
+mod tests {
+    use holdfast_engine::payment::{DeclineCode, DeclineMessage};
+
+    use super::*;
+
+    /// A bank may decline with a word of ours: the two must be told apart.
+    #[test]
+    fn a_failure_says_whose_code_it_is() {
+        for word in ["cancelled", "expired", "not_sent", "resolved"] {
+            let reason = FailureReason::Declined {
+                code: DeclineCode::new(word).unwrap(),
+                message: DeclineMessage::new("m").unwrap(),
+            };
+            let of_bank = FailureView::of(&reason, true);
+            assert_eq!(
+                (of_bank.code.as_str(), of_bank.source),
+                (word, Some(SourceView::Bank))
+            );
+        }
+        let ours = [
+            FailureReason::Cancelled,
+            FailureReason::Expired,
+            FailureReason::NotSent,
+            FailureReason::Resolved,
+        ];
+        for reason in &ours {
+            assert_eq!(
+                FailureView::of(reason, true).source,
+                Some(SourceView::Holdfast)
+            );
+        }
+        // Answers that were given before there were sources stay as they were, byte for byte.
+        for reason in &ours {
+            let view = serde_json::to_string(&FailureView::of(reason, false)).unwrap();
+            assert!(!view.contains("source"), "{view}");
+        }
+    }
 }

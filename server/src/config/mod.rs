@@ -457,6 +457,49 @@ mod tests {
     }
 
     #[test]
+    fn the_simulated_bank_and_a_real_one_never_share_a_name() {
+        let named = |bank: Option<&str>, name: Option<&str>| {
+            let flags = Options {
+                bank: bank.map(str::to_owned),
+                bank_name: name.map(str::to_owned),
+                ..Options::default()
+            };
+            settings(flags).map(|settings| match settings.bank {
+                BankSettings::Simulated { .. } => "simulated".to_owned(),
+                BankSettings::Http(bank) => bank.name.to_string(),
+            })
+        };
+        let url = Some("http://127.0.0.1:9");
+        for (bank, name, expected) in [
+            (None, None, "simulated"),
+            (Some("sim"), Some("simulated"), "simulated"),
+            (url, None, "default"),
+            (url, Some("acme-1"), "acme-1"),
+        ] {
+            assert_eq!(named(bank, name).unwrap(), expected);
+        }
+        for (bank, name) in [
+            (None, Some("default")),
+            (Some("sim"), Some("acme-1")),
+            (url, Some("simulated")),
+        ] {
+            let said = named(bank, name).unwrap_err().to_string();
+            assert!(said.contains("bank_name"), "{said}");
+        }
+        for name in ["", "a b", &"x".repeat(65)] {
+            let said = named(url, Some(name)).unwrap_err().to_string();
+            assert!(said.contains("bank_name"), "{said}");
+        }
+        let codes = Options {
+            bank: url.map(str::to_owned),
+            bank_duplicate_codes: Some(vec!["no good".to_owned()]),
+            ..Options::default()
+        };
+        let said = settings(codes).unwrap_err().to_string();
+        assert!(said.contains("bank_duplicate_codes"), "{said}");
+    }
+
+    #[test]
     fn flags_win_over_the_file_and_the_file_over_the_defaults() {
         let file = file("bank_calls_max = 7\nattempts_max = 8\ndata = \"/from/file\"\n");
         let flags = Options {

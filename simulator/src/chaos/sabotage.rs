@@ -74,7 +74,7 @@ sabotages! {
     LostWakeUp = "lost-wake-up",
         "who joins a flight is never told how it ended", [EveryRequestAnswered];
     JournalGap = "journal-gap",
-        "an entry is left out of the journal", [Journal];
+        "an entry is left out of the journal", [Journal, IntentBeforeBank];
     ClockTrusted = "clock-trusted",
         "a clock that is set back makes the bank's memory look longer", [OneDebit];
     ClockAheadTrusted = "clock-ahead-trusted",

@@ -16,10 +16,11 @@ use std::time::Duration;
 use damages::DAMAGES;
 use holdfast_engine::codec::{self, Kind};
 use holdfast_engine::payment::{
-    BankTransactionId, Decision, DeclineCode, DeclineMessage, Event, Evidence, Payment, Timestamp,
-    transition,
+    BankName, BankTransactionId, Decision, DeclineCode, DeclineMessage, Event, Evidence, Mark,
+    Payment, Timestamp, transition,
 };
 use holdfast_engine::source::SeededSource;
+use holdfast_engine::startup::SIMULATED;
 use holdfast_engine::store::{SledOptions, SledStore, Store, Verdict, Write};
 use holdfast_tests::sample::{BODY, DECLINED_BODY, key, mark, request};
 use holdfast_tests::{Server, holdfast, raw_database};
@@ -84,7 +85,7 @@ async fn contradict(data: &Path) {
         cache_bytes: 1 << 20,
     });
     let store = store.unwrap();
-    let now = Timestamp::from_unix_ms(1_800_000_000_000);
+    let now = Timestamp::from_unix_ms(1_700_000_000_000);
     let id = SeededSource::new([9; 32]).payment_id(now);
     let mut payment = Payment::received(id, key("zz-contradicted"), request(500), now);
     let confirmed = |id: &str| Event::Decided {
@@ -100,9 +101,13 @@ async fn contradict(data: &Path) {
         },
         evidence: Evidence::Answer,
     };
+    let here = Mark {
+        bank: BankName::new(SIMULATED).unwrap(),
+        ..(*mark()).clone()
+    };
     let events = [
         Event::Admit,
-        Event::Dispatch(mark()),
+        Event::Dispatch(here.into()),
         declined,
         confirmed("b_1"),
         confirmed("b_2"),

@@ -6,8 +6,11 @@ use std::{fs, io};
 use super::SledOptions;
 use super::directory::{FORMAT_KEY, FORMAT_PREFIX, OpenProblem, io, sync_path};
 use super::format::{SEGMENT_BYTES, STORE_FORMAT};
+use crate::clock::{Clock, SystemClock};
+use crate::payment::Timestamp;
 
 pub(super) fn open(options: &SledOptions, path: &Path) -> Result<sled::Db, OpenProblem> {
+    check_clock(SystemClock.now())?;
     remove_half_snapshots(path)?;
     match fs::remove_dir(path.join(STOP)) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -16,6 +19,15 @@ pub(super) fn open(options: &SledOptions, path: &Path) -> Result<sled::Db, OpenP
         Ok(()) | Err(_) => {}
     }
     try_open(options, path, segment_bytes(path)?).map_err(of_database)
+}
+
+/// sled names a directory by the clock whenever it begins, and panics where that is before 1970.
+fn check_clock(now: Timestamp) -> Result<(), OpenProblem> {
+    // Such a clock shows 1970.
+    if now == Timestamp::default() {
+        return Err(OpenProblem::Clock);
+    }
+    Ok(())
 }
 
 fn try_open(
@@ -68,6 +80,7 @@ const STOP: &str = "blobs/9223372036854775807";
 /// what it leads to may be gone. So sled is stopped between the two, and the name is synced. (What lies beyond the torn
 /// end of the log it has wiped by then; neither snapshot leads there.)
 pub(super) fn settle(options: &SledOptions, path: &Path) -> Result<(), OpenProblem> {
+    check_clock(SystemClock.now())?;
     let segment_bytes = segment_bytes(path)?;
     if segment_bytes < SEGMENT_BYTES {
         tracing::warn!(

@@ -93,6 +93,12 @@ pub enum OpenProblem {
          open. Restore the directory from a backup, or that file alone; nothing was changed"
     )]
     NoSettings,
+    /// The machine's clock is before 1970, where sled cannot begin.
+    #[error(
+        "the clock of this machine shows a time before 1970, and no times can be kept by it. Set the clock, and start again; \
+         nothing was changed"
+    )]
+    Clock,
     /// The database refused to open.
     #[error(
         "its database is damaged or unreadable ({0}). Restore the directory from a backup; keep the \

@@ -216,3 +216,29 @@ impl From<holdfast_engine::service::Unavailable> for Problem {
         Self::new(Kind::Unavailable, detail)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_that_could_turn_out_otherwise_makes_no_new_key_safe() {
+        for kind in Kind::ALL {
+            let view = Problem::new(kind, "d")
+                .new_key_safe(true)
+                .view("/v1/payments");
+            let said = view.retry.unwrap().new_key_safe;
+            // What depends on the credentials, the time or the load of a moment; an account may have room again.
+            let status = kind.status().as_u16();
+            let depends =
+                [401, 403, 408, 429, 500, 503].contains(&status) || kind == Kind::AccountFull;
+            assert_eq!(said, !depends, "{}", kind.name());
+            let unsaid = Problem::new(kind, "d").view("/v1/payments").retry.unwrap();
+            assert!(
+                !unsaid.new_key_safe && unsaid.same_key_safe,
+                "{}",
+                kind.name()
+            );
+        }
+    }
+}
