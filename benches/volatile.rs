@@ -18,11 +18,11 @@ use holdfast_engine::clock::SystemClock;
 use holdfast_engine::ledger::Balance;
 use holdfast_engine::payment::{
     AccountId, BankName, Capability, Currency, JournalEntry, Merchant, Payment, PaymentId,
-    PaymentKey, Timestamp,
+    PaymentKey,
 };
 use holdfast_engine::service::{Parts, Service, ServiceOptions};
 use holdfast_engine::source::SeededSource;
-use holdfast_engine::store::{Page, Query, Store, StoreError, Verdict, Write};
+use holdfast_engine::store::{NotedTime, Page, Query, Store, StoreError, Verdict, Write};
 use holdfast_server::api::{FrontDoor, InProcess, Routes};
 use holdfast_server::bank_client::{BankClient, BankClientOptions, Reading};
 use http::{Request, Response};
@@ -125,11 +125,11 @@ impl Store for Volatile {
         Ok(BTreeSet::new())
     }
 
-    fn newest_time(&self) -> Timestamp {
-        Timestamp::default()
+    fn noted_time(&self) -> NotedTime {
+        NotedTime::default()
     }
 
-    async fn note_time(&self, _: Timestamp) -> Result<(), StoreError> {
+    async fn note_time(&self, _: NotedTime) -> Result<(), StoreError> {
         Ok(())
     }
 

@@ -156,7 +156,7 @@ pub async fn check_bank(store: &dyn Store, terms: &BankTerms) -> Result<(), Misf
             if payment.is_finished() {
                 continue;
             }
-            if let Some(bank) = payment.bank.as_ref().filter(|bank| **bank != terms.name) {
+            if let Some(bank) = payment.at_bank().filter(|bank| **bank != terms.name) {
                 *others.entry(bank.clone()).or_default() += 1;
             } else if let Some(address) = at_another_address(&payment, terms) {
                 *elsewhere.entry(address).or_default() += 1;

@@ -9,10 +9,12 @@
 //! is late rather than early), and whether a request must have arrived (its caller counts only this life's time).
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::payment::Timestamp;
+use crate::store::NotedTime;
 
 /// A wall clock that is behind the newest durable time by no more than this was not set back: it is rounding, or a clock
 /// that is kept in step by small corrections.
@@ -26,8 +28,11 @@ pub struct Timeline {
     base: (Timestamp, Duration),
     /// How far the wall clock was ahead of the time at the start, in milliseconds; negative where it was behind.
     ahead_at_start_ms: i64,
-    /// Whether the wall clock was behind what is durable: nobody knows how long the service was down.
-    set_back: bool,
+    /// Whether the wall clock was behind what is durable, or was set back in an earlier life: nobody knows how long ago
+    /// that was.
+    earlier_in_doubt: bool,
+    /// The same, or the wall clock was set back in this life: so for the next one.
+    in_doubt: Arc<AtomicBool>,
 }
 
 impl std::fmt::Debug for Timeline {
@@ -46,8 +51,9 @@ pub struct Since {
 }
 
 impl Timeline {
-    /// Begins a life. `newest` is the newest time that is durable.
-    pub fn begin(clock: Arc<dyn Clock>, newest: Timestamp) -> Self {
+    /// Begins a life after what is durable about the time.
+    pub fn begin(clock: Arc<dyn Clock>, noted: NotedTime) -> Self {
+        let NotedTime { newest, in_doubt } = noted;
         let (wall, steady) = (clock.now(), clock.steady());
         let set_back = wall.plus_ms(TOLERANCE_MS) < newest;
         if set_back {
@@ -61,7 +67,8 @@ impl Timeline {
         Self {
             ahead_at_start_ms: difference_ms(wall, start),
             base: (start, steady),
-            set_back,
+            in_doubt: Arc::new(AtomicBool::new(set_back || in_doubt)),
+            earlier_in_doubt: set_back || in_doubt,
             clock,
         }
     }
@@ -95,7 +102,7 @@ impl Timeline {
     /// that was paused): then more time has passed than it noticed. Where the wall clock was behind what is durable at
     /// the start, anything may have passed since an earlier life.
     pub fn latest(&self, since: Since) -> Timestamp {
-        if self.set_back && !since.this_life {
+        if self.earlier_in_doubt && !since.this_life {
             return Timestamp::from_unix_ms(u64::MAX);
         }
         let gained_ms = self.ahead_ms().saturating_sub(since.ahead_ms).max(0);
@@ -107,6 +114,19 @@ impl Timeline {
             0
         };
         self.now().plus_ms(gained_ms)
+    }
+
+    /// What is to be noted for the next life. Doubt, once there is some, stays for this life: what was stamped while the
+    /// wall clock was ahead looks too young once it is right.
+    pub fn to_note(&self) -> NotedTime {
+        let now = self.now();
+        if self.clock.now().plus_ms(TOLERANCE_MS) < now {
+            self.in_doubt.store(true, Ordering::SeqCst);
+        }
+        NotedTime {
+            newest: now,
+            in_doubt: self.in_doubt.load(Ordering::SeqCst),
+        }
     }
 
     fn ahead_ms(&self) -> i64 {
@@ -150,8 +170,11 @@ mod tests {
     fn begun(newest_ms: u64) -> (Arc<SetClock>, Timeline) {
         let clock = Arc::new(SetClock::default());
         clock.set(START, 500);
-        let newest = Timestamp::from_unix_ms(newest_ms);
-        (clock.clone(), Timeline::begin(clock, newest))
+        let noted = NotedTime {
+            newest: Timestamp::from_unix_ms(newest_ms),
+            in_doubt: false,
+        };
+        (clock.clone(), Timeline::begin(clock, noted))
     }
 
     fn at(ms: u64) -> Timestamp {
@@ -183,6 +206,32 @@ mod tests {
         // A little is no jump.
         let (_, timeline) = begun(START + TOLERANCE_MS);
         assert_eq!(timeline.latest(timeline.since_earlier()), timeline.now());
+    }
+
+    /// A clock that was ahead and was set right: what was stamped before looks too young to the next life, whenever it
+    /// begins.
+    #[test]
+    fn a_clock_that_was_set_back_leaves_its_doubt_to_the_next_life() {
+        let (clock, timeline) = begun(0);
+        assert!(!timeline.to_note().in_doubt);
+        clock.set(START - TOLERANCE_MS, 500);
+        assert!(!timeline.to_note().in_doubt, "a little is no jump");
+        clock.set(START - 3_000_000, 500);
+        let noted = timeline.to_note();
+        assert!(noted.in_doubt);
+        clock.set(START + 100, 600);
+        assert!(
+            timeline.to_note().in_doubt,
+            "what it stamped meanwhile stays"
+        );
+        // The wall clock is past everything again, and says nothing of how long ago that was.
+        clock.set(START + 1_200_000, 700);
+        let next = Timeline::begin(clock.clone(), noted);
+        assert_eq!(next.latest(next.since_earlier()), at(u64::MAX));
+        assert_eq!(next.latest(next.since_now()), next.now());
+        // And so on, until nothing is unfinished.
+        let third = Timeline::begin(clock, next.to_note());
+        assert_eq!(third.latest(third.since_earlier()), at(u64::MAX));
     }
 
     #[test]

@@ -239,9 +239,17 @@ impl BankClient {
 
     async fn ask(&self, bank_reference: BankReference) -> Result<Answer, CallError> {
         let path = format!("{}/{bank_reference}", self.charges);
-        self.wire
-            .call(self.request(Method::GET, &path, Vec::new()))
-            .await
+        let request = self.request(Method::GET, &path, Vec::new());
+        self.call(request, self.reading.not_found).await
+    }
+
+    /// Where an answer without a name is to count, it must come on a connection of its own: on one that was used before,
+    /// nobody could say whose it is.
+    async fn call(&self, request: Request<Full<Bytes>>, marks: Marks) -> Result<Answer, CallError> {
+        match marks {
+            Marks::Bare if !self.reading.reuse_connections => self.wire.call_anew(request).await,
+            Marks::Bare | Marks::Marked => self.wire.call(request).await,
+        }
     }
 }
 
@@ -348,7 +356,8 @@ impl Bank for BankClient {
 
     async fn charge(&self, permit: SendPermit) -> ChargeOutcome {
         let reference = permit.bank_reference().to_string();
-        match self.wire.call(self.order(&permit)).await {
+        let order = self.order(&permit);
+        match self.call(order, self.reading.throttle).await {
             Ok(answer) => charge_outcome(answer, &reference, &self.reading).await,
             Err(error) => {
                 log("charge", &error);
@@ -480,7 +489,14 @@ impl Heard {
         let name = if is_json || is_problem {
             Name::in_body(&body)
         } else {
-            Name::default()
+            Some(Name::default())
+        };
+        let Some(name) = name else {
+            tracing::error!(
+                reference,
+                "an answer of the bank names itself more than once: it is nobody's, and its connection is given up"
+            );
+            return None;
         };
         if !name.is_about(reference) {
             tracing::error!(
@@ -542,9 +558,17 @@ impl Heard {
 }
 
 impl Name {
-    fn in_body(body: &[u8]) -> Self {
-        let named = is_object(body).then(|| serde_json::from_slice(body).ok());
-        named.flatten().unwrap_or_default()
+    /// `None` where an object names itself twice over: nobody can say whose it is.
+    fn in_body(body: &[u8]) -> Option<Self> {
+        if !is_object(body) {
+            return Some(Self::default());
+        }
+        match serde_json::from_slice(body) {
+            Ok(name) => Some(name),
+            Err(error) if error.is_data() => None,
+            // What is no JSON is no decision either.
+            Err(_) => Some(Self::default()),
+        }
     }
 
     /// Whether the answer can be about a reference: it names that one, or none.

@@ -165,6 +165,14 @@ impl Wire {
                 },
             }
         }
+        self.call_anew(request).await
+    }
+
+    /// The same, on a connection that was never used.
+    pub(crate) async fn call_anew(
+        &self,
+        request: Request<Full<Bytes>>,
+    ) -> Result<Answer, CallError> {
         let mut connection = self.connect().await.map_err(CallError::NotSent)?;
         match connection.call(request).await {
             Ok(response) => Ok(self.answer(response, connection, false)),

@@ -1,6 +1,8 @@
 //! `holdfast serve`: wiring and the life of the process.
 
-use std::io;
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,13 +11,13 @@ use std::time::Duration;
 use holdfast_engine::bank::Bank;
 use holdfast_engine::clock::{Clock, SystemClock};
 use holdfast_engine::fatal::FatalError;
-use holdfast_engine::payment::BankName;
+use holdfast_engine::payment::{BankName, BankReference, Merchant, PaymentId, StateName};
 use holdfast_engine::service::{Parts, Service};
 use holdfast_engine::source::SeededSource;
 use holdfast_engine::startup::{
     BankTerms, MerchantTerms, Misfit, SIMULATED, check_bank, check_merchants,
 };
-use holdfast_engine::store::{OpenError, SledOptions, SledStore, Store};
+use holdfast_engine::store::{OpenError, Query, SledOptions, SledStore, Store};
 use holdfast_simulator::bank::simulated_address;
 use holdfast_simulator::faults::{FaultProfile, Range};
 use holdfast_simulator::{LedgerError, SimulatedBank, SimulatedBankOptions};
@@ -196,7 +198,7 @@ async fn refuse_misfit(store: &SledStore, settings: &Settings) -> Result<(), Ser
             if !settings.bank_asked_for
                 && banks.is_empty()
                 && !merchants.is_empty()
-                && !ledger.exists()
+                && !is_in_books(store, &merchants, &ledger).await?
             {
                 return Err(ServeError::MaybeReal);
             }
@@ -212,6 +214,37 @@ async fn refuse_misfit(store: &SledStore, settings: &Settings) -> Result<(), Ser
         moved: settings.bank_moved,
     };
     Ok(check_bank(store, &terms).await?)
+}
+
+/// Whether the books of the simulated bank are those that the payments were settled in: they hold the newest of them. A
+/// start without a bank, long ago, leaves books beside the payments of another bank.
+async fn is_in_books(
+    store: &SledStore,
+    merchants: &BTreeSet<Merchant>,
+    ledger: &Path,
+) -> Result<bool, ServeError> {
+    let mut newest: Option<PaymentId> = None;
+    for merchant in merchants {
+        let query = Query {
+            merchant: merchant.clone(),
+            idempotency_key: None,
+            state: Some(StateName::Settled),
+            phase: None,
+            before: None,
+            limit: 1,
+        };
+        let page = store.list(&query).await.map_err(Misfit::from)?;
+        newest = newest.max(page.payments.first().map(|payment| payment.id));
+    }
+    let Ok(books) = File::open(ledger) else {
+        return Ok(false);
+    };
+    let Some(newest) = newest else {
+        return Ok(true);
+    };
+    let reference = BankReference::of(newest).to_string();
+    let mut lines = BufReader::new(books).lines();
+    Ok(lines.any(|line| line.is_ok_and(|line| line.contains(&reference))))
 }
 
 fn open_bank(settings: &BankSettings, data: &Path) -> Result<Arc<dyn Bank>, ServeError> {

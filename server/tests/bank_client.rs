@@ -477,8 +477,30 @@ async fn an_answer_that_names_another_reference_is_nobodys() {
     }
     assert_eq!(client.inquire(reference()).await, InquiryOutcome::Unknown);
     let number = r#"{"status":"confirmed","transaction_id":"b_1","bank_reference":7}"#;
-    let bank = Peer::start(Script::AnswerEach(json(200, number))).await;
-    assert_eq!(charge(&bank.url).await, ChargeOutcome::Unknown);
+    let twice = STRAY.replace(
+        '}',
+        r#","bank_reference":"hf_00000000000000000000000000000007"}"#,
+    );
+    for unclear in [number, &twice] {
+        let bank = Peer::start(Script::AnswerEach(json(200, unclear))).await;
+        assert_eq!(charge(&bank.url).await, ChargeOutcome::Unknown, "{unclear}");
+    }
+}
+
+/// Where an answer without a name is to count, it comes on a connection of its own.
+#[tokio::test]
+async fn what_may_be_bare_is_asked_for_on_a_connection_of_its_own() {
+    let answers = || Script::AnswerInTurn(vec![json(200, NAMED); 3]);
+    for (calls_anew, connections) in [(false, 1), (true, 3)] {
+        let bank = Peer::start(answers()).await;
+        let options = if calls_anew { bare } else { options };
+        let client = BankClient::new(&options(&bank.url)).unwrap();
+        assert!(is_confirmed(&client.charge(permit().await).await));
+        let told = client.inquire(reference()).await;
+        assert!(matches!(told, InquiryOutcome::Decided(_)), "{told:?}");
+        assert!(is_confirmed(&client.charge(permit().await).await));
+        assert_eq!(bank.connections(), connections);
+    }
 }
 
 /// Without a name nobody can tell whose answer it is; so each call has a connection of its own.

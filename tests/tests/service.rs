@@ -21,9 +21,10 @@ use holdfast_engine::service::{
     CreateError, CreateOptions, Parts, Service, ServiceOptions, Unavailable,
 };
 use holdfast_engine::source::SeededSource;
-use holdfast_engine::store::{Page, Query, Store, StoreError, Verdict, Write};
+use holdfast_engine::startup::{BankTerms, Misfit, check_bank};
+use holdfast_engine::store::{NotedTime, Page, Query, Store, StoreError, Verdict, Write};
 use holdfast_simulator::SimulatedStore;
-use holdfast_tests::sample::{key, request};
+use holdfast_tests::sample::{key, mark, request};
 use holdfast_tests::scripted::{
     KEYED, ScriptedBank, VirtualClock, World, confirmed, phase, small_budgets, wait, world,
     world_at, world_with,
@@ -236,12 +237,12 @@ impl Store for WithoutRecord {
         self.0.banks().await
     }
 
-    fn newest_time(&self) -> Timestamp {
-        self.0.newest_time()
+    fn noted_time(&self) -> NotedTime {
+        self.0.noted_time()
     }
 
-    async fn note_time(&self, now: Timestamp) -> Result<(), StoreError> {
-        self.0.note_time(now).await
+    async fn note_time(&self, noted: NotedTime) -> Result<(), StoreError> {
+        self.0.note_time(noted).await
     }
 
     fn check_place(&self) -> Result<(), StoreError> {
@@ -343,6 +344,18 @@ async fn a_bank_that_has_the_reference_is_asked_and_not_sent_to() {
     assert!(world.causes().contains(&Cause::Known));
 }
 
+/// By its own word it has the payment; a "not found" after that, from a copy that lags behind, is no proof that it has not.
+#[tokio::test(start_paused = true)]
+async fn not_found_proves_nothing_of_a_reference_that_the_bank_has() {
+    let bank = ScriptedBank::new(KEYED)
+        .charges(vec![ChargeOutcome::Known; 3])
+        .inquiries(vec![InquiryOutcome::NotFound; 100]);
+    let world = world(bank);
+    let payment = world.pay("k", wait(3_600)).await.unwrap().payment;
+    assert_eq!(phase(&payment), Some(Phase::Review), "{payment:?}");
+    assert_eq!(world.bank.counts().0, 1, "and it is not sent again");
+}
+
 const HOUR_MS: i64 = 3_600_000;
 
 /// Set back by more than half the grace while payments wait, the wall clock made them spend their attempts unsent.
@@ -412,6 +425,57 @@ async fn after_a_restart_behind_what_is_durable_the_bank_is_asked_and_not_sent_t
     );
     // What this life makes itself is as old as it has seen.
     assert_eq!(next.settles("new").await.attempts, 1);
+}
+
+/// The clock was ahead, and was set right while the service ran: a mark made before that looks younger than it is to
+/// every later life, though the wall clock is past everything by then.
+#[tokio::test(start_paused = true)]
+async fn after_a_clock_that_was_set_back_the_next_life_asks_and_does_not_send() {
+    let clock = VirtualClock::default();
+    clock.set_ahead_ms(HOUR_MS);
+    let bank = ScriptedBank::new(KEYED).charges(vec![ChargeOutcome::Unknown; 20]);
+    let store = SimulatedStore::default();
+    let first = world_at(bank, store, ServiceOptions::default(), clock);
+    first.pay("k", wait(0)).await.unwrap();
+    first.clock.set_ahead_ms(0);
+    // The next note says so.
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    let store = first.store.reopen();
+    assert!(store.noted_time().in_doubt);
+    // The bank remembers for a day. By the times that are stamped an hour less has passed than really has.
+    tokio::time::sleep(Duration::from_mins(24 * 60 + 30)).await;
+    let bank = ScriptedBank::new(KEYED).inquiries([InquiryOutcome::Decided(confirmed())]);
+    let next = world_with(bank, store, ServiceOptions::default());
+    next.service.recover().await.unwrap();
+    next.settles("k").await;
+    assert_eq!(next.bank.counts(), (0, 1));
+    // With it the doubt has ended.
+    assert!(!next.store.noted_time().in_doubt);
+}
+
+/// An earlier version kept no bank with a payment; what this one has sent says where it went.
+#[tokio::test(start_paused = true)]
+async fn a_payment_is_with_the_bank_that_it_was_sent_to() {
+    let store = SimulatedStore::default();
+    let now = Timestamp::from_unix_ms(1);
+    let id = SeededSource::new([4; 32]).payment_id(now);
+    let received = Payment::received(id, key("k"), request(1999), now);
+    assert_eq!(received.at_bank(), None);
+    let admitted = transition(&received, &Event::Admit, now).unwrap();
+    let sent = transition(&admitted.payment, &Event::Dispatch(mark()), now).unwrap();
+    store
+        .commit(vec![Write::new(admitted).then(sent)])
+        .await
+        .unwrap();
+    let terms = |name: &str| BankTerms {
+        name: BankName::new(name).unwrap(),
+        address: mark().address.clone(),
+        asked_for: true,
+        moved: true,
+    };
+    let refused = check_bank(&store, &terms("other")).await.unwrap_err();
+    assert!(matches!(refused, Misfit::OtherBank { .. }), "{refused}");
+    check_bank(&store, &terms("default")).await.unwrap();
 }
 
 /// A machine that stood still notices no time, but its wall clock does.

@@ -17,7 +17,8 @@
 //! | `redis` | Redis; durable when it runs with `appendfsync always` |
 //! | `restate` | Restate, whose ingress keeps the key; `DATABASE` is its address, and `HANDLER` where it reaches this process |
 //! | `memory` | a map in this process, lost with it: the ceiling for what speaks HTTP so |
-//! | `bank` | no service, but the bank: it confirms everything at once and keeps nothing |
+//! | `bank` | no service, but the bank: it confirms everything at once, names the reference, and keeps nothing |
+//! | `mute-bank` | the same, but its answers do not say which charge they are about |
 
 mod memory;
 mod postgres;
@@ -90,6 +91,8 @@ struct Payment<'a> {
 struct Charged {
     status: String,
     transaction_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bank_reference: Option<String>,
 }
 
 /// Whatever went wrong inside; the caller may send the request again.
@@ -188,13 +191,19 @@ async fn serve<S: Store>(listen: &str, store: S) -> Result<(), Failed> {
 }
 
 /// The bank: confirms at once, in the words of Holdfast's contract with banks.
-async fn charge(headers: HeaderMap, _order: Bytes) -> Response {
+async fn charge(State(names_reference): State<bool>, headers: HeaderMap, _order: Bytes) -> Response {
     let reference = headers.get("idempotency-key").and_then(|value| value.to_str().ok());
+    let reference = reference.unwrap_or("none").trim_matches('"');
     let charged = Charged {
         status: "confirmed".to_owned(),
-        transaction_id: format!("b_{}", reference.unwrap_or("none")),
+        transaction_id: format!("b_{reference}"),
+        bank_reference: names_reference.then(|| reference.to_owned()),
     };
     Json(charged).into_response()
+}
+
+async fn bank(listen: &str, names_reference: bool) -> Result<(), Failed> {
+    listen_on(listen, Router::new().route("/charges", post(charge)).with_state(names_reference)).await
 }
 
 async fn listen_on(listen: &str, app: Router) -> Result<(), Failed> {
@@ -228,7 +237,8 @@ async fn main() -> Result<(), Failed> {
             restate::serve(listen, &handler, &database()?).await
         }
         "memory" => serve(listen, memory::Memory::default()).await,
-        "bank" => listen_on(listen, Router::new().route("/charges", post(charge))).await,
+        "bank" => bank(listen, true).await,
+        "mute-bank" => bank(listen, false).await,
         other => Err(format!("there is no mode {other}").into()),
     }
 }

@@ -61,6 +61,17 @@ impl Payment {
         self
     }
 
+    /// The bank that it is for, or that its last attempt was sent to; `None` where an earlier version, which kept no names,
+    /// admitted and sent it.
+    pub fn at_bank(&self) -> Option<&BankName> {
+        self.bank.as_ref().or(match &self.state {
+            State::BankCalled(called) => called.mark.as_ref().map(|mark| &mark.bank),
+            State::Received | State::Persisted | State::Settled { .. } | State::Failed { .. } => {
+                None
+            }
+        })
+    }
+
     /// Our reference at the bank: the same on every attempt.
     pub const fn bank_reference(&self) -> BankReference {
         BankReference::of(self.id)

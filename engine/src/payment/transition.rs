@@ -149,6 +149,10 @@ fn from_bank_called(called: &BankCalled, event: &Event, now: Timestamp) -> Resul
         }
         Event::ProvenUnsent { next_at } => {
             in_question(called)?;
+            // By the bank's own word it has the payment.
+            if called.known {
+                return Err(Illegal::Exposed);
+            }
             Ok(wait(
                 called,
                 Phase::Awaiting,

@@ -130,8 +130,7 @@ impl Inner {
     /// Whether this service's bank can be asked what became of a payment.
     pub(super) fn can_be_asked_about(&self, payment: &Payment) -> bool {
         let here = payment
-            .bank
-            .as_ref()
+            .at_bank()
             .is_none_or(|bank| bank == self.bank.name());
         let present = self.bank.capability();
         let capability = match &payment.state {

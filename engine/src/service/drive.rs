@@ -423,6 +423,8 @@ impl Drive {
                 decision,
                 evidence: Evidence::Inquiry,
             },
+            // The bank has said that it has it: that it does not find it there proves nothing.
+            InquiryOutcome::NotFound if called.known => Event::InquiryInconclusive { next_at },
             InquiryOutcome::NotFound => match proof_in_ms {
                 // What follows is another attempt, however often it was asked before.
                 Some(0) => Event::ProvenUnsent {

@@ -136,7 +136,7 @@ impl Service {
         );
         // Ends by itself when the last handle of the pipeline goes, or at a failure.
         tokio::spawn(run);
-        let time = Timeline::begin(clock, store.newest_time());
+        let time = Timeline::begin(clock, store.noted_time());
         let inner = Inner {
             store,
             bank,
@@ -375,10 +375,19 @@ impl Service {
                     return Err(Unavailable::Draining);
                 }
                 // Never refused for want of room: these payments were accepted before.
-                if let Boarding::Opened(_, pilot) = inner.flights.join_or_open(key, usize::MAX) {
-                    let fly = drive::fly(inner.clone(), pilot, Errand::Recover(*id));
-                    inner.tasks.spawn(fly.instrument(flight_span()));
+                if inner.recover(*id, key) {
                     resumed += 1;
+                } else {
+                    // A client was faster. What that flight leaves, such as a watch to go on with, is looked at after it.
+                    let (inner, id, key) = (inner.clone(), *id, key.clone());
+                    inner.tasks.clone().spawn(async move {
+                        while !inner.parking.is_cancelled() && !inner.recover(id, &key) {
+                            tokio::select! {
+                                () = inner.parking.cancelled() => return,
+                                () = tokio::time::sleep(HOUSEKEEPING) => {}
+                            }
+                        }
+                    });
                 }
             }
             match page.last() {
@@ -403,7 +412,7 @@ impl Service {
         }
         // The next life begins no earlier than this one ends.
         inner
-            .read(inner.store.note_time(inner.time.now()).await)
+            .read(inner.store.note_time(inner.time.to_note()).await)
             .ok();
         let closed = inner.store.close().await;
         closed.map_err(|error| inner.failure.report(FatalError::Store(error)))
@@ -479,6 +488,20 @@ impl Inner {
 /// How often the service looks after its store: a life that ends leaves the time of its end known to about this.
 const HOUSEKEEPING: Duration = Duration::from_secs(1);
 
+impl Inner {
+    /// Opens a flight for an unfinished payment, unless there is one.
+    fn recover(self: &Arc<Self>, id: PaymentId, key: &PaymentKey) -> bool {
+        // Never refused for want of room: these payments were accepted before.
+        let boarding = self.flights.join_or_open(key, usize::MAX);
+        let Boarding::Opened(_, pilot) = boarding else {
+            return false;
+        };
+        let fly = drive::fly(self.clone(), pilot, Errand::Recover(id));
+        self.tasks.spawn(fly.instrument(flight_span()));
+        true
+    }
+}
+
 /// Notes the time while payments are under way, and looks whether the store still is where it was.
 async fn keep_house(service: Weak<Inner>) {
     loop {
@@ -492,8 +515,10 @@ async fn keep_house(service: Weak<Inner>) {
         if inner.read(inner.store.check_place()).is_err() {
             return;
         }
-        if !inner.flights.is_empty() {
-            let noted = inner.store.note_time(inner.time.now()).await;
+        let to_note = inner.time.to_note();
+        let doubted = to_note.in_doubt && !inner.store.noted_time().in_doubt;
+        if doubted || !inner.flights.is_empty() {
+            let noted = inner.store.note_time(to_note).await;
             if inner.read(noted).is_err() {
                 return;
             }

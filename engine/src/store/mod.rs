@@ -137,6 +137,16 @@ impl Query {
 /// stalled request. A page may therefore be short and still have a successor.
 pub const LIST_SCAN_MAX: usize = 10_000;
 
+/// What is durable about the time, for the next life to begin with.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct NotedTime {
+    /// The newest time that was stamped or noted.
+    pub newest: Timestamp,
+    /// Whether times are ahead of a wall clock that was set back: by a right clock, what was stamped then looks younger
+    /// than it is.
+    pub in_doubt: bool,
+}
+
 /// Where payments and their journal are kept.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
@@ -213,12 +223,14 @@ pub trait Store: Send + Sync + 'static {
     /// them.
     async fn banks(&self) -> Result<BTreeSet<BankName>, StoreError>;
 
-    /// The newest time that is durable: that of the last journal entry, or one that was noted later.
-    fn newest_time(&self) -> Timestamp;
+    /// What is durable about the time: the newest of the journal's last entry and what was noted later.
+    fn noted_time(&self) -> NotedTime;
 
     /// Makes it durable that it was this time, so that a later life does not begin before it. Called about every second
     /// while payments are under way.
-    async fn note_time(&self, now: Timestamp) -> Result<(), StoreError>;
+    ///
+    /// That times are in doubt is remembered for as long as payments are unfinished: those stem from the doubtful time.
+    async fn note_time(&self, noted: NotedTime) -> Result<(), StoreError>;
 
     /// Whether the store still is where it was opened.
     ///

@@ -204,7 +204,7 @@ impl World<'_> {
                 .map(|known| known.key)
                 .collect();
         }
-        if self.medium.newest_time() > self.ground.now() {
+        if self.medium.noted_time().newest > self.ground.now() {
             self.ground.lock().happened(Sometimes::ClockBehind);
         }
         self.restarts += 1;

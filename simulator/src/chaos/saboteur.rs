@@ -8,9 +8,9 @@ use bytes::Bytes;
 use holdfast_engine::ledger::Balance;
 use holdfast_engine::payment::{
     AccountId, Amount, BankName, Currency, JournalEntry, Merchant, Payment, PaymentId, PaymentKey,
-    PaymentRequest, Timestamp,
+    PaymentRequest,
 };
-use holdfast_engine::store::{Page, Query, Store, StoreError, Verdict, Write};
+use holdfast_engine::store::{NotedTime, Page, Query, Store, StoreError, Verdict, Write};
 use http::{Request, Response};
 use tokio::sync::watch;
 
@@ -186,15 +186,15 @@ impl Store for SabotagedStore {
         self.store.banks().await
     }
 
-    fn newest_time(&self) -> Timestamp {
+    fn noted_time(&self) -> NotedTime {
         match self.sabotage {
-            Sabotage::TimesForgotten => Timestamp::default(),
-            _ => self.store.newest_time(),
+            Sabotage::TimesForgotten => NotedTime::default(),
+            _ => self.store.noted_time(),
         }
     }
 
-    async fn note_time(&self, now: Timestamp) -> Result<(), StoreError> {
-        self.store.note_time(now).await
+    async fn note_time(&self, noted: NotedTime) -> Result<(), StoreError> {
+        self.store.note_time(noted).await
     }
 
     fn check_place(&self) -> Result<(), StoreError> {

@@ -262,6 +262,10 @@ impl Content {
             .collect()
     }
 
+    pub(super) fn has_unfinished(&self) -> bool {
+        !self.unfinished.is_empty()
+    }
+
     pub(super) fn unfinished(
         &self,
         after: Option<PaymentId>,

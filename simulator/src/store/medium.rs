@@ -3,9 +3,9 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use holdfast_engine::chain::{Digest, Head};
-use holdfast_engine::payment::{JournalEntry, Payment, Timestamp};
-use holdfast_engine::store::StoreError;
+use holdfast_engine::payment::{JournalEntry, Payment};
 use holdfast_engine::store::format::{Chunk, LinkedEntry, Record, payment_key, sequence_key};
+use holdfast_engine::store::{NotedTime, StoreError};
 
 use super::content::{Change, Content};
 
@@ -54,8 +54,8 @@ struct State {
     written: Option<(Vec<u8>, Change)>,
     head: Head,
     commits: u64,
-    /// A time that was noted beside the journal.
-    noted: Timestamp,
+    /// What was noted of the time beside the journal.
+    noted: NotedTime,
 }
 
 impl Medium {
@@ -83,16 +83,23 @@ impl Medium {
         look(&self.lock().content)
     }
 
-    /// The newest time that is durable.
-    pub fn newest_time(&self) -> Timestamp {
+    /// What is durable about the time.
+    pub fn noted_time(&self) -> NotedTime {
         let state = self.lock();
-        state.noted.max(state.content.newest())
+        NotedTime {
+            newest: state.noted.newest.max(state.content.newest()),
+            in_doubt: state.noted.in_doubt && state.content.has_unfinished(),
+        }
     }
 
     /// Makes a time durable.
-    pub(super) fn note_time(&self, now: Timestamp) {
+    pub(super) fn note_time(&self, noted: NotedTime) {
         let mut state = self.lock();
-        state.noted = state.noted.max(now);
+        let before = state.noted;
+        state.noted = NotedTime {
+            newest: before.newest.max(noted.newest),
+            in_doubt: noted.in_doubt,
+        };
     }
 
     /// What was written and is not durable.

@@ -16,9 +16,8 @@ use async_trait::async_trait;
 use holdfast_engine::ledger::Balance;
 use holdfast_engine::payment::{
     AccountId, BankName, Currency, JournalEntry, Merchant, Payment, PaymentId, PaymentKey,
-    Timestamp,
 };
-use holdfast_engine::store::{Page, Query, Store, StoreError, Verdict, Write};
+use holdfast_engine::store::{NotedTime, Page, Query, Store, StoreError, Verdict, Write};
 use tokio::sync::watch;
 
 pub use content::{Content, Tamper};
@@ -309,13 +308,13 @@ impl Store for SimulatedStore {
         Ok(self.medium.read(|content| content.banks().clone()))
     }
 
-    fn newest_time(&self) -> Timestamp {
-        self.medium.newest_time()
+    fn noted_time(&self) -> NotedTime {
+        self.medium.noted_time()
     }
 
-    async fn note_time(&self, now: Timestamp) -> Result<(), StoreError> {
+    async fn note_time(&self, noted: NotedTime) -> Result<(), StoreError> {
         self.ensure_usable()?;
-        self.medium.note_time(now);
+        self.medium.note_time(noted);
         Ok(())
     }
 

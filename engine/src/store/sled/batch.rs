@@ -152,8 +152,12 @@ impl Inner {
         let synced = applied.and_then(|applied| {
             if applied.head != head {
                 self.sync()?;
-                let (head, at) = (applied.head, applied.newest);
-                writer.witness.note(Note { head, at }).map_err(not_synced)?;
+                let note = Note {
+                    head: applied.head,
+                    at: applied.newest,
+                    in_doubt: self.in_doubt.load(Ordering::SeqCst),
+                };
+                writer.witness.note(note).map_err(not_synced)?;
             }
             Ok(applied)
         });

@@ -18,7 +18,6 @@ use super::room::Room;
 use super::witness::{self, Found, Note, WITNESS, WITNESS_IN_CREATION, Witness};
 use super::{Inner, SledOptions, Writer, migrate};
 use crate::chain::Head;
-use crate::payment::Timestamp;
 use crate::store::StoreError;
 
 pub(super) const STORE: &str = "store";
@@ -392,6 +391,12 @@ fn assemble(
         .read(true)
         .open(store.join("db"))
         .map_err(io("opening the database's log"))?;
+    // A format that is older than the note gets one that says nothing yet before it gets its new mark: with that mark and
+    // without a note it would be taken for damaged.
+    if format < FORMAT_WITH_NOTE && noted_in(data)? == Found::Nothing {
+        Witness::create(data, Note::default()).map_err(io("noting the journal's end"))?;
+        sync_path(data)?;
+    }
     migrate::to_current(&database, &log, &journal, &accounts, &meta)?;
     let Replay {
         live,
@@ -417,11 +422,16 @@ fn assemble(
     if !accepted {
         told?;
     }
-    let newest = newest.max(match noted {
-        Found::Note(note) => note.at,
-        Found::Nothing | Found::Unreadable => Timestamp::default(),
-    });
-    let note = Note { head, at: newest };
+    let before = match noted {
+        Found::Note(note) => note,
+        Found::Nothing | Found::Unreadable => Note::default(),
+    };
+    let note = Note {
+        head,
+        at: newest.max(before.at),
+        // What is finished is nobody's doubt.
+        in_doubt: before.in_doubt && !live.is_empty(),
+    };
     let noting = io("noting the journal's end");
     let witness = match Witness::open(data).map_err(io("opening the note of the journal's end"))? {
         Some(mut witness) if witness::is_reached(witness.noted().head, head) => {
@@ -436,7 +446,8 @@ fn assemble(
     Ok(Inner {
         data: data.to_owned(),
         banks: Mutex::new(banks),
-        newest_ms: AtomicU64::new(newest.as_unix_ms()),
+        newest_ms: AtomicU64::new(note.at.as_unix_ms()),
+        in_doubt: AtomicBool::new(note.in_doubt),
         database,
         payments,
         ids,

@@ -25,7 +25,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::{Page, Query, Store, StoreError, Verdict, Write};
+use super::{NotedTime, Page, Query, Store, StoreError, Verdict, Write};
 use crate::chain::Head;
 use crate::ledger::Balance;
 use crate::payment::{
@@ -89,6 +89,8 @@ struct Inner {
     appended: watch::Sender<u64>,
     /// The newest time that is durable, in milliseconds since 1970.
     newest_ms: AtomicU64,
+    /// Whether it is in doubt.
+    in_doubt: AtomicBool,
     /// The banks that attempts were sent to, as `meta` has them.
     banks: Mutex<BTreeSet<BankName>>,
     poisoned: AtomicBool,
@@ -204,16 +206,23 @@ impl Inner {
     }
 
     /// Notes the time, with the end of the journal as it is.
-    fn note_time(&self, now: Timestamp) -> Result<(), StoreError> {
+    fn note_time(&self, noted: NotedTime) -> Result<(), StoreError> {
+        let NotedTime { newest, in_doubt } = noted;
+        let in_doubt = self.in_doubt.fetch_or(in_doubt, Ordering::SeqCst) || in_doubt;
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         self.ensure_usable()?;
         let head = writer.head;
-        let note = witness::Note { head, at: now };
+        let note = witness::Note {
+            head,
+            at: newest,
+            in_doubt,
+        };
         writer.witness.note_now(note).map_err(|error| {
             self.poison();
             not_synced(error)
         })?;
-        self.newest_ms.fetch_max(now.as_unix_ms(), Ordering::SeqCst);
+        self.newest_ms
+            .fetch_max(newest.as_unix_ms(), Ordering::SeqCst);
         Ok(())
     }
 
@@ -366,13 +375,17 @@ impl Store for SledStore {
         Ok(banks.unwrap_or_else(PoisonError::into_inner).clone())
     }
 
-    fn newest_time(&self) -> Timestamp {
-        Timestamp::from_unix_ms(self.inner.newest_ms.load(Ordering::SeqCst))
+    fn noted_time(&self) -> NotedTime {
+        let newest_ms = self.inner.newest_ms.load(Ordering::SeqCst);
+        NotedTime {
+            newest: Timestamp::from_unix_ms(newest_ms),
+            in_doubt: self.inner.in_doubt.load(Ordering::SeqCst),
+        }
     }
 
-    async fn note_time(&self, now: Timestamp) -> Result<(), StoreError> {
+    async fn note_time(&self, noted: NotedTime) -> Result<(), StoreError> {
         let inner = self.inner.clone();
-        let noted = tokio::task::spawn_blocking(move || inner.note_time(now));
+        let noted = tokio::task::spawn_blocking(move || inner.note_time(noted));
         noted
             .await
             .unwrap_or_else(|panicked| Err(not_synced(panicked)))
@@ -392,7 +405,8 @@ impl Store for SledStore {
             inner.sync()?;
             let head = writer.head;
             let at = Timestamp::from_unix_ms(inner.newest_ms.load(Ordering::SeqCst));
-            let note = witness::Note { head, at };
+            let in_doubt = inner.in_doubt.load(Ordering::SeqCst);
+            let note = witness::Note { head, at, in_doubt };
             writer.witness.note_now(note).map_err(not_synced)?;
             // From now on an older note is known for what it is.
             let value = batch::encode_reached(head.sequence)?;

@@ -61,6 +61,8 @@ pub(super) struct Note {
     pub(super) head: Head,
     /// When it was, by the service's own time.
     pub(super) at: Timestamp,
+    /// Whether that time is in doubt.
+    pub(super) in_doubt: bool,
 }
 
 /// What is found of the file.
@@ -120,8 +122,10 @@ fn read(file: &File, offset: u64) -> Option<Note> {
         return Some(note);
     }
     let head = codec::decode(Kind::Meta, END_KEY, bytes).ok()?;
-    let at = Timestamp::default();
-    Some(Note { head, at })
+    Some(Note {
+        head,
+        ..Note::default()
+    })
 }
 
 fn slot(note: Note) -> io::Result<[u8; SLOT_BYTES]> {
@@ -226,6 +230,7 @@ mod tests {
         Note {
             head: Head { sequence, digest },
             at: Timestamp::from_unix_ms(sequence),
+            in_doubt: false,
         }
     }
 
@@ -278,11 +283,11 @@ mod tests {
         let mut slot = vec![u8::try_from(bytes.len()).unwrap()];
         slot.extend(bytes);
         fs::write(directory.path().join(WITNESS), slot).unwrap();
-        let at = Timestamp::default();
-        assert_eq!(
-            noted_in(directory.path()).unwrap(),
-            Found::Note(Note { head, at })
-        );
+        let note = Note {
+            head,
+            ..Note::default()
+        };
+        assert_eq!(noted_in(directory.path()).unwrap(), Found::Note(note));
     }
 
     #[test]

@@ -270,8 +270,12 @@ impl Importer {
         self.database = None;
         if let Some(unfinished) = &self.unfinished {
             // Before the store has its name: one that holds payments is never without its note.
-            let at = self.newest;
-            let noted = Witness::create(&self.data, Note { head: found, at });
+            let note = Note {
+                head: found,
+                at: self.newest,
+                in_doubt: false,
+            };
+            let noted = Witness::create(&self.data, note);
             noted.map_err(directory::io("noting the journal's end"))?;
             directory::sync_path(&self.data)?;
             directory::put_in_place(unfinished, &self.data.join(STORE))?;
