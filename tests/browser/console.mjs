@@ -121,6 +121,9 @@ try {
   await section("Payments");
   await page.getByRole("searchbox").fill(settled.body.id);
   await page.getByRole("button", { name: "Search" }).click();
+  // The list before has it as well: what is typed goes into the page of the answer.
+  await page.waitForURL(new RegExp(settled.body.id));
+  await rows(1);
   await page.getByRole("link", { name: "order-1001" }).waitFor();
   await page.getByRole("searchbox").fill("");
   await page.getByLabel("State").selectOption("failed");
