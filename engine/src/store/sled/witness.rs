@@ -290,6 +290,21 @@ mod tests {
         assert_eq!(noted_in(directory.path()).unwrap(), Found::Note(note));
     }
 
+    /// What later versions must read: length, version, checksum, head (sequence 5, an empty digest), time, doubt.
+    #[test]
+    fn the_bytes_of_a_note_are_pinned() {
+        let note = Note {
+            in_doubt: true,
+            ..note(5)
+        };
+        let slot = slot(note).unwrap();
+        let mut pinned = vec![40, 0x01, 0x14, 0x78, 0xe9, 0x52, 0x05];
+        pinned.extend([0; 32]);
+        pinned.extend([0x05, 0x01]);
+        assert!(slot.starts_with(&pinned), "{slot:x?}");
+        assert!(slot[pinned.len()..].iter().all(|byte| *byte == 0));
+    }
+
     #[test]
     fn a_journal_that_ends_early_or_elsewhere_does_not_reach_it() {
         let head = |sequence| note(sequence).head;
