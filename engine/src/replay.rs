@@ -9,8 +9,7 @@ use crate::chain::{Digest, Head};
 use crate::codec::EncodeError;
 use crate::ledger::{Book, LedgerError};
 use crate::payment::{
-    BankCalled, BankName, JournalEntry, Movement, MovementKind, Payment, PaymentId, PaymentKey,
-    State, StateName,
+    BankName, JournalEntry, Movement, MovementKind, Payment, PaymentId, PaymentKey, StateName,
 };
 
 /// The state that a journal leads to.
@@ -94,12 +93,10 @@ impl Replay {
             self.watched.remove(&entry.payment_id);
             return note(entry);
         }
-        if let State::BankCalled(BankCalled {
-            mark: Some(mark), ..
-        }) = &entry.to
-            && !self.banks.contains(&mark.bank)
+        if let Some(bank) = entry.to.sent_to()
+            && !self.banks.contains(bank)
         {
-            self.banks.insert(mark.bank.clone());
+            self.banks.insert(bank.clone());
         }
         let payment = self.next(entry)?;
         check_movement(&payment, entry)?;

@@ -64,12 +64,7 @@ impl Payment {
     /// The bank that it is for, or that its last attempt was sent to; `None` where an earlier version, which kept no names,
     /// admitted and sent it.
     pub fn at_bank(&self) -> Option<&BankName> {
-        self.bank.as_ref().or(match &self.state {
-            State::BankCalled(called) => called.mark.as_ref().map(|mark| &mark.bank),
-            State::Received | State::Persisted | State::Settled { .. } | State::Failed { .. } => {
-                None
-            }
-        })
+        self.bank.as_ref().or_else(|| self.state.sent_to())
     }
 
     /// Our reference at the bank: the same on every attempt.
@@ -114,6 +109,14 @@ impl State {
     pub const fn phase(&self) -> Option<Phase> {
         match self {
             Self::BankCalled(called) => Some(called.phase),
+            Self::Received | Self::Persisted | Self::Settled { .. } | Self::Failed { .. } => None,
+        }
+    }
+
+    /// The bank that the last attempt is marked for; `None` in every other state, and of an earlier version's attempt.
+    pub fn sent_to(&self) -> Option<&BankName> {
+        match self {
+            Self::BankCalled(called) => called.mark.as_ref().map(|mark| &mark.bank),
             Self::Received | Self::Persisted | Self::Settled { .. } | Self::Failed { .. } => None,
         }
     }

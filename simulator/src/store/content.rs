@@ -4,8 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use holdfast_engine::ledger::{self, AccountKey, Balance, Book, LedgerError};
 use holdfast_engine::payment::{
-    BankName, JournalEntry, Merchant, MovementKind, Payment, PaymentId, PaymentKey, State,
-    Timestamp,
+    BankName, JournalEntry, Merchant, MovementKind, Payment, PaymentId, PaymentKey, Timestamp,
 };
 use holdfast_engine::store::{Page, Query, Verdict, Write};
 
@@ -145,11 +144,10 @@ impl Content {
             } else {
                 self.unfinished.remove(&entry.payment_id);
             }
-            if let State::BankCalled(called) = &entry.to
-                && let Some(mark) = &called.mark
-                && !self.banks.contains(&mark.bank)
+            if let Some(bank) = entry.to.sent_to()
+                && !self.banks.contains(bank)
             {
-                self.banks.insert(mark.bank.clone());
+                self.banks.insert(bank.clone());
             }
             self.newest = self.newest.max(entry.at);
         }

@@ -27,7 +27,7 @@ use super::witness::{Note, REACHED_KEY};
 use super::{Inner, Live, Writer, not_synced};
 use crate::chain::Head;
 use crate::codec::{self, Kind};
-use crate::payment::{BankName, JournalEntry, PaymentId, PaymentKey, State, Timestamp};
+use crate::payment::{BankName, PaymentId, PaymentKey, Timestamp};
 use crate::store::{StoreError, Verdict, Write};
 
 /// The mark moves once so many entries have been written since it last did.
@@ -309,7 +309,7 @@ impl Inner {
         let mut previous = current.as_ref().map(Record::last_sequence);
         for step in write.steps() {
             applied.newest = applied.newest.max(step.entry.at);
-            if let Some(bank) = sent_to(&step.entry) {
+            if let Some(bank) = step.entry.to.sent_to() {
                 let known = self.banks.lock().unwrap_or_else(PoisonError::into_inner);
                 if !known.contains(bank) {
                     applied.banks.insert(bank.clone());
@@ -357,14 +357,6 @@ impl Inner {
 
 pub(super) fn encode<T>(encoded: Result<T, codec::EncodeError>) -> Result<T, Conflict> {
     encoded.map_err(|error| ConflictableTransactionError::Abort(StoreError::Encode(error)))
-}
-
-/// The bank that an attempt is about to be sent to, when an entry is about one.
-pub(super) fn sent_to(entry: &JournalEntry) -> Option<&BankName> {
-    match &entry.to {
-        State::BankCalled(called) => called.mark.as_ref().map(|mark| &mark.bank),
-        State::Received | State::Persisted | State::Settled { .. } | State::Failed { .. } => None,
-    }
 }
 
 /// How far the note beside the store had got, as `meta` has it.
