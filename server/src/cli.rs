@@ -2,7 +2,7 @@
 //!
 //! Exit codes: 0 done, 1 failed, 2 wrong usage.
 
-use std::io::Write;
+use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -16,6 +16,7 @@ use crate::chaos::ChaosArgs;
 use crate::config::{ServeArgs, Written};
 use crate::manual;
 use crate::offline::{ExportArgs, ExportError, ImportArgs, VerifyArgs};
+use crate::output::{self, OutputError, complain};
 use crate::serve::ServeError;
 use crate::telemetry::Telemetry;
 
@@ -96,8 +97,12 @@ const WRONG_USAGE: u8 = 2;
 
 /// Parses the command line and runs the command.
 pub fn main() -> ExitCode {
-    let matches = Cli::command().get_matches();
-    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    let parsed = Cli::command().try_get_matches();
+    let parsed = parsed.and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, matches)));
+    let (cli, matches) = match parsed {
+        Ok(parsed) => parsed,
+        Err(error) => return say_usage(&error),
+    };
     match cli.command {
         // Says by its options what it logs.
         Command::Serve(_) => {}
@@ -147,13 +152,24 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// Says what clap has to say: the help and the version on standard output, wrong usage on standard error.
+fn say_usage(error: &clap::Error) -> ExitCode {
+    let said = error.print().and_then(|()| io::stdout().flush());
+    match said {
+        Err(unsaid) if !error.use_stderr() => OutputError::from(unsaid).exit_code(),
+        _ => ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(WRONG_USAGE)),
+    }
+}
+
 /// Logs to standard error what `HOLDFAST_LOG` says, else what is usual for the command.
 fn log(default: &str) {
     let filter =
         EnvFilter::try_from_env("HOLDFAST_LOG").unwrap_or_else(|_| EnvFilter::new(default));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
+        .with_ansi(io::stderr().is_terminal())
+        .log_internal_errors(false)
+        .with_writer(io::stderr)
         .init();
 }
 
@@ -167,31 +183,21 @@ fn done() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-#[expect(
-    clippy::print_stderr,
-    reason = "this is what the command says to the person who ran it"
-)]
 fn say_error(error: impl std::fmt::Display) {
-    eprintln!("holdfast: {error}.");
+    complain(format_args!("holdfast: {error}."));
 }
 
 /// An export may be older than what its service did next.
-#[expect(
-    clippy::print_stderr,
-    reason = "this is what the command says to the person who ran it"
-)]
 fn say_unfinished(unfinished: u64) {
-    eprintln!(
+    complain(format_args!(
         "warning: {unfinished} payments were unfinished when the export was made, and `holdfast serve` will \
          go on with them. If the service that it was made of ran on after it, it may have sent them since: \
          read \"Restore\" in docs/operations.md before you start."
-    );
+    ));
 }
 
 fn told(result: &str) -> ExitCode {
-    // Whoever reads may stop early, as `head` does; that is no failure of this command.
-    let _ = writeln!(std::io::stdout(), "{result}");
-    done()
+    output::print(result).map_or_else(|error| error.exit_code(), |()| done())
 }
 
 fn failed(error: impl std::fmt::Display) -> ExitCode {
@@ -266,22 +272,15 @@ fn openapi() -> ExitCode {
     told(crate::api::openapi_json().trim_end())
 }
 
-#[expect(
-    clippy::print_stdout,
-    reason = "the secret and its block are the command's result"
-)]
 fn new_api_key(merchant: &str, role: Role) -> ExitCode {
     let merchant = match Merchant::new(merchant) {
         Ok(merchant) => merchant,
         Err(error) => return wrong_usage(format!("--merchant {error}")),
     };
     match crate::api_keys::generate(&merchant, role) {
-        Ok((secret, block)) => {
-            println!(
-                "{secret}\n\n# The secret above is shown this once. Put this into the configuration file:\n\n{block}"
-            );
-            done()
-        }
+        Ok((secret, block)) => told(&format!(
+            "{secret}\n\n# The secret above is shown this once. Put this into the configuration file:\n\n{block}"
+        )),
         Err(error) => failed(format!("the operating system gave no randomness: {error}")),
     }
 }

@@ -19,6 +19,7 @@ mod config;
 mod console;
 mod manual;
 mod offline;
+mod output;
 mod process;
 mod serve;
 mod telemetry;

@@ -27,6 +27,7 @@ use crate::accept;
 use crate::api::{ApiKeys, FrontDoor, Routes};
 use crate::bank_client::{BankClient, BankClientError};
 use crate::config::{BankSettings, ConfigError, Retired, Settings, api_keys_again};
+use crate::output;
 use crate::process::{Hangups, ListenError, Signals, listen, raise_descriptor_limit};
 use crate::telemetry::TelemetryError;
 use crate::tls::{Tls, TlsError};
@@ -336,26 +337,26 @@ async fn recover(service: Service) {
     }
 }
 
-/// Says where everything is. Standard output, so that it is seen whatever the log level.
-#[expect(
-    clippy::print_stdout,
-    reason = "this is what the command says to the person who ran it"
-)]
+/// Says where everything is. Standard output, so that it is seen whatever the log level. The service goes on when nobody
+/// can be told.
 fn announce(address: SocketAddr, tls: bool, data: &Path, bank: &BankSettings) {
     let scheme = if tls { "https" } else { "http" };
     let data = std::fs::canonicalize(data).unwrap_or_else(|_| data.to_owned());
-    println!("Holdfast {}", env!("CARGO_PKG_VERSION"));
-    println!("  listening on  {scheme}://{address}");
-    println!("  API docs      {scheme}://{address}/docs");
-    println!("  console       {scheme}://{address}/console");
-    println!("  data          {}", data.display());
-    match bank {
-        BankSettings::Simulated { latency_ms, .. } => println!(
-            "  bank          SIMULATED, in this process, {latency_ms} ms a call. NO MONEY MOVES."
-        ),
-        BankSettings::Http(bank) => println!(
-            "  bank          {}, {} ({})",
-            bank.name, bank.url, bank.capability
-        ),
+    let bank = match bank {
+        BankSettings::Simulated { latency_ms, .. } => {
+            format!("SIMULATED, in this process, {latency_ms} ms a call. NO MONEY MOVES.")
+        }
+        BankSettings::Http(bank) => format!("{}, {} ({})", bank.name, bank.url, bank.capability),
+    };
+    let said = output::print_with(|out| {
+        writeln!(out, "Holdfast {}", env!("CARGO_PKG_VERSION"))?;
+        writeln!(out, "  listening on  {scheme}://{address}")?;
+        writeln!(out, "  API docs      {scheme}://{address}/docs")?;
+        writeln!(out, "  console       {scheme}://{address}/console")?;
+        writeln!(out, "  data          {}", data.display())?;
+        writeln!(out, "  bank          {bank}")
+    });
+    if let Err(error) = said {
+        tracing::warn!(%error, %address, "serving all the same");
     }
 }

@@ -5,6 +5,7 @@
 //! what cannot be delivered is dropped: a payment never waits for its trace. W3C Trace Context goes through in any
 //! case: what a client sends as `traceparent` reaches the bank, as a part of our own trace if there is one.
 
+use std::io::IsTerminal;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -95,7 +96,11 @@ pub(crate) struct Telemetry(Option<SdkTracerProvider>);
 impl Telemetry {
     /// Starts both. Needs the runtime to run already.
     pub(crate) fn start(options: TelemetryOptions) -> Result<Self, TelemetryError> {
-        let log = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+        let log = tracing_subscriber::fmt::layer()
+            .with_ansi(std::io::stderr().is_terminal())
+            // What it says of an error of its own goes to standard error too, and panics when that is gone.
+            .log_internal_errors(false)
+            .with_writer(std::io::stderr);
         let log = match options.format {
             LogFormat::Text => log.boxed(),
             LogFormat::Json => log

@@ -7,13 +7,14 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use holdfast_simulator::LedgerError;
 use holdfast_simulator::SimulatedBankOptions;
 use holdfast_simulator::bank::{Bank, Mode};
 use holdfast_simulator::faults::{FaultProfile, PROFILES};
 
 use crate::accept;
+use crate::output;
 use crate::process::{ListenError, Signals, listen};
 
 /// What `bank` can be told.
@@ -74,6 +75,16 @@ impl From<ModeArg> for Mode {
             ModeArg::Keyed => Self::Keyed,
             ModeArg::InquiryOnly => Self::InquiryOnly,
             ModeArg::Neither => Self::Neither,
+        }
+    }
+}
+
+impl From<Mode> for ModeArg {
+    fn from(mode: Mode) -> Self {
+        match mode {
+            Mode::Keyed => Self::Keyed,
+            Mode::InquiryOnly => Self::InquiryOnly,
+            Mode::Neither => Self::Neither,
         }
     }
 }
@@ -155,7 +166,7 @@ pub(crate) async fn run(args: BankArgs, options: SimulatedBankOptions) -> Result
     let (listener, address) = listen(args.listen).await?;
     let bank = Arc::new(Bank::open(&options)?);
     let endpoint = Arc::new(api::endpoint(bank));
-    announce(address, &args, options.mode);
+    announce(address, &args, options.mode.into());
     let stop = async {
         let name = signals.next().await;
         tracing::info!(signal = name, "shutting down");
@@ -174,17 +185,22 @@ pub(crate) async fn run(args: BankArgs, options: SimulatedBankOptions) -> Result
     Ok(())
 }
 
-#[expect(
-    clippy::print_stdout,
-    reason = "this is what the command says to the person who ran it"
-)]
-fn announce(address: SocketAddr, args: &BankArgs, mode: Mode) {
-    println!("Holdfast simulated bank {}", env!("CARGO_PKG_VERSION"));
-    println!("  listening on  http://{address}");
-    println!("  API docs      http://{address}/docs");
-    println!(
-        "  faults        {}, seed {}, mode {:?}",
-        args.profile, args.seed, mode
-    );
-    println!("  NO MONEY MOVES. Let Holdfast use it: holdfast serve --bank http://{address}");
+/// Says where it is. The bank goes on when nobody can be told.
+fn announce(address: SocketAddr, args: &BankArgs, mode: ModeArg) {
+    let (profile, seed) = (&args.profile, args.seed);
+    let mode = mode.to_possible_value();
+    let mode = mode.as_ref().map_or("", |mode| mode.get_name());
+    let said = output::print_with(|out| {
+        writeln!(out, "Holdfast simulated bank {}", env!("CARGO_PKG_VERSION"))?;
+        writeln!(out, "  listening on  http://{address}")?;
+        writeln!(out, "  API docs      http://{address}/docs")?;
+        writeln!(out, "  faults        {profile}, seed {seed}, mode {mode}")?;
+        writeln!(
+            out,
+            "  NO MONEY MOVES. Let Holdfast use it: holdfast serve --bank http://{address}"
+        )
+    });
+    if let Err(error) = said {
+        tracing::warn!(%error, %address, "serving all the same");
+    }
 }
