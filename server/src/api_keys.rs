@@ -60,6 +60,11 @@ pub(crate) enum InvalidApiKey {
     )]
     Hash(String),
     #[error(
+        "api_keys: a key of merchant {1:?} has the hash of an earlier key, of merchant {0:?}: one secret would speak for \
+         both. Make a key of its own with `holdfast api-key new`, or remove one of the two blocks"
+    )]
+    Twice(String, String),
+    #[error(
         "api_keys: the merchants {0:?} and {1:?} differ only in upper and lower case: one of them is a slip, and the keys \
          of both would be charged apart"
     )]
@@ -134,6 +139,13 @@ impl ApiKeys {
             Ok((Bearer { merchant, operator }, hash))
         });
         let keys: Keys = keys.collect::<Result<_, _>>()?;
+        for (place, (bearer, hash)) in keys.iter().enumerate() {
+            let mut earlier = keys[..place].iter();
+            if let Some((twin, _)) = earlier.find(|(_, known)| known == hash) {
+                let names = (twin.merchant.to_string(), bearer.merchant.to_string());
+                return Err(InvalidApiKey::Twice(names.0, names.1));
+            }
+        }
         let keys = Self {
             in_force: watch::Sender::new(keys),
             ..Self::default()

@@ -2,9 +2,11 @@
 //!
 //! Exit codes: 0 done, 1 failed, 2 wrong usage.
 
+use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 use holdfast_engine::payment::Merchant;
 use tracing_subscriber::EnvFilter;
@@ -13,7 +15,7 @@ use crate::api_keys::Role;
 use crate::bank_server::BankArgs;
 use crate::bench::BenchArgs;
 use crate::chaos::ChaosArgs;
-use crate::config::{ServeArgs, Written};
+use crate::config::{ConfigError, ServeArgs, misspelt};
 use crate::manual;
 use crate::offline::{ExportArgs, ExportError, ImportArgs, VerifyArgs};
 use crate::output::{self, OutputError, complain};
@@ -97,10 +99,22 @@ const WRONG_USAGE: u8 = 2;
 
 /// Parses the command line and runs the command.
 pub fn main() -> ExitCode {
-    let parsed = Cli::command().try_get_matches();
-    let parsed = parsed.and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, matches)));
-    let (cli, matches) = match parsed {
+    let (matches, wrong) = match parse() {
         Ok(parsed) => parsed,
+        Err(error) => return say_usage(&error),
+    };
+    let variables = std::env::vars_os().map(|(name, _)| name.to_string_lossy().into_owned());
+    for misspelt in misspelt(&Cli::command(), variables) {
+        warn(misspelt);
+    }
+    if !wrong.is_empty() {
+        return match check_rest(matches, &wrong) {
+            Ok(args) => check_config(args, wrong),
+            Err(error) => say_usage(&error),
+        };
+    }
+    let cli = match Cli::from_arg_matches(&matches) {
+        Ok(cli) => cli,
         Err(error) => return say_usage(&error),
     };
     match cli.command {
@@ -142,7 +156,7 @@ pub fn main() -> ExitCode {
         Command::Bench(args) => block_on(crate::bench::run(args)).map_or_else(failed, |()| done()),
         Command::Completions { shell } => told(&manual::completions(shell, Cli::command())),
         Command::Man => told(&manual::page(Cli::command())),
-        Command::Config(ConfigCommand::Check(args)) => check_config(*args),
+        Command::Config(ConfigCommand::Check(args)) => check_config(*args, Vec::new()),
         Command::Config(ConfigCommand::Show(args)) => {
             let given = given(given(&matches));
             args.show(given)
@@ -150,6 +164,75 @@ pub fn main() -> ExitCode {
         }
         Command::ApiKey(ApiKeyCommand::New { merchant, role }) => new_api_key(&merchant, role),
     }
+}
+
+/// A value that is none of the kind that its option takes.
+struct WrongValue {
+    option: String,
+    said: String,
+}
+
+/// Reads the command line and the environment. `config check` tells everything that is wrong, so there a value that is none of
+/// its kind is taken out, and the rest is looked at.
+fn parse() -> Result<(ArgMatches, Vec<WrongValue>), clap::Error> {
+    let mut command = Cli::command();
+    let mut wrong = Vec::new();
+    loop {
+        let error = match command.clone().try_get_matches() {
+            Ok(matches) => return Ok((matches, wrong)),
+            Err(error) => error,
+        };
+        let is_check = std::env::args().skip(1).take(2).eq(["config", "check"]);
+        let Some(value) = wrong_value(&error).filter(|_| is_check) else {
+            return Err(error);
+        };
+        if wrong
+            .iter()
+            .any(|known: &WrongValue| known.option == value.option)
+        {
+            return Err(error);
+        }
+        let option = value.option.clone();
+        command = command.mut_subcommand("config", |config| {
+            config.mut_subcommand("check", |check| {
+                check.mut_arg(option, |arg| {
+                    arg.value_parser(clap::value_parser!(OsString))
+                })
+            })
+        });
+        wrong.push(value);
+    }
+}
+
+fn wrong_value(error: &clap::Error) -> Option<WrongValue> {
+    if !matches!(
+        error.kind(),
+        ErrorKind::ValueValidation | ErrorKind::InvalidValue
+    ) {
+        return None;
+    }
+    let Some(ContextValue::String(flag)) = error.get(ContextKind::InvalidArg) else {
+        return None;
+    };
+    let flag = flag.split([' ', '[', '=']).next()?.trim_start_matches("--");
+    let said = error.to_string();
+    let said = said.lines().take_while(|line| !line.is_empty());
+    let said: Vec<_> = said.map(str::trim).collect();
+    Some(WrongValue {
+        option: flag.replace('-', "_"),
+        said: said.join(" ").trim_start_matches("error: ").to_owned(),
+    })
+}
+
+/// `config check` of what is left without the values that are none of their kind.
+fn check_rest(mut matches: ArgMatches, wrong: &[WrongValue]) -> Result<ServeArgs, clap::Error> {
+    let config = matches.remove_subcommand();
+    let check = config.and_then(|(_, mut config)| config.remove_subcommand());
+    let (_, mut check) = check.expect("only `config check` leaves values out");
+    for WrongValue { option, .. } in wrong {
+        let _ = check.try_clear_id(option);
+    }
+    ServeArgs::from_arg_matches(&check)
 }
 
 /// Says what clap has to say: the help and the version on standard output, wrong usage on standard error.
@@ -194,6 +277,10 @@ fn say_unfinished(unfinished: u64) {
          go on with them. If the service that it was made of ran on after it, it may have sent them since: \
          read \"Restore\" in docs/operations.md before you start."
     ));
+}
+
+fn warn(text: impl std::fmt::Display) {
+    complain(format_args!("warning: {text}"));
 }
 
 fn told(result: &str) -> ExitCode {
@@ -248,13 +335,19 @@ fn serve(args: ServeArgs) -> ExitCode {
     }
 }
 
-fn check_config(args: ServeArgs) -> ExitCode {
-    let settings = match args.read().and_then(Written::settings) {
-        Ok(settings) => settings,
-        Err(error) => return wrong_usage(error),
-    };
-    match crate::serve::check(&settings) {
-        Ok(()) => told(&format!("The configuration can be used: {settings}.")),
+/// `config check`. `wrong` are the values that are none of their kind, by their options.
+fn check_config(args: ServeArgs, wrong: Vec<WrongValue>) -> ExitCode {
+    let (written, mut mistakes) = args.read_on();
+    for WrongValue { said, .. } in wrong {
+        mistakes.note(ConfigError::Usage(said));
+    }
+    match written.check(mistakes) {
+        Ok(settings) => {
+            for meaningless in &settings.meaningless {
+                warn(meaningless);
+            }
+            told(&format!("The configuration can be used: {settings}."))
+        }
         Err(error) => wrong_usage(error),
     }
 }

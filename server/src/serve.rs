@@ -98,6 +98,9 @@ fn chain(error: &FatalError) -> String {
 pub(crate) async fn run(settings: Settings) -> Result<(), ServeError> {
     let mut signals = Signals::new().map_err(ServeError::Signals)?;
     let hangups = Hangups::new().map_err(ServeError::Signals)?;
+    for meaningless in &settings.meaningless {
+        tracing::warn!("{meaningless}");
+    }
     raise_descriptor_limit(settings.limits.connections.connections_max);
     let (listener, address) = listen(settings.listen).await?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
@@ -264,20 +267,6 @@ fn open_bank(settings: &BankSettings, data: &Path) -> Result<Arc<dyn Bank>, Serv
         }
         BankSettings::Http(options) => Arc::new(BankClient::new(options)?),
     })
-}
-
-/// Looks at what a start would look at besides the store.
-pub(crate) fn check(settings: &Settings) -> Result<(), ServeError> {
-    if let Some(tls) = &settings.tls {
-        Tls::new(tls.clone())?;
-    }
-    match &settings.bank {
-        BankSettings::Simulated { .. } => {}
-        BankSettings::Http(options) => {
-            BankClient::new(options)?;
-        }
-    }
-    Ok(())
 }
 
 /// What is read again at each SIGHUP.

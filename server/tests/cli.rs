@@ -175,6 +175,169 @@ fn a_configuration_that_cannot_be_used_is_refused_with_what_is_wrong() {
 }
 
 #[test]
+fn everything_that_is_wrong_with_a_configuration_is_told_at_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("holdfast.toml");
+    let block = format!(
+        "[[api_keys]]\nmerchant = \"a\"\nhash = \"sha256:{}\"\n",
+        "ab".repeat(32)
+    );
+    let text = [
+        "colour = 1\nflights_max = \"many\"\nattempts_max = 0\nbank_name = \"no name\"\n",
+        "bank_ca = \"/nonexistent/ca.pem\"\notlp_ratio = 7.5\ntls_key = \"/nonexistent/key.pem\"\n\n",
+        &block,
+        &block.replace("\"a\"", "\"b\""),
+    ];
+    std::fs::write(&file, text.concat()).unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_holdfast"))
+        .args(["config", "check", "--bank", "https://bank.example"])
+        .args(["--cache-mib", "18446744073709551615", "--rate-burst=-1"])
+        .args(["--config", file.to_str().unwrap()])
+        .env("HOLDFAST_CONNECTIONS_MAX", "lots")
+        .env("HOLDFAST_FLIGHT_MAX", "5")
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(output.stdout.is_empty());
+    let said = stderr(&output);
+    for mistake in [
+        "HOLDFAST_FLIGHT_MAX, which means nothing to Holdfast. Did you mean HOLDFAST_FLIGHTS_MAX?",
+        "no key \"colour\"",
+        "line 2, column 15",
+        "attempts_max must be at least 1",
+        "bank_name \"no name\"",
+        "otlp_ratio (7.5)",
+        "tls_certificate and tls_key go together",
+        "has the hash of an earlier key",
+        "cache_mib must be at most",
+        "--rate-burst",
+        "'lots' for '--connections-max",
+    ] {
+        assert!(said.contains(mistake), "{mistake}:\n{said}");
+    }
+    // What is in the file alone is told by `serve` as well.
+    let output = holdfast(&["serve", "--config", file.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        stderr(&output).contains("attempts_max must be"),
+        "{}",
+        stderr(&output)
+    );
+}
+
+#[test]
+fn an_option_that_means_nothing_with_the_chosen_bank_is_told() {
+    for (arguments, told) in [
+        (
+            &["--bank-window-ms", "5", "--bank-ca", "ca.pem"][..],
+            &["bank_window_ms means nothing here", "bank_ca means nothing"][..],
+        ),
+        (
+            &["--bank", "http://127.0.0.1:9", "--bank-latency-ms", "5"],
+            &["bank_latency_ms means nothing here"],
+        ),
+        (
+            &[
+                "--bank",
+                "http://127.0.0.1:9",
+                "--bank-capability",
+                "neither",
+                "--bank-not-found",
+                "bare",
+            ],
+            &["bank_not_found means nothing here"],
+        ),
+        (
+            &[
+                "--bank",
+                "http://127.0.0.1:9",
+                "--bank-window-ms",
+                "90000000",
+            ],
+            &[],
+        ),
+    ] {
+        let output = holdfast(&[&["config", "check"], arguments].concat());
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        let said = stderr(&output);
+        assert_eq!(said.matches("means nothing").count(), told.len(), "{said}");
+        for words in told {
+            assert!(said.contains(words), "{said}");
+        }
+    }
+}
+
+/// Runs a command whose standard output nobody reads.
+fn with_closed_pipe(arguments: &[&str]) -> Output {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_holdfast"));
+    command.args(arguments).stdout(writer);
+    command.output().unwrap()
+}
+
+#[test]
+fn output_that_cannot_be_written_ends_a_command_without_a_panic() {
+    const COMMANDS: [&[&str]; 9] = [
+        &["openapi"],
+        &["man"],
+        &["completions", "bash"],
+        &["config", "show"],
+        &["config", "check"],
+        &["api-key", "new", "--merchant", "shop"],
+        &["--help"],
+        &["--version"],
+        &["serve", "--help"],
+    ];
+    for arguments in COMMANDS {
+        let output = with_closed_pipe(arguments);
+        // As for a program that SIGPIPE ended.
+        assert_eq!(
+            output.status.code(),
+            Some(141),
+            "{arguments:?}: {}",
+            stderr(&output)
+        );
+        assert_eq!(stderr(&output), "", "{arguments:?}");
+
+        let full = std::fs::File::options()
+            .write(true)
+            .open("/dev/full")
+            .unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_holdfast"));
+        let output = command.args(arguments).stdout(full).output().unwrap();
+        assert_eq!(
+            output.status.code(),
+            Some(1),
+            "{arguments:?}: {}",
+            stderr(&output)
+        );
+        let said = stderr(&output);
+        assert!(
+            said.contains("cannot write to standard output"),
+            "{arguments:?}: {said}"
+        );
+        assert!(!said.contains("panic"), "{arguments:?}: {said}");
+
+        // Nor where errors lead.
+        let full = || {
+            std::fs::File::options()
+                .write(true)
+                .open("/dev/full")
+                .unwrap()
+        };
+        let mut command = Command::new(env!("CARGO_BIN_EXE_holdfast"));
+        let status = command
+            .args(arguments)
+            .stdout(full())
+            .stderr(full())
+            .status()
+            .unwrap();
+        assert_eq!(status.code(), Some(1), "{arguments:?}");
+    }
+}
+
+#[test]
 fn a_package_can_be_made_of_what_it_says_of_itself() {
     let version = stdout(&holdfast(&["--version"]));
     let (name, commit) = version.trim().split_once(" (").unwrap();

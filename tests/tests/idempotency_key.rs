@@ -9,9 +9,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use holdfast_engine::bank::ChargeOutcome;
-use holdfast_engine::service::ServiceOptions;
+use holdfast_engine::payment::{AccountId, Amount, Currency, Metadata, PaymentRequest};
+use holdfast_engine::service::{CreateOptions, ServiceOptions};
 use holdfast_server::api::{InProcess, Routes};
-use holdfast_tests::sample::{BODY, DECLINED_BODY};
+use holdfast_tests::sample::{self, BODY, DECLINED_BODY};
 use holdfast_tests::scripted::{KEYED, ScriptedBank, World, declined, world, world_with};
 use http::{Request, Response};
 use serde_json::Value;
@@ -233,6 +234,52 @@ async fn the_same_request_written_otherwise_is_the_same_request() {
     assert_eq!(json(&empty)["reference"], Value::Null);
     assert!(replayed(&api.pay("empty", BODY).await));
     assert_eq!(api.charges(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_paid_in_a_currency_that_is_none_any_more_is_answered_as_ever() {
+    let api = Api::new();
+    let body = |amount: u64| {
+        format!(
+            r#"{{"amount":{amount},"currency":"HRK","debtor":"acct_alice","creditor":"acct_shop"}}"#
+        )
+    };
+    let fresh = api.pay("new", &body(1999)).await;
+    assert_eq!(fresh.status(), 400);
+    let error = json(&fresh);
+    assert_eq!(error["errors"][0]["field"], "currency");
+    let message = error["errors"][0]["message"].as_str().unwrap();
+    assert!(message.contains("HRK was withdrawn"), "{message}");
+    assert_eq!(api.charges(), 0);
+
+    // Before it was withdrawn.
+    let hrk = PaymentRequest::new(
+        Amount::new(1999).unwrap(),
+        Currency::from_code("HRK").unwrap(),
+        AccountId::new("acct_alice").unwrap(),
+        AccountId::new("acct_shop").unwrap(),
+        None,
+        Metadata::default(),
+    )
+    .unwrap();
+    let created = api.world.service.create(
+        sample::key("old"),
+        hrk,
+        CreateOptions {
+            wait: Duration::from_secs(10),
+            strict: false,
+        },
+    );
+    created.await.unwrap();
+    let again = api.pay("old", &body(1999)).await;
+    assert_eq!((again.status().as_u16(), replayed(&again)), (201, true));
+    assert_eq!(json(&again)["currency"], "HRK");
+    let other = api.pay("old", &body(2000)).await;
+    assert_eq!(problem(&other), "idempotency-key-reused");
+    assert_eq!(api.charges(), 1);
+    // And after a restart.
+    let again = api.again().pay("old", &body(1999)).await;
+    assert_eq!((again.status().as_u16(), replayed(&again)), (201, true));
 }
 
 #[tokio::test(start_paused = true)]

@@ -22,7 +22,7 @@ pub use ids::{
     DeclineMessage, InvalidText, PaymentId, Timestamp,
 };
 pub use key::{IdempotencyKey, Merchant, PaymentKey};
-pub use money::{Amount, Currency, InvalidAmount, InvalidCurrency};
+pub use money::{Amount, Currency, InvalidAmount, InvalidCurrency, NotPayable};
 pub use recovery_policy::{Budgets, Capability, Mark, NextStep, next_step};
 pub use request::{InvalidMetadata, Metadata, PaymentRequest, Reference, SameParties};
 pub use resolution::{Decision, EvidenceText, OperatorName, Resolution, ResolvedOutcome};

@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::sync::Arc;
 
+use iso_currency::IntoEnumIterator;
 use serde::{Deserialize, Serialize};
 
 /// An amount in minor units (cents for EUR, yen for JPY), 1 to [`Amount::MAX`].
@@ -58,6 +59,29 @@ pub struct Currency(iso_currency::Currency);
 #[error("must be an ISO 4217 currency code in upper case, such as EUR")]
 pub struct InvalidCurrency;
 
+/// Nothing can be paid in the currency any more, or ever could.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotPayable {
+    /// ISO 4217 withdrew it.
+    #[error(
+        "must be a current currency: {code} was withdrawn from ISO 4217, and {successor} took its place"
+    )]
+    Withdrawn {
+        /// Its code.
+        code: &'static str,
+        /// The code of what took its place.
+        successor: &'static str,
+    },
+    /// A unit of account, such as an index, that no account holds.
+    #[error(
+        "must be a currency that is paid in: {code} is a funds code of ISO 4217, a unit of account"
+    )]
+    Fund {
+        /// Its code.
+        code: &'static str,
+    },
+}
+
 impl Currency {
     /// Looks up an upper-case code.
     ///
@@ -75,15 +99,34 @@ impl Currency {
         }
     }
 
-    /// Every currency, by code.
+    /// Every currency, by code; also those that nothing is paid in any more.
     pub fn all() -> Vec<Self> {
-        let letters = || 'A'..='Z';
-        let codes = letters().flat_map(|a| {
-            letters().flat_map(move |b| letters().map(move |c| String::from_iter([a, b, c])))
-        });
-        codes
-            .filter_map(|code| Self::from_code(&code).ok())
-            .collect()
+        let all = iso_currency::Currency::iter();
+        let mut all: Vec<_> = all
+            .filter_map(|one| Self::from_code(one.code()).ok())
+            .collect();
+        all.sort_unstable();
+        all
+    }
+
+    /// Whether a new payment can be made in it. What was paid in it before stays as it is.
+    ///
+    /// # Errors
+    /// When ISO 4217 withdrew it, and for funds codes.
+    pub fn check_payable(self) -> Result<(), NotPayable> {
+        use iso_currency::Currency as Iso;
+        let code = self.code();
+        if self.0.is_fund() {
+            return Err(NotPayable::Fund { code });
+        }
+        match self.0.is_superseded() {
+            // VED came beside VES, not in its place: ISO 4217 has both (amendment 170).
+            None | Some(Iso::VED) => Ok(()),
+            Some(_) => Err(NotPayable::Withdrawn {
+                code,
+                successor: self.0.latest().code(),
+            }),
+        }
     }
 
     /// How many digits of an amount in minor units stand behind the point; 0 where there are none, and where
@@ -147,6 +190,33 @@ mod tests {
         assert_eq!(Amount::new(1).unwrap().minor_units(), 1);
         assert!(Amount::new(Amount::MAX).is_ok());
         assert_eq!(Amount::new(Amount::MAX + 1), Err(InvalidAmount));
+    }
+
+    #[test]
+    fn nothing_new_is_paid_in_what_was_withdrawn_or_in_a_unit_of_account() {
+        let check = |code| Currency::from_code(code).unwrap().check_payable();
+        for code in [
+            "EUR", "VES", "VED", "XCG", "SLE", "ZWG", "XAD", "XAU", "XDR",
+        ] {
+            assert_eq!(check(code), Ok(()), "{code}");
+        }
+        for (code, successor) in [
+            ("BGN", "EUR"),
+            ("CUC", "CUP"),
+            ("HRK", "EUR"),
+            ("SLL", "SLE"),
+            ("ZWL", "ZWG"),
+        ] {
+            assert_eq!(check(code), Err(NotPayable::Withdrawn { code, successor }));
+        }
+        for code in [
+            "BOV", "CHE", "CHW", "CLF", "COU", "MXV", "USN", "UYI", "UYW",
+        ] {
+            assert_eq!(check(code), Err(NotPayable::Fund { code }));
+        }
+        let refused = Currency::all();
+        let refused = refused.iter().filter(|one| one.check_payable().is_err());
+        assert_eq!(refused.count(), 14);
     }
 
     #[test]

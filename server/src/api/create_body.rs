@@ -12,6 +12,7 @@ use poem_openapi::registry::{MetaRequest, Registry};
 use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions, Object};
 use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::json_body::{self, text};
 use super::problem::{FieldError, Problem, quoted};
@@ -88,7 +89,8 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<PaymentRequest, Vec<FieldError>> {
 /// The members of the body, not yet checked.
 #[derive(Debug, Default)]
 struct Members {
-    amount: Option<Value>,
+    /// As it was written: a number of JSON may have more digits than any type of number.
+    amount: Option<Box<RawValue>>,
     currency: Option<Value>,
     debtor: Option<Value>,
     creditor: Option<Value>,
@@ -116,11 +118,16 @@ impl<'de> Visitor<'de> for MembersVisitor {
         let mut members = Members::default();
         while let Some(name) = map.next_key::<String>()? {
             let slot = match name.as_str() {
-                "amount" => &mut members.amount,
                 "currency" => &mut members.currency,
                 "debtor" => &mut members.debtor,
                 "creditor" => &mut members.creditor,
                 "reference" => &mut members.reference,
+                "amount" => {
+                    if members.amount.replace(map.next_value()?).is_some() {
+                        members.error(&name, "must be given only once");
+                    }
+                    continue;
+                }
                 "metadata" => {
                     let value = map.next_value()?;
                     if members.metadata.replace(value).is_some() {
@@ -155,11 +162,11 @@ impl Members {
     }
 
     /// Checks one member; `None` when it broke a rule, which is then noted.
-    fn take<T, E: fmt::Display>(
+    fn take<V, T, E: fmt::Display>(
         &mut self,
         field: &str,
-        value: Option<Value>,
-        check: impl FnOnce(Value) -> Result<T, E>,
+        value: Option<V>,
+        check: impl FnOnce(V) -> Result<T, E>,
     ) -> Option<T> {
         let Some(value) = value else {
             self.error(field, "is required");
@@ -174,7 +181,7 @@ impl Members {
         let (amount, currency) = (self.amount.take(), self.currency.take());
         let (debtor, creditor) = (self.debtor.take(), self.creditor.take());
         let amount = self.take("amount", amount, |value| {
-            Amount::new(integer(&value).unwrap_or_default())
+            Amount::new(integer(value.get()).unwrap_or_default())
         });
         let currency = self.take("currency", currency, |value| {
             text(
@@ -208,6 +215,12 @@ impl Members {
                 None
             }
         };
+        if let (false, Some(currency)) = (self.errors.is_empty(), currency)
+            && let Err(error) = currency.check_payable()
+        {
+            // Alone it is no matter of the body: a key that stands for such a payment is answered.
+            self.error("currency", error.to_string());
+        }
         if debtor.is_some() && debtor == creditor {
             self.error(
                 "creditor",
@@ -236,21 +249,30 @@ impl Members {
     }
 }
 
-/// An integer, however it is written: `1999.0` and `1.999e3` are the same number as `1999` (JSON Schema 2020-12, section
-/// 4.2.3).
-fn integer(value: &Value) -> Option<u64> {
-    /// Up to here every integer is a floating-point number of its own.
-    const EXACT_BELOW: f64 = 9_007_199_254_740_992.0;
-    value.as_u64().or_else(|| {
-        let number = value.as_f64()?;
-        let is_one = number.fract() == 0.0 && (0.0..EXACT_BELOW).contains(&number);
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "it is an integer in the range of one"
-        )]
-        is_one.then_some(number as u64)
-    })
+/// The integer that a number of JSON stands for, however it is written: `1999.0` and `1.999e3` are the same number as `1999`
+/// (JSON Schema 2020-12, section 4.2.3). Read digit by digit, for `0.99999999999999999999` is not 1, and as a floating-point
+/// number it would be. `None` for what is no number, no integer, negative or larger than any amount.
+fn integer(number: &str) -> Option<u64> {
+    let (mantissa, exponent) = number.split_once(['e', 'E']).unwrap_or((number, "0"));
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let digits = [whole, fraction].concat();
+    if !digits.bytes().all(|digit| digit.is_ascii_digit()) {
+        return None;
+    }
+    let significant = digits.trim_end_matches('0');
+    let dropped = digits.len() - significant.len();
+    let significant = significant.trim_start_matches('0');
+    if significant.is_empty() {
+        return Some(0);
+    }
+    // How many zeros follow the digits that count. Exponents beyond this range leave no amount, be it too large or no integer.
+    let exponent: i64 = exponent.parse().ok()?;
+    let dropped = i64::try_from(dropped).ok()?;
+    let fraction = i64::try_from(fraction.len()).ok()?;
+    let zeros = exponent.checked_add(dropped)?.checked_sub(fraction)?;
+    let zeros = u32::try_from(zeros).ok()?;
+    let significant: u64 = significant.parse().ok()?;
+    significant.checked_mul(10_u64.checked_pow(zeros)?)
 }
 
 /// The metadata member: an object of strings without duplicates, or what is wrong with it.
@@ -447,10 +469,28 @@ mod tests {
                 format!(r#"{{"amount":{written},"currency":"EUR","debtor":"a","creditor":"b"}}"#);
             parse(body.as_bytes()).map(|request| request.amount().minor_units())
         };
-        for written in ["1999", "1999.0", "1.999e3", "19990e-1"] {
+        let long = format!("1999.{}", "0".repeat(5_000));
+        for written in ["1999", "1999.0", "1.999e3", "19990e-1", "0.1999E+4", &long] {
             assert_eq!(amount(written), Ok(1999), "{written}");
         }
-        for written in ["1999.5", "-1.0", "0.0", "1e15"] {
+        assert_eq!(amount("1e0"), Ok(1));
+        assert_eq!(amount("999999999999.000"), Ok(999_999_999_999));
+        for written in [
+            "1999.5",
+            "-1.0",
+            "0.0",
+            "0e5",
+            "1e15",
+            // As floating-point numbers they would be 1, 1999 and the largest amount.
+            "0.99999999999999999999",
+            "1.00000000000000000001",
+            "1999.0000000000000000001",
+            "999999999999.00000000001",
+            "1e-1",
+            "1e99999999999999999999",
+            "1e-99999999999999999999",
+            "18446744073709551617",
+        ] {
             assert!(amount(written).is_err(), "{written}");
         }
     }

@@ -166,10 +166,11 @@ fn complete(generated: &str) -> Value {
     document
 }
 
-/// Every currency that is taken, in the order of the alphabet.
+/// Every currency that a new payment can be made in, in the order of the alphabet.
 fn currencies() -> Vec<&'static str> {
     let all = Currency::all().into_iter();
-    all.map(Currency::code).collect()
+    let payable = all.filter(|currency| currency.check_payable().is_ok());
+    payable.map(Currency::code).collect()
 }
 
 fn complete_schema(name: &str, schema: &mut Value) {

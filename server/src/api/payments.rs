@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use holdfast_engine::ledger::LedgerError;
-use holdfast_engine::payment::{IdempotencyKey, Payment, PaymentId, PaymentKey, State};
+use holdfast_engine::payment::{
+    IdempotencyKey, Payment, PaymentId, PaymentKey, PaymentRequest, State,
+};
 use holdfast_engine::service::{CancelError, CreateError, Created};
 use holdfast_engine::store::Query as StoreQuery;
 use poem::http::{HeaderName, HeaderValue, StatusCode, header};
@@ -72,7 +74,7 @@ impl PaymentsApi {
             idempotency_key: key.0,
         };
         let PreferHeader(preferences) = prefer;
-        let response = match body.0 {
+        let response = match payable(&front_door, &key, body.0).await {
             Ok(request) => {
                 let created = front_door
                     .service
@@ -249,6 +251,23 @@ impl PaymentsApi {
             Err(CancelError::TooLate(payment)) => Err(not_cancellable(&payment).into()),
             Err(CancelError::Unavailable(reason)) => Err(Problem::from(reason).into()),
         }
+    }
+}
+
+/// Nothing new is paid in a currency that is none any more; what was paid in it before is answered as ever.
+async fn payable(
+    front_door: &FrontDoor,
+    key: &PaymentKey,
+    request: Result<PaymentRequest, Problem>,
+) -> Result<PaymentRequest, Problem> {
+    let request = request?;
+    let Err(not_payable) = request.currency().check_payable() else {
+        return Ok(request);
+    };
+    match front_door.service.find_by_key(key).await {
+        Ok(Some(_)) => Ok(request),
+        Ok(None) => Err(Problem::field("currency", not_payable.to_string())),
+        Err(reason) => Err(Problem::from(reason)),
     }
 }
 

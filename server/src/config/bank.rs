@@ -7,10 +7,9 @@ use holdfast_engine::payment::{BankName, Capability, DeclineCode};
 use holdfast_engine::service::ServiceOptions;
 use holdfast_engine::startup;
 use holdfast_simulator::bank::Mode;
-use holdfast_simulator::faults::Range;
 use reqwest::Url;
 
-use super::{ConfigError, Options};
+use super::{ConfigError, Mistakes, Options};
 use crate::bank_client::{BankClientOptions, Reading};
 use crate::bank_server::ModeArg;
 
@@ -102,22 +101,26 @@ pub(super) fn connect_timeout_ms(timeout_ms: u64) -> u64 {
 }
 
 impl BankSettings {
-    pub(super) fn of(options: &Options, service: &ServiceOptions) -> Result<Self, ConfigError> {
+    /// `None` when something is wrong, which is noted.
+    pub(super) fn of(
+        options: &Options,
+        service: &ServiceOptions,
+        mistakes: &mut Mistakes,
+    ) -> Option<Self> {
         let mode = options.bank_capability.unwrap_or(ModeArg::Keyed);
         let bank = options.bank.as_deref().unwrap_or(SIMULATED);
-        let name = name(options)?;
+        let name = mistakes.take(name(options));
         if bank == SIMULATED {
-            let latency_ms = options.bank_latency_ms.unwrap_or_default();
-            if latency_ms > Range::LATEST_MS {
-                return Err(ConfigError::BankLatency { latency_ms });
-            }
-            return Ok(Self::Simulated {
+            return name.map(|_| Self::Simulated {
                 mode: mode.into(),
-                latency_ms,
+                latency_ms: options.bank_latency_ms.unwrap_or_default(),
             });
         }
-        let url = url(bank)?;
-        if url.scheme() == "http" && !is_loopback(&url) {
+        let url = mistakes.take(url(bank));
+        if let Some(url) = url
+            .as_ref()
+            .filter(|url| url.scheme() == "http" && !is_loopback(url))
+        {
             tracing::warn!(
                 %url,
                 "speaking to the bank without TLS: anyone on the way can read and change what is sent"
@@ -125,27 +128,96 @@ impl BankSettings {
         }
         let timeout_ms = service.bank_timeout_ms;
         let connect_timeout_ms = match options.bank_connect_timeout_ms {
-            None => connect_timeout_ms(timeout_ms),
-            Some(connect_ms) if connect_ms > 0 && connect_ms < timeout_ms => connect_ms,
-            Some(connect_ms) => {
-                return Err(ConfigError::ConnectTimeout {
-                    connect_ms,
-                    timeout_ms,
-                });
-            }
+            None => Ok(connect_timeout_ms(timeout_ms)),
+            Some(connect_ms) if connect_ms > 0 && connect_ms < timeout_ms => Ok(connect_ms),
+            Some(connect_ms) => Err(ConfigError::ConnectTimeout {
+                connect_ms,
+                timeout_ms,
+            }),
         };
-        Ok(Self::Http(Box::new(BankClientOptions {
-            name,
-            reading: reading(options)?,
-            url,
-            capability: capability(mode, options, service)?,
-            connect_timeout_ms,
+        let connect_timeout_ms = mistakes.take(connect_timeout_ms);
+        let reading = mistakes.take(reading(options));
+        let capability = mistakes.take(capability(mode, options, service));
+        Some(Self::Http(Box::new(BankClientOptions {
+            name: name?,
+            reading: reading?,
+            url: url?,
+            capability: capability?,
+            connect_timeout_ms: connect_timeout_ms?,
             connections_idle_max: service.bank_calls_max,
             ca: options.bank_ca.clone(),
             identity: options.bank_identity.clone(),
             token_file: options.bank_token_file.clone(),
         })))
     }
+}
+
+/// Options that were given and that mean nothing with the chosen bank, each with why.
+pub(super) fn meaningless(options: &Options) -> Vec<String> {
+    let bank = options.bank.as_deref().unwrap_or(SIMULATED);
+    let mode = options.bank_capability.unwrap_or(ModeArg::Keyed);
+    let is_simulated = bank == SIMULATED;
+    let is_plain = bank.to_ascii_lowercase().starts_with("http://");
+    let window = options.bank_window_ms.is_some();
+    let grace = options.bank_grace_ms.is_some();
+    let not_found = options.bank_not_found.is_some();
+    let (ca, identity) = (options.bank_ca.is_some(), options.bank_identity.is_some());
+    let at_url = [
+        ("bank_window_ms", window),
+        ("bank_grace_ms", grace),
+        (
+            "bank_connect_timeout_ms",
+            options.bank_connect_timeout_ms.is_some(),
+        ),
+        ("bank_ca", ca),
+        ("bank_identity", identity),
+        ("bank_token_file", options.bank_token_file.is_some()),
+        ("bank_not_found", not_found),
+        ("bank_throttle", options.bank_throttle.is_some()),
+        (
+            "bank_duplicate_codes",
+            options.bank_duplicate_codes.is_some(),
+        ),
+        (
+            "bank_reuse_connections",
+            options.bank_reuse_connections == Some(true),
+        ),
+        ("bank_moved", options.bank_moved == Some(true)),
+    ];
+    let simulated = [("bank_latency_ms", options.bank_latency_ms.is_some())];
+    let plain = [("bank_ca", ca), ("bank_identity", identity)];
+    let not_keyed = [("bank_window_ms", window)];
+    let unasked = [("bank_grace_ms", grace), ("bank_not_found", not_found)];
+    let cases: [(bool, &[(&str, bool)], &str); 5] = [
+        (
+            is_simulated,
+            &at_url,
+            "the bank is the built-in simulated one",
+        ),
+        (!is_simulated, &simulated, "the bank is one at a URL"),
+        (
+            !is_simulated && is_plain,
+            &plain,
+            "the bank is spoken to without TLS",
+        ),
+        (
+            !is_simulated && mode != ModeArg::Keyed,
+            &not_keyed,
+            "the bank's capability is not keyed",
+        ),
+        (
+            !is_simulated && mode == ModeArg::Neither,
+            &unasked,
+            "the bank's capability is neither, so it is never asked",
+        ),
+    ];
+    let holding = cases.into_iter().filter(|(holds, ..)| *holds);
+    holding
+        .flat_map(|(_, options, why)| {
+            let given = options.iter().filter(|(_, given)| *given);
+            given.map(move |(name, _)| format!("{name} means nothing here: {why}"))
+        })
+        .collect()
 }
 
 fn url(bank: &str) -> Result<Url, ConfigError> {

@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use super::{ConfigError, Options, at_least_one};
+use super::{ConfigError, Options};
 use crate::accept::ConnectionLimits;
 use crate::api::{BodyLimits, RateOptions, RequestLimits};
 
@@ -15,12 +15,6 @@ pub(crate) struct Limits {
     pub(crate) rate: Option<RateOptions>,
 }
 
-/// hyper asks for as much room at least.
-const HEAD_BYTES_MIN: usize = 8 * 1024;
-
-/// A larger rate is none.
-const PER_SECOND_MAX: u32 = 1_000_000;
-
 /// Most seconds that a bucket may take to fill: beyond that a burst is a rate of its own.
 const BURST_SECONDS_MAX: u32 = 3_600;
 
@@ -30,7 +24,7 @@ impl Limits {
         let (connections, request) = (defaults.connections, defaults.request);
         let headers_max = options.headers_max.unwrap_or(request.headers_max);
         let ms = |given: Option<u64>, default| given.map_or(default, Duration::from_millis);
-        let limits = Self {
+        Ok(Self {
             connections: ConnectionLimits {
                 connections_max: options
                     .connections_max
@@ -50,23 +44,7 @@ impl Limits {
                 },
             },
             rate: rate(options)?,
-        };
-        at_least_one([
-            ("connections_max", limits.connections.connections_max == 0),
-            ("head_timeout_ms", limits.connections.head_timeout.is_zero()),
-            (
-                "answer_timeout_ms",
-                limits.connections.answer_timeout.is_zero(),
-            ),
-            ("headers_max", limits.request.headers_max == 0),
-            ("body_bytes_max", limits.request.body.bytes_max == 0),
-            ("body_timeout_ms", limits.request.body.timeout.is_zero()),
-        ])?;
-        let head_bytes_max = limits.connections.head_bytes_max;
-        if head_bytes_max < HEAD_BYTES_MIN {
-            return Err(ConfigError::HeadBytes { head_bytes_max });
-        }
-        Ok(limits)
+        })
     }
 }
 
@@ -78,14 +56,8 @@ fn rate(options: &Options) -> Result<Option<RateOptions>, ConfigError> {
         };
     };
     let burst = options.rate_burst.unwrap_or(per_second);
-    let positive = |name, number| NonZeroU32::new(number).ok_or(ConfigError::Zero { name });
-    let (per_second, burst) = (
-        positive("rate_per_second", per_second)?,
-        positive("rate_burst", burst)?,
-    );
-    if per_second.get() > PER_SECOND_MAX {
-        return Err(ConfigError::Rate { per_second });
-    }
+    let positive = |number| NonZeroU32::new(number).unwrap_or(NonZeroU32::MIN);
+    let (per_second, burst) = (positive(per_second), positive(burst));
     if burst.get() / per_second > BURST_SECONDS_MAX {
         return Err(ConfigError::Burst { burst, per_second });
     }

@@ -1,6 +1,10 @@
 //! Configuration: flags win, then the environment, then the file, then the defaults.
 
 mod bank;
+mod bounds;
+mod environment;
+mod error;
+mod file;
 mod limits;
 mod options;
 mod show;
@@ -9,18 +13,19 @@ mod telemetry;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use holdfast_engine::payment::{BankName, DeclineCode, Merchant};
+use holdfast_engine::payment::Merchant;
 use holdfast_engine::service::ServiceOptions;
-use holdfast_simulator::faults::Range;
 
-use crate::api_keys::{ApiKeys, InvalidApiKey};
+use crate::api_keys::ApiKeys;
+use crate::bank_client::BankClient;
 use crate::telemetry::TelemetryOptions;
-use crate::tls::TlsOptions;
+use crate::tls::{Tls, TlsOptions};
 pub(crate) use bank::BankSettings;
+pub(crate) use environment::misspelt;
+pub(crate) use error::{ConfigError, Mistakes};
 use limits::Limits;
 use options::Options;
 
@@ -33,9 +38,6 @@ const DATA: &str = "./holdfast-data";
 /// Memory for the database's own pages unless told otherwise, in MiB.
 const STORE_CACHE_MIB: u64 = 256;
 
-/// From so much likeness on, between 0 and 1, a key is taken for a misspelt one.
-const SIMILAR_ENOUGH: f64 = 0.85;
-
 /// What `serve` can be told.
 #[derive(Debug, Default, Args)]
 pub(crate) struct ServeArgs {
@@ -45,126 +47,6 @@ pub(crate) struct ServeArgs {
     /// Configuration file (TOML); the keys are the flags with `_` for `-`
     #[arg(long, env = "HOLDFAST_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
-}
-
-/// Configuration that cannot be used; each message says what to do.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum ConfigError {
-    #[error("cannot read the configuration file {}: {source}", path.display())]
-    Read {
-        path: PathBuf,
-        source: std::io::Error,
-    },
-    #[error("the configuration file {} is not valid: {source}", path.display())]
-    Parse {
-        path: PathBuf,
-        source: Box<toml::de::Error>,
-    },
-    #[error(
-        "the configuration file {} is not valid: there is no key {key:?}{}",
-        path.display(),
-        suggestion(.similar.as_deref())
-    )]
-    UnknownKey {
-        path: PathBuf,
-        key: String,
-        similar: Option<String>,
-    },
-    #[error(
-        "the configuration file {} has no API keys any more, and without any everyone would be let in; to open the \
-         service to everyone, start it anew",
-        path.display()
-    )]
-    NoKeysLeft { path: PathBuf },
-    #[error("a value cannot be used: {0}")]
-    Value(#[from] toml::ser::Error),
-    #[error(transparent)]
-    ApiKey(#[from] InvalidApiKey),
-    #[error(
-        "bank {0:?} is not one Holdfast can speak to. Use --bank sim, the built-in simulated bank, or \
-         the URL below which the bank's routes stand, such as https://bank.example/v1"
-    )]
-    Bank(String),
-    #[error(
-        "the bank's URL must hold neither credentials, nor a query, nor a fragment; put a token into a \
-         file and name it with --bank-token-file"
-    )]
-    BankUrl,
-    #[error("bank_name {0:?} must be {rule}", rule = BankName::RULE)]
-    InvalidBankName(String),
-    #[error(
-        "bank_name {name:?} cannot be used: {}",
-        if *.simulated {
-            "the bank is the built-in simulated one, which is always called `simulated`. Leave bank_name out, or give a \
-             bank with --bank"
-        } else {
-            "it is the name of the built-in simulated bank. Choose another name"
-        }
-    )]
-    BankName { name: String, simulated: bool },
-    #[error("bank_duplicate_codes: {0:?} must be {rule}", rule = DeclineCode::RULE)]
-    DuplicateCode(String),
-    #[error("retired_merchants: {0:?} must be {rule}", rule = Merchant::RULE)]
-    RetiredMerchant(String),
-    #[error(
-        "bank_window_ms ({window_ms}) must be greater than bank_grace_ms ({grace_ms}): else no repeat \
-         is sure to arrive while the bank remembers. If the bank remembers nothing, say \
-         --bank-capability inquiry-only"
-    )]
-    Window { window_ms: u64, grace_ms: u64 },
-    #[error(
-        "bank_timeout_ms ({timeout_ms}) must not be greater than bank_grace_ms ({grace_ms}): a \
-             request may be under way for at least as long as its answer is waited for"
-    )]
-    Grace { timeout_ms: u64, grace_ms: u64 },
-    #[error(
-        "bank_connect_timeout_ms ({connect_ms}) must be at least 1 and less than bank_timeout_ms \
-         ({timeout_ms})"
-    )]
-    ConnectTimeout { connect_ms: u64, timeout_ms: u64 },
-    #[error(
-        "bank_latency_ms ({latency_ms}) must be at most {} (30 days)",
-        Range::LATEST_MS
-    )]
-    BankLatency { latency_ms: u64 },
-    #[error("tls_certificate and tls_key go together: give both, or neither")]
-    HalfTls,
-    #[error("head_bytes_max ({head_bytes_max}) must be at least 8192")]
-    HeadBytes { head_bytes_max: usize },
-    #[error(
-        "rate_burst is given and rate_per_second is not: say how many requests a second are granted"
-    )]
-    BurstAlone,
-    #[error("rate_per_second ({per_second}) must be at most 1000000; leave it out for no limit")]
-    Rate { per_second: NonZeroU32 },
-    #[error(
-        "rate_burst ({burst}) must not be more than an hour's worth of rate_per_second ({per_second})"
-    )]
-    Burst {
-        burst: NonZeroU32,
-        per_second: NonZeroU32,
-    },
-    #[error(
-        "log ({log:?}) is no filter: {problem}. Give a level (error, warn, info, debug, trace), or levels by \
-         target such as info,holdfast::requests=debug"
-    )]
-    Log { log: String, problem: String },
-    #[error("otlp_ratio ({ratio}) must be from 0 (no trace) to 1 (every trace)")]
-    OtlpRatio { ratio: f64 },
-    #[error(
-        "otlp_endpoint must be the http or https address of a collector, such as http://127.0.0.1:4318, without \
-         credentials; put those into OTEL_EXPORTER_OTLP_HEADERS"
-    )]
-    OtlpEndpoint,
-    #[error("{name} must be at least 1")]
-    Zero { name: &'static str },
-    #[error(
-        "refusing to listen on {0}: it is not a loopback address and no API keys are configured, so \
-         anyone who can reach it could make payments. Either listen on 127.0.0.1, or make a key with \
-         `holdfast api-key new --merchant NAME`, put the printed [[api_keys]] block into a file, and \
-         name that file with --config"
-    )]
-    OpenToTheWorld(SocketAddr),
 }
 
 /// What `serve` runs with.
@@ -188,6 +70,8 @@ pub(crate) struct Settings {
     pub(crate) tls: Option<TlsOptions>,
     /// The file it was read from, if any.
     pub(crate) file: Option<PathBuf>,
+    /// Options that were given and that mean nothing with the chosen bank, each with why.
+    pub(crate) meaningless: Vec<String>,
 }
 
 /// Merchants for whom nobody acts any more.
@@ -240,20 +124,26 @@ pub(crate) struct Written {
 impl ServeArgs {
     /// Puts flags, environment and file together. The file is read once: it may be a pipe.
     pub(crate) fn read(self) -> Result<Written, ConfigError> {
-        let file = self.file()?;
-        Ok(Written {
-            retired_given: self.options.retired_merchants.is_some(),
-            options: self.options.over(&file)?,
-            file,
-            path: self.config,
-        })
+        let (written, mistakes) = self.read_on();
+        mistakes.unless(Some(written))
     }
 
-    fn file(&self) -> Result<Options, ConfigError> {
-        match &self.config {
-            Some(path) => read_file(path),
-            None => Ok(Options::default()),
-        }
+    /// The same, and goes on after a mistake, with what holds without it.
+    pub(crate) fn read_on(self) -> (Written, Mistakes) {
+        let mut mistakes = Mistakes::default();
+        let given = bounds::within(self.options, &mut mistakes);
+        let file = match &self.config {
+            Some(path) => file::read(path, &mut mistakes),
+            None => Options::default(),
+        };
+        let file = bounds::within(file, &mut mistakes);
+        let written = Written {
+            retired_given: given.retired_merchants.is_some(),
+            options: mistakes.take(given.over(&file)).unwrap_or_default(),
+            file,
+            path: self.config,
+        };
+        (written, mistakes)
     }
 }
 
@@ -264,53 +154,76 @@ impl Written {
     }
 
     /// What the service runs with.
+    ///
+    /// # Errors
+    /// With everything that is wrong, not only with what is found first.
     pub(crate) fn settings(self) -> Result<Settings, ConfigError> {
-        let settings = settings(&self.options, &self.file)?;
-        Ok(Settings {
+        self.look(Mistakes::default(), false)
+    }
+
+    /// The same, after a look at everything besides the store that a start would look at. `mistakes` are those that were
+    /// found before.
+    pub(crate) fn check(self, mistakes: Mistakes) -> Result<Settings, ConfigError> {
+        self.look(mistakes, true)
+    }
+
+    fn look(self, mut mistakes: Mistakes, files: bool) -> Result<Settings, ConfigError> {
+        let settings = settings(&self.options, &self.file, &mut mistakes, files);
+        mistakes.unless(settings.map(|settings| Settings {
             file: self.path,
             retired: Retired {
                 given: self.retired_given,
                 ..settings.retired
             },
             ..settings
-        })
+        }))
     }
 }
 
-fn settings(options: &Options, file: &Options) -> Result<Settings, ConfigError> {
+/// What the service runs with; `None` when a mistake was found. `files` is whether the files that it names are looked at.
+fn settings(
+    options: &Options,
+    file: &Options,
+    mistakes: &mut Mistakes,
+    files: bool,
+) -> Option<Settings> {
     const MIB: u64 = 1024 * 1024;
-    let api_keys = ApiKeys::new(&file.api_keys)?;
+    let api_keys = mistakes.take(ApiKeys::new(&file.api_keys));
     let listen = options.listen.unwrap_or(LISTEN);
-    if api_keys.is_empty() && !listen.ip().is_loopback() {
-        return Err(ConfigError::OpenToTheWorld(listen));
+    if file.api_keys.is_empty() && !listen.ip().is_loopback() {
+        mistakes.note(ConfigError::OpenToTheWorld(listen));
     }
-    TelemetryOptions::of(options)?;
-    let service = options.service()?;
-    let bank = BankSettings::of(options, &service)?;
+    mistakes.take(TelemetryOptions::of(options));
+    let service = options.service();
+    let bank = BankSettings::of(options, &service, mistakes);
+    let retired = mistakes.take(Retired::of(options.retired_merchants.as_deref(), false));
+    let limits = mistakes.take(Limits::of(options));
+    let tls = mistakes.take(tls(options));
+    if files {
+        if let Some(Some(tls)) = &tls {
+            mistakes.take(Tls::new(tls.clone()));
+        }
+        if let Some(BankSettings::Http(bank)) = &bank {
+            mistakes.take(BankClient::new(bank));
+        }
+    }
     let store_cache_mib = options.store_cache_mib.unwrap_or(STORE_CACHE_MIB).max(1);
-    Ok(Settings {
+    Some(Settings {
         listen,
         accept_older_store: options.accept_older_store.unwrap_or_default(),
-        bank,
+        bank: bank?,
         bank_asked_for: options.bank.is_some(),
         bank_moved: options.bank_moved.unwrap_or_default(),
-        retired: Retired::of(options.retired_merchants.as_deref(), false)?,
+        retired: retired?,
         store_cache_bytes: store_cache_mib.saturating_mul(MIB),
         service,
-        api_keys,
-        limits: Limits::of(options)?,
-        tls: tls(options)?,
+        api_keys: api_keys?,
+        limits: limits?,
+        tls: tls?,
         file: None,
         data: options.data.clone().unwrap_or_else(|| DATA.into()),
+        meaningless: bank::meaningless(options),
     })
-}
-
-/// None of these options is zero.
-fn at_least_one<const N: usize>(zeros: [(&'static str, bool); N]) -> Result<(), ConfigError> {
-    match zeros.into_iter().find(|(_, is_zero)| *is_zero) {
-        Some((name, _)) => Err(ConfigError::Zero { name }),
-        None => Ok(()),
-    }
 }
 
 fn tls(options: &Options) -> Result<Option<TlsOptions>, ConfigError> {
@@ -330,7 +243,9 @@ pub(crate) fn api_keys_again(
     in_force: &ApiKeys,
     retired: &Retired,
 ) -> Result<(ApiKeys, Retired), ConfigError> {
-    let file = read_file(path)?;
+    let mut mistakes = Mistakes::default();
+    let file = file::read(path, &mut mistakes);
+    let file = mistakes.unless(Some(file))?;
     let retired = if retired.given {
         retired.clone()
     } else {
@@ -343,55 +258,6 @@ pub(crate) fn api_keys_again(
         });
     }
     Ok((api_keys, retired))
-}
-
-/// Reads a configuration file.
-fn read_file(path: &Path) -> Result<Options, ConfigError> {
-    let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read {
-        path: path.to_owned(),
-        source,
-    })?;
-    let invalid = |source| ConfigError::Parse {
-        path: path.to_owned(),
-        source: Box::new(source),
-    };
-    let written: toml::Table = toml::from_str(&text).map_err(invalid)?;
-    let known = keys();
-    if let Some(unknown) = written.keys().find(|key| !known.contains(key)) {
-        return Err(ConfigError::UnknownKey {
-            path: path.to_owned(),
-            key: unknown.clone(),
-            similar: similar(unknown, &known),
-        });
-    }
-    // Once more from the text, for an error that shows the line.
-    toml::from_str(&text).map_err(invalid)
-}
-
-/// Every key that a configuration file may have.
-fn keys() -> Vec<String> {
-    let command = ServeArgs::augment_args(clap::Command::new("serve"));
-    let flags = command
-        .get_arguments()
-        .map(|flag| flag.get_id().to_string());
-    let flags = flags.filter(|flag| flag != "config");
-    flags.chain(["api_keys".to_owned()]).collect()
-}
-
-/// The known key that was meant, if one is close enough.
-fn similar(unknown: &str, known: &[String]) -> Option<String> {
-    let scored = known
-        .iter()
-        .map(|key| (strsim::jaro_winkler(unknown, key), key));
-    let (score, key) = scored.max_by(|(a, _), (b, _)| a.total_cmp(b))?;
-    (score > SIMILAR_ENOUGH).then(|| key.clone())
-}
-
-fn suggestion(similar: Option<&str>) -> String {
-    match similar {
-        Some(key) => format!(". Did you mean {key:?}?"),
-        None => "; `holdfast config show` lists all there are".to_owned(),
-    }
 }
 
 #[cfg(test)]
@@ -507,7 +373,7 @@ mod tests {
             ..Options::default()
         };
         let merged = flags.over(&file).unwrap();
-        let service = merged.service().unwrap();
+        let service = merged.service();
         assert_eq!(
             (service.bank_calls_max, service.budgets.attempts_max),
             (7, 9)
@@ -518,7 +384,7 @@ mod tests {
             defaults.budgets.inquiries_max
         );
         assert_eq!(merged.data.unwrap().to_str(), Some("/from/file"));
-        assert_eq!(Options::default().service().unwrap(), defaults);
+        assert_eq!(Options::default().service(), defaults);
     }
 
     #[test]

@@ -10,10 +10,11 @@ use holdfast_engine::payment::Budgets;
 use holdfast_engine::retry::Backoff;
 use holdfast_engine::service::ServiceOptions;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use super::bank::{self, SIMULATED};
 use super::limits::Limits;
-use super::{ConfigError, DATA, LISTEN, STORE_CACHE_MIB, at_least_one, telemetry};
+use super::{DATA, LISTEN, STORE_CACHE_MIB, telemetry};
 use crate::api::RequestLimits;
 use crate::api_keys::ApiKey;
 use crate::bank_client::{DUPLICATE_CODES, Marks};
@@ -505,19 +506,24 @@ impl Options {
     }
 
     /// What is set here, and for the rest what is set in `file`.
-    pub(super) fn over(&self, file: &Self) -> Result<Self, toml::ser::Error> {
-        let mut merged = toml::Table::try_from(file)?;
-        merged.extend(toml::Table::try_from(self)?);
-        Ok(merged
-            .try_into()
-            .expect("what was written by this type is read by it"))
+    pub(super) fn over(&self, file: &Self) -> Result<Self, serde_json::Error> {
+        let members = |options: &Self| -> Result<Map<String, Value>, serde_json::Error> {
+            let members: Map<_, _> = serde_json::from_value(serde_json::to_value(options)?)?;
+            Ok(members
+                .into_iter()
+                .filter(|(_, value)| !value.is_null())
+                .collect())
+        };
+        let mut merged = members(file)?;
+        merged.extend(members(self)?);
+        serde_json::from_value(Value::Object(merged))
     }
 
-    pub(super) fn service(&self) -> Result<ServiceOptions, ConfigError> {
+    pub(super) fn service(&self) -> ServiceOptions {
         let defaults = ServiceOptions::default();
         let (breaker, budgets) = (defaults.breaker, defaults.budgets);
         let cache_bytes = self.cache_mib.map(|mib| mib.saturating_mul(1024 * 1024));
-        let options = ServiceOptions {
+        ServiceOptions {
             cache_bytes: cache_bytes.unwrap_or(defaults.cache_bytes),
             flights_max: self.flights_max.unwrap_or(defaults.flights_max),
             bank_calls_max: self.bank_calls_max.unwrap_or(defaults.bank_calls_max),
@@ -537,18 +543,6 @@ impl Options {
             },
             batch_max: defaults.batch_max,
             expire_after_ms: self.expire_after_ms.unwrap_or(defaults.expire_after_ms),
-        };
-        at_least_one([
-            ("flights_max", options.flights_max == 0),
-            ("bank_calls_max", options.bank_calls_max == 0),
-            ("bank_timeout_ms", options.bank_timeout_ms == 0),
-            ("attempts_max", options.budgets.attempts_max == 0),
-            ("backoff_base_ms", options.backoff.base_ms == 0),
-            ("backoff_cap_ms", options.backoff.cap_ms == 0),
-            ("breaker_failures_max", options.breaker.failures_max == 0),
-            ("breaker_open_ms", options.breaker.open_ms == 0),
-            ("breaker_open_ms_max", options.breaker.open_ms_max == 0),
-        ])?;
-        Ok(options)
+        }
     }
 }

@@ -7,7 +7,7 @@ use clap::{ArgMatches, Args, Command};
 use toml::{Table, Value};
 
 use super::options::Options;
-use super::{ConfigError, ServeArgs};
+use super::{ConfigError, Mistakes, ServeArgs, Written};
 
 /// What stands in the place of what is nobody's business.
 const MASK: &str = "********";
@@ -18,13 +18,18 @@ impl ServeArgs {
     /// # Errors
     /// When it could not be served.
     pub(crate) fn show(self, matches: &ArgMatches) -> Result<String, ConfigError> {
-        let file = self.file()?;
+        let Written {
+            options: merged,
+            file,
+            path,
+            ..
+        } = self.read()?;
         let written = Table::try_from(&file)?;
-        let path = self.config.clone();
-        let merged = self.options.over(&file)?;
         let effective = Table::try_from(merged.over(&Options::defaults(&merged))?)?;
         // What is shown can be served.
-        super::settings(&merged, &file)?;
+        let mut mistakes = Mistakes::default();
+        let settings = super::settings(&merged, &file, &mut mistakes, false);
+        mistakes.unless(settings)?;
 
         let mut lines = Vec::new();
         let command = Self::augment_args(Command::new("serve"));

@@ -1,0 +1,188 @@
+//! Configuration that cannot be used, and how all that is wrong with one is told at once.
+
+use std::fmt::Write;
+use std::net::SocketAddr;
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+
+use holdfast_engine::payment::{BankName, DeclineCode, Merchant};
+
+use crate::api_keys::InvalidApiKey;
+use crate::bank_client::BankClientError;
+use crate::tls::TlsError;
+
+/// Configuration that cannot be used; each message says what to do.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ConfigError {
+    #[error("cannot read the configuration file {}: {source}", path.display())]
+    Read {
+        path: PathBuf,
+        source: std::io::Error,
+    },
+    #[error("the configuration file {} is not valid: {source}", path.display())]
+    Parse {
+        path: PathBuf,
+        source: Box<toml::de::Error>,
+    },
+    #[error(
+        "the configuration file {} is not valid: there is no key {key:?}{}",
+        path.display(),
+        suggestion(.similar.as_deref())
+    )]
+    UnknownKey {
+        path: PathBuf,
+        key: String,
+        similar: Option<String>,
+    },
+    #[error(
+        "the configuration file {} has no API keys any more, and without any everyone would be let in; to open the \
+         service to everyone, start it anew",
+        path.display()
+    )]
+    NoKeysLeft { path: PathBuf },
+    #[error("a value cannot be used: {0}")]
+    Value(#[from] serde_json::Error),
+    #[error("a value cannot be shown: {0}")]
+    Show(#[from] toml::ser::Error),
+    #[error("{0}")]
+    Usage(String),
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    #[error(transparent)]
+    BankClient(#[from] BankClientError),
+    #[error("{name} must be at least {min}, and is {given}")]
+    TooSmall {
+        name: &'static str,
+        min: u64,
+        given: u64,
+    },
+    #[error("{name} must be at most {max}{}, and is {given}", .unit.map(|unit| format!(" ({unit})")).unwrap_or_default())]
+    TooLarge {
+        name: &'static str,
+        max: u64,
+        unit: Option<&'static str>,
+        given: u64,
+    },
+    #[error("{name} is empty: give it a value, or leave it out")]
+    Empty { name: String },
+    #[error("{}", all(.0))]
+    Many(Vec<ConfigError>),
+    #[error(transparent)]
+    ApiKey(#[from] InvalidApiKey),
+    #[error(
+        "bank {0:?} is not one Holdfast can speak to. Use --bank sim, the built-in simulated bank, or \
+         the URL below which the bank's routes stand, such as https://bank.example/v1"
+    )]
+    Bank(String),
+    #[error(
+        "the bank's URL must hold neither credentials, nor a query, nor a fragment; put a token into a \
+         file and name it with --bank-token-file"
+    )]
+    BankUrl,
+    #[error("bank_name {0:?} must be {rule}", rule = BankName::RULE)]
+    InvalidBankName(String),
+    #[error(
+        "bank_name {name:?} cannot be used: {}",
+        if *.simulated {
+            "the bank is the built-in simulated one, which is always called `simulated`. Leave bank_name out, or give a \
+             bank with --bank"
+        } else {
+            "it is the name of the built-in simulated bank. Choose another name"
+        }
+    )]
+    BankName { name: String, simulated: bool },
+    #[error("bank_duplicate_codes: {0:?} must be {rule}", rule = DeclineCode::RULE)]
+    DuplicateCode(String),
+    #[error("retired_merchants: {0:?} must be {rule}", rule = Merchant::RULE)]
+    RetiredMerchant(String),
+    #[error(
+        "bank_window_ms ({window_ms}) must be greater than bank_grace_ms ({grace_ms}): else no repeat \
+         is sure to arrive while the bank remembers. If the bank remembers nothing, say \
+         --bank-capability inquiry-only"
+    )]
+    Window { window_ms: u64, grace_ms: u64 },
+    #[error(
+        "bank_timeout_ms ({timeout_ms}) must not be greater than bank_grace_ms ({grace_ms}): a \
+             request may be under way for at least as long as its answer is waited for"
+    )]
+    Grace { timeout_ms: u64, grace_ms: u64 },
+    #[error(
+        "bank_connect_timeout_ms ({connect_ms}) must be at least 1 and less than bank_timeout_ms \
+         ({timeout_ms})"
+    )]
+    ConnectTimeout { connect_ms: u64, timeout_ms: u64 },
+    #[error("tls_certificate and tls_key go together: give both, or neither")]
+    HalfTls,
+    #[error(
+        "rate_burst is given and rate_per_second is not: say how many requests a second are granted"
+    )]
+    BurstAlone,
+    #[error(
+        "rate_burst ({burst}) must not be more than an hour's worth of rate_per_second ({per_second})"
+    )]
+    Burst {
+        burst: NonZeroU32,
+        per_second: NonZeroU32,
+    },
+    #[error(
+        "log ({log:?}) is no filter: {problem}. Give a level (error, warn, info, debug, trace), or levels by \
+         target such as info,holdfast::requests=debug"
+    )]
+    Log { log: String, problem: String },
+    #[error("otlp_ratio ({ratio}) must be from 0 (no trace) to 1 (every trace)")]
+    OtlpRatio { ratio: f64 },
+    #[error(
+        "otlp_endpoint must be the http or https address of a collector, such as http://127.0.0.1:4318, without \
+         credentials; put those into OTEL_EXPORTER_OTLP_HEADERS"
+    )]
+    OtlpEndpoint,
+    #[error(
+        "refusing to listen on {0}: it is not a loopback address and no API keys are configured, so \
+         anyone who can reach it could make payments. Either listen on 127.0.0.1, or make a key with \
+         `holdfast api-key new --merchant NAME`, put the printed [[api_keys]] block into a file, and \
+         name that file with --config"
+    )]
+    OpenToTheWorld(SocketAddr),
+}
+
+fn suggestion(similar: Option<&str>) -> String {
+    match similar {
+        Some(key) => format!(". Did you mean {key:?}?"),
+        None => "; `holdfast config show` lists all there are".to_owned(),
+    }
+}
+
+fn all(mistakes: &[ConfigError]) -> String {
+    let mut text = format!("{} things are wrong", mistakes.len());
+    for mistake in mistakes {
+        let _ = write!(text, "\n  - {mistake}");
+    }
+    text
+}
+
+/// What is found wrong with a configuration on the way through it.
+#[derive(Debug, Default)]
+pub(crate) struct Mistakes(Vec<ConfigError>);
+
+impl Mistakes {
+    /// The value; else notes what is wrong with it.
+    pub(super) fn take<T, E: Into<ConfigError>>(&mut self, looked: Result<T, E>) -> Option<T> {
+        looked.map_err(|mistake| self.note(mistake)).ok()
+    }
+
+    pub(crate) fn note(&mut self, mistake: impl Into<ConfigError>) {
+        match mistake.into() {
+            ConfigError::Many(mistakes) => self.0.extend(mistakes),
+            mistake => self.0.push(mistake),
+        }
+    }
+
+    /// The value, if nothing was wrong.
+    pub(super) fn unless<T>(mut self, value: Option<T>) -> Result<T, ConfigError> {
+        match (value, self.0.len()) {
+            (Some(value), 0) => Ok(value),
+            (_, 1) => Err(self.0.remove(0)),
+            _ => Err(ConfigError::Many(self.0)),
+        }
+    }
+}
