@@ -58,6 +58,18 @@ pub enum InquiryOutcome {
     Unknown,
 }
 
+impl InquiryOutcome {
+    /// In a word.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Decided(Decision::Confirmed { .. }) => "confirmed",
+            Self::Decided(Decision::Declined { .. }) => "declined",
+            Self::NotFound => "not_found",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
 /// A bank.
 ///
 /// Calls are bounded by the caller, which may drop the returned future at its time limit.

@@ -11,7 +11,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::uri::Scheme;
+use http::uri::{Authority, Scheme};
+use http::{HeaderMap, Version, header};
 use http_body_util::combinators::BoxBody;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::server::conn::{http1, http2};
@@ -25,6 +26,8 @@ use tokio::sync::{Semaphore, watch};
 use tokio::time::timeout;
 use tokio_io_timeout::TimeoutWriter;
 
+use crate::api::WrongHost;
+use crate::refusal::{InOurWords, Words};
 use crate::tls::Tls;
 
 /// What connections may take.
@@ -83,12 +86,14 @@ pub(crate) struct Abort;
 /// A connection ended otherwise than it should: the client's affair.
 type Ended = Box<dyn std::error::Error + Send + Sync>;
 
-/// Serves until `stop` completes; then stops accepting and returns the connections still at work.
+/// Serves until `stop` completes; then stops accepting and returns the connections still at work. `words` answer what never
+/// becomes a request.
 pub(crate) async fn serve<E>(
     listener: TcpListener,
     endpoint: Arc<E>,
     limits: ConnectionLimits,
     tls: Option<Tls>,
+    words: Option<Words>,
     stop: impl Future<Output = ()>,
 ) -> GracefulShutdown
 where
@@ -122,6 +127,7 @@ where
             limits,
             watcher: connections.watcher(),
             remote: remote.into(),
+            words: words.clone(),
         };
         let tls = tls.clone();
         tokio::spawn(async move {
@@ -149,6 +155,7 @@ struct Connection<E> {
     limits: ConnectionLimits,
     watcher: Watcher,
     remote: Addr,
+    words: Option<Words>,
 }
 
 impl<E: Endpoint<Output = Response> + 'static> Connection<E> {
@@ -177,10 +184,14 @@ impl<E: Endpoint<Output = Response> + 'static> Connection<E> {
             limits,
             watcher,
             remote,
+            words,
         } = self;
         let at_work = http2.then(Arc::<AtWork>::default);
         let counted = at_work.clone();
-        let service = hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
+        let service = hyper::service::service_fn(move |mut request: hyper::Request<Incoming>| {
+            if let Some(wrong) = wrong_host(request.version(), request.headers()) {
+                request.extensions_mut().insert(wrong);
+            }
             let endpoint = endpoint.clone();
             let at_work = counted.as_ref().map(AtWork::begin);
             let (local, remote) = (LocalAddr(local.clone()), RemoteAddr(remote.clone()));
@@ -200,7 +211,7 @@ impl<E: Endpoint<Output = Response> + 'static> Connection<E> {
         });
         let mut stream = TimeoutWriter::new(stream);
         stream.set_timeout(Some(limits.answer_timeout));
-        let stream = TokioIo::new(Box::pin(stream));
+        let stream = Box::pin(stream);
         if let Some(at_work) = at_work {
             let head_bytes_max = u32::try_from(limits.head_bytes_max).unwrap_or(u32::MAX);
             let connection = http2::Builder::new(TokioExecutor::new())
@@ -209,13 +220,16 @@ impl<E: Endpoint<Output = Response> + 'static> Connection<E> {
                 .max_header_list_size(head_bytes_max)
                 .keep_alive_interval(PING_AFTER)
                 .keep_alive_timeout(PING_AFTER)
-                .serve_connection(stream, service);
+                .serve_connection(TokioIo::new(stream), service);
             tokio::select! {
                 ended = watcher.watch(connection) => ended?,
                 () = at_work.idle(limits.head_timeout) => {}
             }
         } else {
+            let stream = TokioIo::new(InOurWords::new(stream, words));
             let connection = http1::Builder::new()
+                // Who has said all that there is to say still hears the answer.
+                .half_close(true)
                 .timer(TokioTimer::new())
                 .header_read_timeout(limits.head_timeout)
                 .max_headers(limits.headers_parsed_max)
@@ -287,6 +301,39 @@ impl Drop for Working {
     }
 }
 
+/// What is wrong with the Host of a request over HTTP/1 (RFC 9112, section 3.2). HTTP/2 has the authority in its place.
+fn wrong_host(version: Version, headers: &HeaderMap) -> Option<WrongHost> {
+    if version >= Version::HTTP_2 {
+        return None;
+    }
+    let mut hosts = headers.get_all(header::HOST).iter();
+    let Some(host) = hosts.next() else {
+        let missing =
+            WrongHost("The request has no Host header, and over HTTP/1.1 it must have one.");
+        return (version == Version::HTTP_11).then_some(missing);
+    };
+    if hosts.next().is_some() {
+        return Some(WrongHost("The request has more than one Host header."));
+    }
+    let is_host = host
+        .to_str()
+        .is_ok_and(|host| host.is_empty() || is_authority(host));
+    (!is_host).then_some(WrongHost(
+        "The Host header is no host, alone or with a port.",
+    ))
+}
+
+/// A host, alone or with a port.
+fn is_authority(text: &str) -> bool {
+    let Ok(authority) = text.parse::<Authority>() else {
+        return false;
+    };
+    let after = text.strip_prefix(authority.host()).unwrap_or("@");
+    let port = after.strip_prefix(':');
+    let is_port = |port: &str| port.is_empty() || port.parse::<u16>().is_ok();
+    after.is_empty() || port.is_some_and(is_port)
+}
+
 /// Whether a client begins with HTTP/2. Takes nothing of what it sends.
 async fn begins_with_http2(stream: &TcpStream) -> io::Result<bool> {
     let mut seen = [0; PREFACE.len()];
@@ -299,5 +346,41 @@ async fn begins_with_http2(stream: &TcpStream) -> io::Result<bool> {
             return Ok(true);
         }
         tokio::time::sleep(LOOK_AGAIN).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn over_http_1_1_there_is_one_host_that_is_one() {
+        let wrong = |version, hosts: &[&'static str]| {
+            let mut headers = HeaderMap::new();
+            for host in hosts {
+                headers.append(header::HOST, HeaderValue::from_static(host));
+            }
+            wrong_host(version, &headers).is_some()
+        };
+        for host in [
+            "pay.example",
+            "pay.example:8080",
+            "127.0.0.1:1",
+            "[::1]:8080",
+            "",
+            "a:",
+        ] {
+            assert!(!wrong(Version::HTTP_11, &[host]), "{host}");
+        }
+        for host in [
+            "a b", "a/b", "user@a", "http://a", "a:b", "a:99999", "a,b c", "[::1", "a?b",
+        ] {
+            assert!(wrong(Version::HTTP_11, &[host]), "{host}");
+        }
+        assert!(wrong(Version::HTTP_11, &[]) && wrong(Version::HTTP_11, &["a", "a"]));
+        assert!(!wrong(Version::HTTP_10, &[]) && wrong(Version::HTTP_10, &["a", "b"]));
+        assert!(!wrong(Version::HTTP_2, &[]));
     }
 }

@@ -7,12 +7,19 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use holdfast_engine::payment::Currency;
+use holdfast_engine::bank::InquiryOutcome;
+use holdfast_engine::payment::{Currency, Decision, PaymentId, Timestamp};
+use holdfast_engine::service::Asked;
 use poem::http::{StatusCode, header};
-use poem::{Endpoint, Request, Response, Route, endpoint::make, endpoint::make_sync, get};
+use poem::web::Path;
+use poem::{
+    Endpoint, FromRequest, Request, Response, Route, endpoint::make, endpoint::make_sync, get, post,
+};
+use serde::Serialize;
 use tokio::sync::Semaphore;
+use uuid::Uuid;
 
-use crate::api::{Kind, Operator, Problem, json, read_json};
+use crate::api::{FrontDoor, Kind, Operator, Problem, json, read_json, rfc3339};
 use crate::chaos::{WorldWanted, catalogue, show_world};
 
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; \
@@ -29,15 +36,21 @@ macro_rules! assets {
     };
 }
 
-const ASSETS: [(&str, &str, &str); 9] = assets![
+const ASSETS: [(&str, &str, &str); 15] = assets![
     "console.css" CSS,
     "console.js" SCRIPT,
     "api.js" SCRIPT,
+    "bank.js" SCRIPT,
     "chaos.js" SCRIPT,
+    "contradictions.js" SCRIPT,
+    "copy.js" SCRIPT,
     "dom.js" SCRIPT,
     "live.js" SCRIPT,
+    "payment.js" SCRIPT,
     "payments.js" SCRIPT,
     "queue.js" SCRIPT,
+    "resolve.js" SCRIPT,
+    "time.js" SCRIPT,
     "timeline.js" SCRIPT
 ];
 
@@ -47,6 +60,7 @@ pub(crate) fn routes() -> Route {
     let mut routes = Route::new()
         .at("/", page)
         .at("/chaos", worlds())
+        .at("/payments/:payment_id/inquiry", post(make(inquire)))
         .at("/currencies", currencies());
     for (name, content_type, content) in ASSETS {
         routes = routes.at(format!("/{name}"), fixed(content_type, content));
@@ -111,4 +125,92 @@ async fn run_world(mut request: Request, turn: Arc<Semaphore>) -> poem::Result<R
         .await
         .map_err(|_| Problem::new(Kind::InternalError, "The world ended without a result."))?;
     Ok(json(StatusCode::OK, &shown))
+}
+
+/// What came of asking the bank about a payment.
+#[derive(Debug, Serialize)]
+struct InquiryView {
+    /// Whether the bank was asked.
+    asked: bool,
+    /// `confirmed`, `declined`, `not_found` or `unknown`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    answer: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bank_transaction_id: Option<String>,
+    /// The bank's decline code.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<String>,
+    /// The bank's words, or why there is no answer, or what it proves.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    at: Option<String>,
+}
+
+impl InquiryView {
+    fn of(asked: Asked, at: Timestamp) -> Self {
+        let not_asked = |why: &str| Self {
+            asked: false,
+            answer: None,
+            bank_transaction_id: None,
+            code: None,
+            message: Some(why.to_owned()),
+            at: None,
+        };
+        let said = match asked {
+            Asked::Answered(said) => said,
+            Asked::CannotBeAsked => {
+                return not_asked(
+                    "This bank cannot be asked by our reference, or the payment is with another bank than the one of this service.",
+                );
+            }
+            Asked::HeldBack => {
+                return not_asked(
+                    "Calls to the bank are being held back, because it does not answer or too many are under way.",
+                );
+            }
+        };
+        let answered = Self {
+            asked: true,
+            answer: Some(said.name()),
+            at: Some(rfc3339(at)),
+            ..not_asked("")
+        };
+        match said {
+            InquiryOutcome::Decided(Decision::Confirmed {
+                bank_transaction_id,
+            }) => Self {
+                bank_transaction_id: Some(bank_transaction_id.as_str().to_owned()),
+                message: None,
+                ..answered
+            },
+            InquiryOutcome::Decided(Decision::Declined { code, message }) => Self {
+                code: Some(code.as_str().to_owned()),
+                message: Some(message.as_str().to_owned()),
+                ..answered
+            },
+            InquiryOutcome::NotFound => Self {
+                message: Some(
+                    "The bank does not know the payment now. A charge that is still on its way could reach it yet.".to_owned(),
+                ),
+                ..answered
+            },
+            InquiryOutcome::Unknown => Self {
+                message: Some("The bank gave no answer that can be read.".to_owned()),
+                ..answered
+            },
+        }
+    }
+}
+
+/// Asks the bank about a payment that an operator is about to decide.
+async fn inquire(request: Request) -> poem::Result<Response> {
+    let operator = Operator::of(&request)?;
+    let Path(id) = Path::<Uuid>::from_request_without_body(&request).await?;
+    let front_door = FrontDoor::of(&request);
+    let asked = front_door
+        .ask_bank(&operator, PaymentId::from_uuid(id))
+        .await?;
+    let view = InquiryView::of(asked, front_door.now());
+    Ok(json(StatusCode::OK, &view))
 }

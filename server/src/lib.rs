@@ -21,6 +21,7 @@ mod manual;
 mod offline;
 mod output;
 mod process;
+mod refusal;
 mod serve;
 mod telemetry;
 mod tls;

@@ -29,6 +29,7 @@ use crate::bank_client::{BankClient, BankClientError};
 use crate::config::{BankSettings, ConfigError, Retired, Settings, api_keys_again};
 use crate::output;
 use crate::process::{Hangups, ListenError, Signals, listen, raise_descriptor_limit};
+use crate::refusal::Words;
 use crate::telemetry::TelemetryError;
 use crate::tls::{Tls, TlsError};
 
@@ -136,6 +137,7 @@ pub(crate) async fn run(settings: Settings) -> Result<(), ServeError> {
         .with_limits(settings.limits.request)
         .with_rate(settings.limits.rate);
     let endpoint = Arc::new(front_door.endpoint(&Routes::documented()));
+    let words: Words = Arc::new(move |refused| front_door.refuse(refused));
     announce(address, tls.is_some(), &settings.data, &settings.bank);
     tokio::spawn(recover(service.clone()));
 
@@ -151,8 +153,15 @@ pub(crate) async fn run(settings: Settings) -> Result<(), ServeError> {
             name = signals.next() => tracing::info!(signal = name, "shutting down"),
         }
     };
-    let connections =
-        accept::serve(listener, endpoint, settings.limits.connections, tls, stop).await;
+    let connections = accept::serve(
+        listener,
+        endpoint,
+        settings.limits.connections,
+        tls,
+        Some(words),
+        stop,
+    )
+    .await;
 
     // No new connections from here on. Whatever only waits is parked, which answers its clients.
     let drained = async {

@@ -1,13 +1,14 @@
 // Works through the console in headless Chromium as an operator would: by clicks and by keyboard, in light and in dark,
 // with payments whose texts try to become part of the page.
 //
-// Usage: node console.mjs SERVICE BANK OPERATOR-KEY MERCHANT-KEY OTHER-MERCHANTS-KEY [DIRECTORY FOR SCREENSHOTS]
+// Usage: node console.mjs SERVICE ASKABLE BANK OPERATOR-KEY MERCHANT-KEY OTHER-MERCHANTS-KEY [DIRECTORY FOR SCREENSHOTS]
+// SERVICE cannot ask its bank what became of a payment; ASKABLE is a second service that can ask the same bank.
 import assert from "node:assert/strict";
 import { createRequire } from "node:module";
 import { readFileSync } from "node:fs";
-import { end, open } from "./kit.mjs";
+import { ZONE, end, open } from "./kit.mjs";
 
-const [base, bank, operatorKey, merchantKey, otherKey, screenshots] = process.argv.slice(2);
+const [base, askable, bank, operatorKey, merchantKey, otherKey, screenshots] = process.argv.slice(2);
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
 const HOSTILE = {
@@ -23,13 +24,37 @@ async function faults(profile) {
   assert.equal(answer.status, 200, await answer.text());
 }
 
-async function pay(key, more = {}, secret = operatorKey) {
-  const answer = await fetch(`${base}/v1/payments`, {
+async function pay(key, more = {}, secret = operatorKey, at = base) {
+  const answer = await fetch(`${at}/v1/payments`, {
     method: "POST",
     headers: { "Idempotency-Key": key, "Content-Type": "application/json", Authorization: `Bearer ${secret}`, Prefer: "wait=5" },
     body: JSON.stringify({ amount: 1999, currency: "EUR", debtor: "acct_alice", creditor: "acct_shop", ...more }),
   });
   return { status: answer.status, body: await answer.json() };
+}
+
+async function read(at, path) {
+  const answer = await fetch(`${at}${path}`, { headers: { Authorization: `Bearer ${operatorKey}` } });
+  return answer.json();
+}
+
+async function resolve(at, payment, body) {
+  const answer = await fetch(`${at}/v1/payments/${payment.id}/resolve`, {
+    method: "POST",
+    headers: { "Content-Type": "application/json", Authorization: `Bearer ${operatorKey}`, "If-Match": `"${payment.version}"` },
+    body: JSON.stringify(body),
+  });
+  assert.equal(answer.status, 200, await answer.text());
+}
+
+/** What `look` gives once `fits` is content with it. */
+async function eventually(what, look, fits) {
+  for (const until = Date.now() + 20_000; Date.now() < until;) {
+    const seen = await look();
+    if (fits(seen)) return seen;
+    await new Promise((go) => setTimeout(go, 50));
+  }
+  throw new Error(`it never came to this: ${what}`);
 }
 
 const settled = await pay("order-1001", { reference: "order 1001", metadata: { cart: "77" } });
@@ -44,11 +69,21 @@ assert.equal(forint.body.phase, "review");
 const lost = await pay("lost-answer", { amount: 1234567, currency: "JPY" });
 assert.equal(lost.body.phase, "review");
 const second = await pay("lost-too");
+const third = await pay("lost-as-well");
+// The bank debits and its answer is lost, and so are the answers to the inquiries.
+const inReview = (key) => eventually(`${key} is in review`, () => pay(key, {}, operatorKey, askable), ({ body }) => body.phase === "review");
+const contradicted = (await inReview("contradicted")).body;
+const unanswered = (await inReview("unanswered")).body;
 await faults({});
+// Decided against what the bank did: asked again, the bank says so.
+await resolve(askable, contradicted, { outcome: "failed", evidence: "Nobody looked" });
+const { data: [contradiction] } = await eventually("the contradiction is listed",
+  () => read(askable, "/v1/contradictions"), ({ data }) => data.length === 1);
+const debit = contradiction.contradiction.bank_transaction_id;
 const others = await pay("of-another-merchant", {}, otherKey);
 assert.equal(others.status, 201);
 
-const { browser, page, failures, shoot } = await open([base], screenshots);
+const { browser, page, failures, shoot } = await open([base, askable], screenshots);
 let provoking = false;
 page.on("console", (message) => {
   // A refused request is what some of the steps are about.
@@ -83,6 +118,45 @@ const accessible = async (where) => {
   await page.evaluate(axe);
   const { violations } = await page.evaluate(() => globalThis.axe.run());
   for (const { id, nodes } of violations) failures.push(`${where}: ${id}: ${nodes.map((node) => node.html).join(" ")}`);
+};
+
+/** Asking the bank, as if it answered so: a body, or what is to be done with the request. */
+const bankSays = (answer) => page.route("**/inquiry", typeof answer === "function"
+  ? answer : (route) => route.fulfill({ json: { at: "2026-01-02T03:04:05.678Z", ...answer } }));
+const form = page.locator("form.resolve");
+const decide = async (payment) => {
+  await page.goto(`${base}/console#/queue`);
+  await heading("Queue").waitFor();
+  await page.goto(`${base}/console#/payment/${payment.id}`);
+  await heading(`Payment ${payment.idempotency_key}`).waitFor();
+  await page.getByRole("button", { name: "Decide this payment…" }).click();
+};
+/** On a page 400 px wide nothing sticks out, and what can be pressed is large enough for a finger and in nobody's way. */
+const fitsNarrow = async (where) => {
+  const wrong = await page.evaluate(() => {
+    const found = [];
+    const wide = document.documentElement.scrollWidth;
+    if (wide > 400) found.push(`the page is ${wide} px wide`);
+    const shown = [...document.querySelectorAll("main *, header *")].filter((node) => {
+      const scrolls = node.closest(".wide-box:has(img)");
+      return !scrolls && node.closest("thead") === null && node.getClientRects().length > 0;
+    });
+    for (const node of shown) {
+      const { left, right, width } = node.getBoundingClientRect();
+      if (width > 0 && (left < -0.5 || right > 400.5)) found.push(`${node.outerHTML.slice(0, 120)} is at ${left} to ${right}`);
+    }
+    const pressed = shown.filter((node) => node.matches("button, select, input:not([type=checkbox], [type=radio]), nav a, summary, label.inline"));
+    const boxes = pressed.map((node) => ({ node, box: node.getBoundingClientRect() }));
+    for (const { node, box } of boxes) {
+      if (box.width < 24 || box.height < 24) found.push(`${node.outerHTML.slice(0, 120)} is ${box.width} x ${box.height}`);
+      for (const { node: other, box: its } of boxes) {
+        const apart = box.right <= its.left || its.right <= box.left || box.bottom <= its.top || its.bottom <= box.top;
+        if (node !== other && !apart && !node.contains(other) && !other.contains(node)) found.push(`${node.outerHTML.slice(0, 80)} overlaps ${other.outerHTML.slice(0, 80)}`);
+      }
+    }
+    return found;
+  });
+  for (const what of wrong) failures.push(`${where} at 400 px: ${what}`);
 };
 
 try {
@@ -132,7 +206,7 @@ try {
   await page.getByRole("link", { name: "declined" }).waitFor();
   // What is another merchant's is not there, by id no more than by key.
   await page.goto(`${base}/console#/payments?q=${others.body.id}`);
-  await page.getByText("No payment fits.").waitFor();
+  await page.getByText(`No payment has the id or the idempotency key “${others.body.id}”.`).waitFor();
 
   // What a client wrote stays text.
   await page.goto(`${base}/console#/payment/${hostile.body.id}`);
@@ -171,7 +245,8 @@ try {
   assert.equal(await page.evaluate(() => document.activeElement.textContent), "lost-too");
   await accessible("queue");
   await page.getByRole("row", { name: /lost-answer/ }).getByRole("button", { name: "Decide…" }).click();
-  const form = page.locator("form.resolve");
+  await page.getByText("The bank cannot be asked:").waitFor();
+  await accessible("queue with a bank that cannot be asked");
   await form.getByLabel("No debit happened").check();
   assert.equal(await form.getByLabel("The bank's id for the debit").isVisible(), false);
   await form.getByLabel("The debit happened").check();
@@ -188,17 +263,12 @@ try {
   await page.getByText("The same as a table").click();
   await page.getByText("Statement of today, line 14").waitFor();
   // The other one from its own page; what was decided elsewhere meanwhile is not decided again.
-  await page.goto(`${base}/console#/payment/${second.body.id}`);
-  await heading("Payment lost-too").waitFor();
-  const elsewhere = await fetch(`${base}/v1/payments/${second.body.id}/resolve`, {
-    method: "POST",
-    headers: { "Content-Type": "application/json", Authorization: `Bearer ${operatorKey}`, "If-Match": `"${second.body.version}"` },
-    body: JSON.stringify({ outcome: "failed", evidence: "The bank says no" }),
-  });
-  assert.equal(elsewhere.status, 200);
-  await page.locator("form.resolve").getByLabel("The debit happened").check();
-  await page.locator("form.resolve").getByLabel("Evidence").fill("A guess");
-  await page.locator("form.resolve").getByLabel("The bank's id for the debit").fill("b_1");
+  await decide(second.body);
+  await page.getByText("The bank cannot be asked:").waitFor();
+  await resolve(base, second.body, { outcome: "failed", evidence: "The bank says no" });
+  await form.getByLabel("The debit happened").check();
+  await form.getByLabel("Evidence").fill("A guess");
+  await form.getByLabel("The bank's id for the debit").fill("b_1");
   await page.getByRole("button", { name: "Decide for good" }).click();
   await page.getByRole("alert").waitFor();
   assert.equal((await pay("lost-too")).status, 402);
@@ -211,21 +281,229 @@ try {
     const stale = { ...route.request().headers(), "if-match": '"1"' };
     return route.continue({ headers: stale });
   });
-  await page.goto(`${base}/console#/payment/${forint.body.id}`);
-  await page.locator("form.resolve").getByLabel("No debit happened").check();
-  await page.locator("form.resolve").getByLabel("Evidence").fill("The bank says no");
+  await decide(forint.body);
+  await form.getByLabel("No debit happened").check();
+  await form.getByLabel("Evidence").fill("The bank says no");
   await page.getByRole("button", { name: "Decide for good" }).click();
   await page.getByRole("alert").getByText("press again").waitFor();
-  assert.equal(await page.locator("form.resolve").getByLabel("Evidence").inputValue(), "The bank says no");
+  assert.equal(await form.getByLabel("Evidence").inputValue(), "The bank says no");
   await page.getByRole("button", { name: "Decide for good" }).click();
   await page.locator("main .state.failed").waitFor();
   await page.unroute("**/resolve");
-  // A search that cannot be made leaves the form where it is.
+  // The bank is asked when the operator wants to decide, and not before; what it says is shown and filled in.
+  let inquiries = 0;
+  let resolutions = 0;
+  page.on("request", (request) => {
+    if (request.url().endsWith("/inquiry")) inquiries += 1;
+    if (request.url().endsWith("/resolve")) resolutions += 1;
+  });
+  const evidence = form.getByLabel("Evidence");
+  const transaction = form.getByLabel("The bank's id for the debit");
+  const goOn = form.getByRole("button", { name: "Decide for good" });
+  await page.goto(`${base}/console#/payment/${third.body.id}`);
+  await page.getByRole("button", { name: "Decide this payment…" }).waitFor();
+  assert.equal(inquiries, 0);
+  await bankSays({ asked: true, answer: "confirmed", bank_transaction_id: "b_77" });
+  await decide(third.body);
+  await page.getByText("The bank says: confirmed, transaction b_77, at 2026-01-02 08:34:05").waitFor();
+  assert.equal(inquiries, 1);
+  assert.equal(await form.getByLabel("The debit happened").isChecked(), true);
+  assert.equal(await transaction.inputValue(), "b_77");
+  assert.equal(await evidence.inputValue(), "The bank was asked at 2026-01-02T03:04:05.678Z and said: confirmed, transaction b_77");
+  await accessible("an inquiry that was confirmed");
+  // The opposite is warned of, and the bank's word is not left as evidence for it.
+  await form.getByLabel("No debit happened").check();
+  await form.getByRole("alert").getByText("This is the opposite of what the bank said (confirmed, transaction b_77).").waitFor();
+  assert.equal(await evidence.inputValue(), "");
+  await accessible("the opposite of what the bank said");
+  await shoot("console-opposite");
+  await form.getByLabel("The debit happened").check();
+  assert.equal(await form.getByRole("alert").count(), 0);
+  assert.match(await evidence.inputValue(), /^The bank was asked/);
+  await transaction.fill("b_78");
+  await form.getByRole("alert").getByText("The bank named another debit").waitFor();
+  await page.unroute("**/inquiry");
+  await bankSays({ asked: true, answer: "declined", code: "no_funds", message: "<b>Nothing</b> there" });
+  await decide(third.body);
+  await page.getByText("The bank says: declined (no_funds): <b>Nothing</b> there, at").waitFor();
+  assert.equal(await form.getByLabel("No debit happened").isChecked(), true);
+  await page.unroute("**/inquiry");
+  for (const [answer, words] of [
+    [{ asked: true, answer: "not_found" }, /it does not know this payment, at .* That alone does not prove/],
+    [{ asked: true, answer: "unknown", message: "it answered 500" }, /no answer that decides it, at .*: it answered 500/],
+    [{ asked: false, message: "it has no inquiries" }, /The bank cannot be asked: it has no inquiries/],
+    [(route) => route.fulfill({ status: 500, contentType: "application/problem+json", json: { detail: "It broke." } }), /The bank was not asked: It broke\. You can decide without its answer/],
+    [(route) => route.abort(), /The bank was not asked: .* You can decide without its answer/],
+  ]) {
+    await bankSays(answer);
+    await decide(third.body);
+    await page.getByText(words).waitFor();
+    assert.equal(await goOn.isEnabled(), true);
+    assert.equal(await form.locator(":checked").count(), 0, "nothing is filled in");
+    await page.unroute("**/inquiry");
+  }
+  // While it is asked nothing is decided; what is written meanwhile stays, and nobody has to wait.
+  let release;
+  const held = new Promise((go) => { release = go; });
+  await bankSays(async (route) => {
+    await held;
+    await route.fulfill({ json: { asked: true, answer: "confirmed", bank_transaction_id: "b_77", at: "2026-01-02T03:04:05.678Z" } });
+  });
+  await decide(third.body);
+  await page.getByText("Asking the bank…").waitFor();
+  assert.equal(await goOn.isDisabled(), true);
+  await evidence.fill("Statement 7");
+  await form.getByLabel("No debit happened").check();
+  release();
+  await form.getByRole("alert").getByText("the opposite of what the bank said").waitFor();
+  assert.equal(await evidence.inputValue(), "Statement 7");
+  await page.unroute("**/inquiry");
+  await bankSays(() => {});
+  await decide(third.body);
+  await page.getByRole("button", { name: "Do not wait for it" }).click();
+  await page.getByText("its answer was not waited for. You can decide without its answer.").waitFor();
+  assert.equal(await goOn.isEnabled(), true);
+  await page.unroute("**/inquiry");
+  // It has got its outcome meanwhile.
+  await bankSays(async (route) => {
+    await resolve(base, third.body, { outcome: "settled", evidence: "Seen", bank_transaction_id: "b_77" });
+    await route.continue();
+  });
+  await decide(third.body);
+  await page.getByText("It is settled, transaction b_77").waitFor();
+  assert.equal(await form.count(), 0);
+  await accessible("settled while the bank was asked");
+  await page.getByRole("link", { name: "Show the payment as it is now" }).click();
+  await page.locator("main .state.settled").waitFor();
+  await page.unroute("**/inquiry");
+  assert.equal(resolutions, 0, "nothing is decided without a click");
+
+  // A search that cannot be made is answered in words, asks nothing, and leaves the form where it is.
   await section("Payments");
-  await page.getByRole("searchbox").fill("two words");
+  await page.getByRole("searchbox").fill("order 9001");
   await page.keyboard.press("Enter");
-  await page.getByRole("alert").waitFor();
-  assert.equal(await page.getByRole("searchbox").inputValue(), "two words");
+  await page.getByRole("alert").getByText("“order 9001” is no payment id and no idempotency key").waitFor();
+  await page.getByText("The reference is the client's own text and cannot be searched yet.").waitFor();
+  assert.equal(await page.getByRole("searchbox").inputValue(), "order 9001");
+  await accessible("a search that cannot be made");
+  for (const impossible of ["k".repeat(256), "clé"]) {
+    await page.getByRole("searchbox").fill(impossible);
+    await page.keyboard.press("Enter");
+    await page.getByRole("alert").getByText(`“${impossible}” is no payment id`).waitFor();
+  }
+  await page.getByRole("searchbox").fill("order-9001");
+  await page.keyboard.press("Enter");
+  await page.getByText("No payment has the idempotency key “order-9001”.").waitFor();
+  // What is typed while a list is on its way stays, and so does the cursor.
+  await page.route("**/v1/payments?*idempotency_key=declined*", async (route) => {
+    await page.keyboard.type("-more");
+    await route.continue();
+  });
+  await page.getByRole("searchbox").fill("declined");
+  await page.keyboard.press("Enter");
+  await rows(1);
+  assert.equal(await page.getByRole("searchbox").inputValue(), "declined-more");
+  assert.equal(await page.evaluate(() => document.activeElement.id), "search");
+  await page.unroute("**/v1/payments?*idempotency_key=declined*");
+  // Nor is it replaced when another list is shown.
+  await page.goto(`${base}/console#/payments?state=failed`);
+  await page.getByRole("link", { name: "forint" }).waitFor();
+  assert.equal(await page.getByRole("searchbox").inputValue(), "declined-more");
+
+  // A filter by state goes on by itself over what has nothing of that state, and says how far it is.
+  const idOf = (time) => `${Date.parse(time).toString(16).padStart(12, "0").replace(/^(.{8})/, "$1-")}-7000-8000-000000000000`;
+  const localOf = (id) => new Date(Number.parseInt(id.replace("-", "").slice(0, 12), 16)).toLocaleString("sv-SE", { timeZone: ZONE });
+  let looked = [];
+  let cursors;
+  let forever = false;
+  await page.route("**/v1/payments?*state=persisted*", async (route) => {
+    const cursor = new URL(route.request().url()).searchParams.get("cursor");
+    looked.push(cursor);
+    // The page says how far it has looked before it looks further; one that looks for ever is given a little time.
+    if (cursor !== null && !forever) await page.getByText(`looked back to ${localOf(cursor)}`).waitFor();
+    if (forever) await new Promise((go) => setTimeout(go, 50));
+    const { data = [], next_cursor = null } = cursors(cursor);
+    await route.fulfill({ json: { data, next_cursor } }).catch(() => {});
+  });
+  const years = ["2026-03-01T00:00:00Z", "2025-03-01T00:00:00Z", "2024-03-01T00:00:00Z"].map(idOf);
+  const after = (cursor) => years[years.indexOf(cursor) + 1];
+  cursors = (cursor) => after(cursor) ? { next_cursor: after(cursor) } : { data: [settled.body], next_cursor: null };
+  const filter = async () => {
+    looked = [];
+    await page.getByRole("searchbox").fill("");
+    await page.getByLabel("State").selectOption("persisted");
+    await page.getByRole("button", { name: "Search" }).click();
+  };
+  await filter();
+  await page.getByRole("link", { name: "order-1001" }).waitFor();
+  assert.deepEqual(looked, [null, ...years]);
+  // To the end, without any.
+  cursors = (cursor) => ({ next_cursor: after(cursor) ?? null });
+  await filter();
+  await page.getByText("No payment in this state.").waitFor();
+  assert.deepEqual(looked, [null, ...years]);
+  // For ever, until it is stopped; then from where it was.
+  forever = true;
+  cursors = () => ({ next_cursor: years[1] });
+  await filter();
+  await page.getByText("looked back to 2025-03-01 05:30:00").waitFor();
+  await accessible("a filter that looks on");
+  await page.getByRole("button", { name: "Stop" }).click();
+  await page.getByText("Stopped. Looked back to 2025-03-01 05:30:00").waitFor();
+  const before = looked.length;
+  await page.waitForTimeout(600);
+  assert.equal(looked.length, before, "what was stopped looks on");
+  cursors = () => ({});
+  await page.getByRole("link", { name: "Look further back" }).click();
+  await page.getByText("No older payment in this state.").waitFor();
+  assert.equal(looked.at(-1), years[1]);
+  // Left, it looks no further.
+  cursors = () => ({ next_cursor: years[1] });
+  await filter();
+  await page.getByText("looked back to 2025-03-01 05:30:00").waitFor();
+  await section("Queue");
+  await heading("Queue").waitFor();
+  const left = looked.length;
+  await page.waitForTimeout(600);
+  assert.equal(looked.length, left, "a filter that was left looks on");
+  await page.unroute("**/v1/payments?*state=persisted*");
+
+  // Times are the browser's own, with UTC on hover and an age that goes on.
+  await page.goto(`${base}/console#/payment/${settled.body.id}`);
+  await heading("Payment order-1001").waitFor();
+  const created = page.locator("dd", { has: page.locator(`time[datetime="${settled.body.created_at}"]`) }).first();
+  const there = new Date(settled.body.created_at).toLocaleString("sv-SE", { timeZone: ZONE });
+  assert.equal(await created.locator("time").textContent(), there);
+  assert.equal(await created.locator("time").getAttribute("title"), settled.body.created_at.replace("T", " ").replace("Z", " UTC"));
+  const shownAge = await created.locator(".age").textContent();
+  assert.match(shownAge, /^\d+ (s|min) ago$/);
+  await page.evaluate(() => {
+    // An hour passes.
+    const now = Date.now;
+    Date.now = () => now() + 3_600_000;
+  });
+  await created.getByText("1 h ago").waitFor();
+  await page.reload();
+
+  // Ids are copied by a button: with the browser's clipboard, and by selection where there is none.
+  for (const [name, text] of [
+    ["id", settled.body.id], ["idempotency key", "order-1001"],
+    ["bank reference", settled.body.bank_reference], ["bank transaction", settled.body.bank_transaction_id],
+  ]) {
+    const button = page.getByRole("button", { name: `Copy the ${name}`, exact: true });
+    await button.focus();
+    await page.keyboard.press("Enter");
+    await page.locator(".copyable", { has: button }).getByRole("status").getByText("Copied", { exact: true }).waitFor();
+    assert.equal(await page.evaluate(() => navigator.clipboard.readText()), text);
+  }
+  await accessible("payment with something copied");
+  await page.evaluate(() => Object.defineProperty(navigator, "clipboard", { value: undefined, configurable: true }));
+  await page.getByRole("button", { name: "Copy the id", exact: true }).click();
+  await page.locator("dd", { hasText: settled.body.id }).getByRole("status").getByText("Copied", { exact: true }).waitFor();
+  assert.equal(await page.evaluate(() => getSelection().toString()), settled.body.id);
+  await page.evaluate(() => { delete navigator.clipboard; });
+  assert.equal(await page.evaluate(() => navigator.clipboard.readText()), settled.body.id);
+
   // Sections that are left stop to ask.
   for (let i = 0; i < 3; i += 1) {
     await section("Queue");
@@ -305,12 +583,138 @@ try {
   await section("Chaos");
   await page.getByRole("alert").getByText("needs the role operator").waitFor();
 
-  // On a narrow screen nothing sticks out.
+  // A service whose bank contradicts a payment: the navigation, the list and the payment say so.
+  const scheme = async (where, check) => {
+    for (const colorScheme of ["light", "dark"]) {
+      await page.emulateMedia({ colorScheme });
+      await check(`${where} (${colorScheme})`);
+      await shoot(`console-${where}-${colorScheme}`);
+    }
+  };
+  const count = page.locator("#contradicted");
+  await page.goto(`${askable}/console`);
+  await heading("Sign in").waitFor();
+  assert.equal(await count.isVisible(), false);
+  await signIn(operatorKey);
+  await page.getByRole("row", { name: /contradicted/ }).getByText("contradicted", { exact: true }).and(page.locator(".state")).waitFor();
+  assert.equal(await page.locator("tbody .state.contradicted").count(), 1);
+  await count.getByText("1", { exact: true }).waitFor();
+  await scheme("marked", accessible);
+  await section("Contradictions");
+  await heading("Contradictions").waitFor();
+  const told = page.getByRole("row", { name: /contradicted/ });
+  await told.getByText(`confirmed, transaction ${debit}`).waitFor();
+  await told.getByText("failed (resolved)").waitFor();
+  await told.locator("time").waitFor();
+  assert.equal(await page.getByRole("navigation").locator("[aria-current=page]").textContent(), "Contradictions 1");
+  await scheme("contradictions", accessible);
+  await told.getByRole("link").click();
+  await heading("Payment contradicted").waitFor();
+  const banner = page.getByRole("region", { name: "Contradiction" });
+  await banner.getByText("The bank contradicts this payment").waitFor();
+  await banner.getByText("Holdfast holds: failed (resolved)").waitFor();
+  await banner.getByText(`The bank said: confirmed, transaction ${debit}, at`).waitFor();
+  await banner.getByText("What to do: settle it with the bank").waitFor();
+  await timeline.waitFor();
+  const spoken = await timeline.locator("g.contradicted text").allTextContents();
+  assert.ok(spoken.join(" ").includes(`The bank said: confirmed, transaction ${debit}`), `the timeline says: ${spoken}`);
+  await page.getByText("The same as a table").click();
+  await page.getByRole("cell", { name: `The bank said: confirmed, transaction ${debit}` }).waitFor();
+  assert.equal(await page.getByText("{").count(), 0, "no JSON is shown");
+  await page.evaluate(() => scrollTo(0, 0));
+  await scheme("contradicted", accessible);
+
+  // A bank that can be asked is, and what it says is what the operator decides.
+  await section("Queue");
+  await page.getByRole("row", { name: /unanswered/ }).getByRole("button", { name: "Decide…" }).click();
+  await page.getByText("The bank says: confirmed, transaction b_").waitFor();
+  await scheme("asked", accessible);
+  assert.equal(await form.getByLabel("The debit happened").isChecked(), true);
+  const debited = await transaction.inputValue();
+  assert.match(debited, /^b_./);
+  assert.equal((await read(askable, `/v1/payments/${unanswered.id}`)).phase, "review", "asking decides nothing");
+  await goOn.click();
+  await page.getByText("Nothing is open").waitFor();
+  assert.equal((await read(askable, `/v1/payments/${unanswered.id}`)).bank_transaction_id, debited);
+
+  // On a narrow screen nothing sticks out, and everything can be read and pressed.
   await page.setViewportSize({ width: 400, height: 800 });
-  await section("Payments");
-  await page.getByRole("link", { name: "order-1001" }).waitFor();
-  const sticksOut = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
-  assert.ok(sticksOut <= 0, `the page is ${sticksOut} px too wide`);
+  await faults({ lost_after: 1.0 });
+  const open400 = (await pay("narrow-".repeat(12), { debtor: "acct_".repeat(12) })).body;
+  await faults({});
+  const narrow = async (where) => {
+    await fitsNarrow(where);
+    await accessible(`${where} at 400 px`);
+    await shoot(`console-400-${where}`);
+  };
+  for (const name of ["Payments", "Contradictions", "Live", "Chaos", "Queue"]) {
+    await section(name);
+    await heading(name).waitFor();
+    if (name === "Live") await page.getByText("Listening to the change feed.").waitFor();
+    await narrow(name.toLowerCase());
+  }
+  await page.goto(`${askable}/console#/payment/${contradicted.id}`);
+  await banner.waitFor();
+  await page.locator("svg.timeline.narrow").waitFor();
+  /** No letter of the timeline is smaller than it should be, and none is outside the picture. */
+  const legible = () => page.locator("svg.timeline").evaluate((picture) => {
+    const frame = picture.getBoundingClientRect();
+    const scale = frame.width / picture.viewBox.baseVal.width;
+    const texts = [...picture.querySelectorAll("text")];
+    return {
+      letters: Math.min(...texts.map((text) => Number.parseFloat(getComputedStyle(text).fontSize) * scale)),
+      outside: texts.map((text) => text.getBoundingClientRect()).filter((box) => box.right > frame.right + 0.5 || box.bottom > frame.bottom + 6).length,
+    };
+  });
+  const small = await legible();
+  assert.ok(small.letters >= 12, `the letters are ${small.letters} px high`);
+  assert.equal(small.outside, 0);
+  await page.getByText("The same as a table").click();
+  await page.evaluate(() => scrollTo(0, 0));
+  await narrow("contradicted");
+  await page.setViewportSize({ width: 1280, height: 1000 });
+  await page.locator("svg.timeline.wide").waitFor();
+  await page.setViewportSize({ width: 400, height: 800 });
+  // A list with long texts in it, and the queue's button above its form.
+  await page.goto(`${base}/console`);
+  await page.getByRole("button", { name: "Sign out" }).click();
+  await heading("Sign in").waitFor();
+  await narrow("sign-in");
+  await signIn(operatorKey);
+  await heading("Payments").waitFor();
+  await narrow("payments-long");
+  await section("Queue");
+  const button = page.getByRole("button", { name: "Decide…" });
+  await narrow("queue-long");
+  await button.click();
+  await page.getByText("The bank cannot be asked:").waitFor();
+  await form.getByLabel("The debit happened").check();
+  await narrow("queue-deciding");
+  await page.goto(`${base}/console#/payment/${open400.id}`);
+  await page.locator("svg.timeline.narrow").waitFor();
+  assert.equal((await legible()).outside, 0);
+  await narrow("payment-long");
+  await section("Live");
+  await page.getByText("Listening to the change feed.").waitFor();
+  assert.equal((await pay("narrow-live")).status, 201);
+  await page.locator("tr.event.settled").first().waitFor();
+  await narrow("live-long");
+  assert.ok((await page.evaluate(() => document.querySelector("svg.bars").getBoundingClientRect().height)) >= 60);
+  await page.setViewportSize({ width: 1280, height: 1000 });
+
+  // A merchant's key gets no list of contradictions; the page of the payment says it all the same.
+  await page.goto(`${askable}/console`);
+  await page.getByRole("button", { name: "Sign out" }).click();
+  await heading("Sign in").waitFor();
+  await signIn(merchantKey);
+  await page.getByRole("link", { name: "contradicted" }).waitFor();
+  assert.equal(await page.locator("tbody .state.contradicted").count(), 0);
+  assert.equal(await count.isVisible(), false);
+  await section("Contradictions");
+  await page.getByText("Only an operator may see this list").waitFor();
+  await scheme("contradictions-merchant", accessible);
+  await page.goto(`${askable}/console#/payment/${contradicted.id}`);
+  await banner.getByText(`The bank said: confirmed, transaction ${debit}, at`).waitFor();
 
   // Another site's page cannot act for whoever is here.
   for (const headers of [{ "Sec-Fetch-Site": "cross-site" }, { Origin: "https://evil.example" }]) {

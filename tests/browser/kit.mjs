@@ -2,6 +2,9 @@
 import { mkdirSync } from "node:fs";
 import { chromium } from "playwright-core";
 
+/** Where the browser is. */
+export const ZONE = "Asia/Kolkata";
+
 /**
  * Opens a page. Whatever it asks of elsewhere, breaks of its policy or throws is a failure.
  * `ours`: the addresses that may be asked.
@@ -22,7 +25,11 @@ export async function open(ours, screenshots) {
       "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
     ],
   });
-  const page = await browser.newPage({ viewport: { width: 1280, height: 1000 } });
+  // Another time zone than UTC, so that local times can be told from it; and a clipboard, as people grant it by a click.
+  const context = await browser.newContext({
+    viewport: { width: 1280, height: 1000 }, timezoneId: ZONE, permissions: ["clipboard-read", "clipboard-write"],
+  });
+  const page = await context.newPage();
   page.setDefaultTimeout(30_000);
   page.on("request", (request) => {
     const url = request.url();

@@ -29,7 +29,7 @@ pub use gateway::Gateway;
 pub use hammer::{ask_again, hammer, is_large, scatter};
 pub use lives::Lives;
 pub use naive::NaiveService;
-pub use process::{Server, holdfast, need_tool};
+pub use process::{Server, holdfast, need_module, need_tool};
 pub use raw::raw_database;
 pub use small_disk::SmallDisk;
 pub use stub::{Stub, StubAnswer};

@@ -68,6 +68,29 @@ pub fn need_tool(name: &str, install: &str) -> bool {
     false
 }
 
+/// Whether Python has the module `name`, which pip knows by the same name, `-` for `_`. Skips and fails as [`need_tool`] does.
+///
+/// # Panics
+/// When the module is missing under CI.
+#[expect(clippy::print_stderr, reason = "a skipped test says so")]
+pub fn need_module(name: &str) -> bool {
+    if !need_tool("python3", "python3") {
+        return false;
+    }
+    let mut python = Command::new("python3");
+    let found = python.args(["-c", &format!("import {name}")]).output();
+    if found.is_ok_and(|found| found.status.success()) {
+        return true;
+    }
+    let package = name.replace('_', "-");
+    assert!(
+        std::env::var_os("CI").is_none(),
+        "Python's module {name} is missing under CI; pip install {package}"
+    );
+    eprintln!("SKIPPED: Python has no module {name}; to run this test, pip install {package}");
+    false
+}
+
 /// A running server. It is killed when this goes.
 pub struct Server {
     child: Child,

@@ -1,11 +1,243 @@
 //! The contract's answers and headers, one by one, over the real binary.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "what a test cannot go on without fails it"
+)]
+
 use std::fmt::Write;
+use std::time::Duration;
 
 use holdfast_tests::sample::{BODY, DECLINED_BODY};
 use holdfast_tests::{Answer, ApiKey, Server};
 use http::{Method, StatusCode};
-use serde_json::json;
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+/// What comes back for these bytes, until the server closes. `half_close` says that nothing more will be sent.
+async fn raw(server: &Server, bytes: &str, half_close: bool) -> String {
+    let mut stream = TcpStream::connect(&server.address).await.unwrap();
+    stream.write_all(bytes.as_bytes()).await.unwrap();
+    if half_close {
+        stream.shutdown().await.unwrap();
+    }
+    let mut answer = Vec::new();
+    let read = stream.read_to_end(&mut answer);
+    // A reset after the answer is as good an end.
+    let _ = tokio::time::timeout(Duration::from_secs(20), read)
+        .await
+        .unwrap();
+    String::from_utf8(answer).unwrap()
+}
+
+#[tokio::test]
+async fn what_is_no_request_of_http_1_1_is_a_problem_with_a_request_id() {
+    let data = tempfile::tempdir().unwrap();
+    let server = Server::start(data.path(), &[]);
+    let line = "GET /livez HTTP/1.1\r\n";
+    let close = "Connection: close\r\n\r\n";
+    let large = format!(
+        "{line}Host: a\r\nX-Large: {}\r\n{close}",
+        "x".repeat(200_000)
+    );
+    let many = (0..400).fold(format!("{line}Host: a\r\n"), |all, n| {
+        all + &format!("X-{n}: 1\r\n")
+    });
+    for (request, status, kind) in [
+        (format!("{line}{close}"), 400, "bad-request"),
+        (
+            format!("{line}Host: a\r\nHost: b\r\n{close}"),
+            400,
+            "bad-request",
+        ),
+        (
+            format!("{line}Host: a\r\nHost: a\r\n{close}"),
+            400,
+            "bad-request",
+        ),
+        (format!("{line}Host: a b/c\r\n{close}"), 400, "bad-request"),
+        (format!("{line}Host: user@a\r\n{close}"), 400, "bad-request"),
+        // What follows hyper refuses by itself.
+        (
+            format!("{line}Host: a\r\nno colon\r\n{close}"),
+            400,
+            "bad-request",
+        ),
+        (
+            format!("{line}Host: a\r\nContent-Length: x\r\n{close}"),
+            400,
+            "bad-request",
+        ),
+        ("NONSENSE\r\n\r\n".to_owned(), 400, "bad-request"),
+        (
+            format!("GET /livez HTTP/7.1\r\nHost: a\r\n{close}"),
+            400,
+            "bad-request",
+        ),
+        (large, 431, "too-many-headers"),
+        (format!("{many}{close}"), 431, "too-many-headers"),
+    ] {
+        let answer = raw(&server, &request, false).await;
+        let shown: String = request.chars().take(60).collect();
+        assert!(
+            answer.starts_with(&format!("HTTP/1.1 {status} ")),
+            "{shown}: {answer}"
+        );
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        let head = head.to_ascii_lowercase();
+        assert!(head.contains("\r\nx-request-id: "), "{shown}: {head}");
+        assert!(
+            head.contains("\r\ncontent-type: application/problem+json"),
+            "{shown}: {head}"
+        );
+        assert!(
+            head.contains(&format!("\r\ncontent-length: {}", body.len())),
+            "{shown}: {head}"
+        );
+        let problem: Value = serde_json::from_str(body).unwrap();
+        assert_eq!(problem["type"], format!("/problems/{kind}"), "{shown}");
+        assert_eq!(problem["status"], status, "{shown}");
+    }
+    for fine in [
+        format!("{line}Host: pay.example:8080\r\n{close}"),
+        format!("{line}Host:\r\n{close}"),
+        "GET /livez HTTP/1.0\r\n\r\n".to_owned(),
+        format!("GET http://a/livez HTTP/1.1\r\nHost: a\r\n{close}"),
+    ] {
+        let answer = raw(&server, &fine, false).await;
+        assert!(answer.contains(" 200 OK\r\n"), "{fine}: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_has_said_all_still_hears_the_answer() {
+    let data = tempfile::tempdir().unwrap();
+    let server = Server::start(data.path(), &["--bank-latency-ms", "300"]);
+    let length = BODY.len();
+    let request = format!(
+        "POST /v1/payments HTTP/1.1\r\nHost: a\r\nIdempotency-Key: half\r\nContent-Type: application/json\r\n\
+         Content-Length: {length}\r\n\r\n{BODY}"
+    );
+    let answer = raw(&server, &request, true).await;
+    assert!(answer.starts_with("HTTP/1.1 201 "), "{answer}");
+    let answer = raw(&server, "GET /readyz HTTP/1.1\r\nHost: a\r\n\r\n", true).await;
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    // Who says nothing at all gets nothing.
+    assert_eq!(raw(&server, "", true).await, "");
+}
+
+#[tokio::test]
+async fn what_a_client_has_already_is_not_sent_again() {
+    let data = tempfile::tempdir().unwrap();
+    let server = Server::start(data.path(), &[]);
+    let client = server.client();
+    let paid = client.pay("seen", BODY).await.unwrap().json();
+    let path = format!("/v1/payments/{}", paid["id"].as_str().unwrap());
+    let get = async |headers: &[(&str, &str)]| {
+        let sent = client.send(Method::GET, &path, headers, "");
+        sent.await.unwrap()
+    };
+    let tag = get(&[]).await.header("etag").to_owned();
+    assert_eq!(tag, format!("\"{}\"", paid["version"]));
+    let weak = format!("W/{tag}");
+    let list = format!("\"777\" , {weak}");
+    for seen in [tag.as_str(), &weak, &list, "*"] {
+        let answer = get(&[("if-none-match", seen)]).await;
+        assert_eq!(answer.status, StatusCode::NOT_MODIFIED, "{seen}");
+        assert_eq!(answer.header("etag"), tag, "{seen}");
+        assert!(answer.body.is_empty() && !answer.header("x-request-id").is_empty());
+    }
+    for unseen in ["\"777\"", "nonsense", ""] {
+        assert_eq!(
+            get(&[("if-none-match", unseen)]).await.status,
+            StatusCode::OK,
+            "{unseen}"
+        );
+    }
+    let list = format!("\"777\",{tag}");
+    for held in [tag.as_str(), &list, "*"] {
+        assert_eq!(
+            get(&[("if-match", held)]).await.status,
+            StatusCode::OK,
+            "{held}"
+        );
+    }
+    for lost in ["\"777\"", weak.as_str()] {
+        let answer = get(&[("if-match", lost)]).await;
+        assert_eq!(answer.status, StatusCode::PRECONDITION_FAILED, "{lost}");
+        assert_eq!(
+            answer.json()["payment"]["version"],
+            paid["version"],
+            "{lost}"
+        );
+        check_every_answer(&answer);
+    }
+    let answer = get(&[("if-match", "nonsense")]).await;
+    assert_eq!(answer.status, StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
+async fn a_representation_with_the_weight_0_is_not_sent() {
+    let data = tempfile::tempdir().unwrap();
+    let server = Server::start(data.path(), &[]);
+    let client = server.client();
+    client.pay("k", BODY).await.unwrap();
+    let content_type = async |path: &str, accept: &str| {
+        let headers = [("accept", accept)];
+        let answer = client.send(Method::GET, path, &headers, "");
+        answer.await.unwrap().header("content-type").to_owned()
+    };
+    for accept in [
+        "text/event-stream;q=0",
+        "text/event-stream; q=0.000, application/json",
+        "application/json, text/event-stream;q=0.5",
+        "*/*",
+        "text/*",
+    ] {
+        assert_eq!(
+            content_type("/v1/events", accept).await,
+            "application/json",
+            "{accept}"
+        );
+    }
+    let open = "application/openmetrics-text";
+    for (accept, expected) in [
+        (
+            "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5",
+            open,
+        ),
+        ("application/openmetrics-text;q=0", "text/plain"),
+        (
+            "text/plain, application/openmetrics-text;q=0.1",
+            "text/plain",
+        ),
+        ("", "text/plain"),
+    ] {
+        let got = content_type("/metrics", accept).await;
+        assert!(got.starts_with(expected), "{accept}: {got}");
+    }
+}
+
+#[tokio::test]
+async fn a_browser_at_the_root_is_led_to_the_documentation() {
+    let data = tempfile::tempdir().unwrap();
+    let server = Server::start(data.path(), &[]);
+    let client = server.client();
+    let at_root = async |accept: &str| {
+        let headers = [("accept", accept)];
+        let sent = client.send(Method::GET, "/", &headers, "");
+        sent.await.unwrap()
+    };
+    let led = at_root("text/html,application/xhtml+xml,*/*;q=0.8").await;
+    assert_eq!(
+        (led.status, led.header("location")),
+        (StatusCode::SEE_OTHER, "/docs")
+    );
+    let program = at_root("*/*").await;
+    assert_eq!(program.status, StatusCode::NOT_FOUND);
+    check_every_answer(&program);
+}
 
 const JSON: (&str, &str) = ("content-type", "application/json");
 const KEY: (&str, &str) = ("idempotency-key", "\"contract\"");

@@ -75,9 +75,27 @@ fn an_operator_works_through_the_console() {
         "500",
     ];
     let server = Server::start(&directory.path().join("data"), &arguments);
+    // A bank that can be asked: what it says after an operator's decision may contradict it. Two inquiries without an
+    // answer lead to review.
+    let arguments = [
+        "--config",
+        file.to_str().unwrap(),
+        "--bank",
+        &bank.url(),
+        "--bank-capability",
+        "inquiry-only",
+        "--inquiries-max",
+        "2",
+        "--bank-timeout-ms",
+        "500",
+    ];
+    let askable = Server::start(&directory.path().join("askable"), &arguments);
     let [operator, merchant, other] = keys
         .each_ref()
         .map(|key| key.bearer.trim_start_matches("Bearer "));
-    let (service, bank) = (server.url(), bank.url());
-    browse("console.mjs", &[&service, &bank, operator, merchant, other]);
+    let (service, askable, bank) = (server.url(), askable.url(), bank.url());
+    browse(
+        "console.mjs",
+        &[&service, &askable, &bank, operator, merchant, other],
+    );
 }

@@ -6,11 +6,12 @@
 )]
 
 use std::collections::BTreeSet;
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output, Stdio};
 
 use holdfast_tests::sample::BODY;
-use holdfast_tests::{Server, need_tool};
+use holdfast_tests::{Server, need_module, need_tool};
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -74,6 +75,62 @@ async fn every_metric_is_documented_and_whatever_is_asked_for_is_served() {
         let unknown: Vec<_> = asked.difference(&offered).collect();
         assert!(unknown.is_empty(), "{asks} asks for {unknown:?}");
     }
+}
+
+/// The type and the help of a family, as Python's parser of the text format finds them.
+const PARSE: &str = "
+import sys
+from prometheus_client.parser import text_string_to_metric_families
+for family in text_string_to_metric_families(sys.stdin.read()):
+    assert family.type != 'unknown' and family.documentation, family
+    for sample in family.samples:
+        print(family.type, sample.name)
+";
+
+#[tokio::test]
+async fn prometheus_itself_finds_the_type_and_the_help_of_every_metric() {
+    let data = tempfile::tempdir().unwrap();
+    let server = Server::start(data.path(), &[]);
+    let client = server.client();
+    client.pay("k", BODY).await.unwrap();
+    let metrics = client.get("/metrics").await.unwrap().body;
+    let counters = std::str::from_utf8(&metrics).unwrap().lines();
+    let counters =
+        counters.filter(|line| line.starts_with("# TYPE ") && line.ends_with(" counter"));
+    assert!(counters.clone().count() > 5);
+    for line in counters {
+        assert!(line.ends_with("_total counter"), "{line}");
+    }
+    if need_tool("promtool", "prometheus") {
+        let said = piped(
+            Command::new("promtool").args(["check", "metrics"]),
+            &metrics,
+        );
+        assert!(said.status.success(), "{said:?}");
+    }
+    if need_module("prometheus_client") {
+        let said = piped(Command::new("python3").args(["-c", PARSE]), &metrics);
+        assert!(said.status.success(), "{said:?}");
+        let said = String::from_utf8(said.stdout).unwrap();
+        for family in [
+            "counter holdfast_payments_admitted_total",
+            "histogram holdfast_http_request_seconds_sum",
+            "gauge holdfast_journal_head",
+        ] {
+            assert!(said.lines().any(|line| line == family), "{family}: {said}");
+        }
+    }
+}
+
+/// What a program says of its input.
+fn piped(command: &mut Command, input: &[u8]) -> Output {
+    let command = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    child.stdin.take().unwrap().write_all(input).unwrap();
+    child.wait_with_output().unwrap()
 }
 
 #[test]

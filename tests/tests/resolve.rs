@@ -59,7 +59,12 @@ async fn resolve(
     let merchant = &payment.key.merchant;
     let service = &world.service;
     service
-        .resolve(merchant, payment.id, payment.version, resolution)
+        .resolve(
+            merchant,
+            payment.id,
+            |version| version == payment.version,
+            resolution,
+        )
         .await
 }
 

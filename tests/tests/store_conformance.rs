@@ -473,3 +473,44 @@ async fn an_unfinished_payment_without_its_record_keeps_the_store_from_opening()
     let refused = SledStore::open(&options).map(drop).unwrap_err().to_string();
     assert!(refused.contains("lost-record"), "{refused}");
 }
+
+/// A search for something rare looks at thousands of payments; nobody waits behind it.
+#[tokio::test]
+async fn a_read_that_looks_at_many_holds_up_no_other() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = SledStore::open(&SledOptions {
+        directory: directory.path().to_owned(),
+        cache_bytes: 64 << 20,
+        accept_older: false,
+    });
+    let store = store.unwrap();
+    let mut life = Life::new(9);
+    for batch in 0..20 {
+        let writes: Vec<Write> = (0..100)
+            .map(|n| life.admit(key(&format!("{batch}-{n}"))))
+            .collect();
+        let payments: Vec<Payment> = writes.iter().map(|write| write.last().clone()).collect();
+        store.commit(writes).await.unwrap();
+        let settled = payments
+            .iter()
+            .map(|payment| life.settle(payment))
+            .collect();
+        store.commit(settled).await.unwrap();
+    }
+    let rare = Query {
+        state: Some(StateName::Failed),
+        ..query("default")
+    };
+    let mut searching = std::pin::pin!(store.list(&rare));
+    let begun = std::future::poll_fn(|context| {
+        std::task::Poll::Ready(searching.as_mut().poll(context).is_pending())
+    });
+    assert!(
+        begun.await,
+        "the search is not done on the thread of who asked"
+    );
+    // Others are served meanwhile, on this one thread.
+    let found = store.get(&key("0-0")).await.unwrap();
+    assert_eq!(found.unwrap().state.name(), StateName::Settled);
+    assert_eq!(searching.await.unwrap().payments, []);
+}

@@ -91,7 +91,7 @@ impl Inner {
         outcome
     }
 
-    fn bank_timeout(&self) -> Duration {
+    pub(super) fn bank_timeout(&self) -> Duration {
         Duration::from_millis(self.options.bank_timeout_ms)
     }
 

@@ -10,6 +10,7 @@ mod calls;
 mod drive;
 mod errors;
 mod flight;
+mod inquiry;
 mod options;
 mod question;
 mod resolve;
@@ -42,6 +43,7 @@ use cache::Cache;
 use drive::Errand;
 pub use errors::{CancelError, CreateError, Unavailable};
 use flight::{Boarding, Flight, Flights, Refusal};
+pub use inquiry::{AskError, Asked};
 pub use options::ServiceOptions;
 pub use resolve::ResolveError;
 

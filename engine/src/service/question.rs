@@ -34,6 +34,17 @@ impl InQuestion {
             Some(phase) => noted.insert(payment.id, phase),
             None => noted.remove(&payment.id),
         };
+        if let Some(phase) = phase.filter(|phase| before != Some(*phase)) {
+            let (id, merchant) = (payment.id, &payment.key.merchant);
+            let bank_reference = payment.bank_reference();
+            let what = match phase {
+                Phase::Review => "a payment went to review: an operator decides what became of it",
+                Phase::Unknown | Phase::Awaiting => {
+                    "the outcome of a payment is unknown; the bank is asked, or the charge sent again, where that is safe"
+                }
+            };
+            tracing::info!(%id, %merchant, %bank_reference, attempts = payment.attempts, "{what}");
+        }
         let gauges = &self.metrics.in_question;
         if let Some(phase) = before {
             gauges.get_or_create(&ByPhase { phase }).dec();

@@ -27,8 +27,8 @@ pub enum ResolveError {
 }
 
 impl Service {
-    /// Takes an operator's decision about a payment in phase Unknown or Review. `version` is that
-    /// of the payment the operator looked at. Repeatable: the same resolution again changes nothing
+    /// Takes an operator's decision about a payment in phase Unknown or Review. `is_seen` tells the
+    /// version of the payment that the operator looked at from others. Repeatable: the same resolution again changes nothing
     /// and gives the same payment.
     ///
     /// The bank is watched afterwards, as far as it can be asked, across restarts; what it says otherwise is
@@ -41,7 +41,7 @@ impl Service {
         &self,
         merchant: &Merchant,
         id: PaymentId,
-        version: u64,
+        is_seen: impl Fn(u64) -> bool + Send,
         resolution: &Resolution,
     ) -> Result<Arc<Payment>, ResolveError> {
         let inner = &self.inner;
@@ -59,7 +59,7 @@ impl Service {
             let Ok(step) = transition(&payment, &event, inner.time.now()) else {
                 return Err(ResolveError::NotResolvable(payment));
             };
-            if payment.version != version {
+            if !is_seen(payment.version) {
                 return Err(ResolveError::Stale(payment));
             }
             let aftermath = if watched {

@@ -113,6 +113,11 @@ pub struct Query {
 }
 
 impl Query {
+    /// Whether no more is looked at than is wanted: what is asked for is the newest there is, or one key.
+    pub fn is_short(&self) -> bool {
+        self.idempotency_key.is_some() || (self.state.is_none() && self.phase.is_none())
+    }
+
     /// Whether a payment is one of those that are wanted.
     pub fn wants(&self, payment: &Payment) -> bool {
         let Self {

@@ -14,6 +14,7 @@ use super::FrontDoor;
 use super::account_view::AccountView;
 use super::answers::Answer;
 use super::event_view::{EventPageView, EventView};
+use super::negotiation::prefers;
 use super::operations;
 use super::payments::{json, max_limit, only_known_parameters, page_size};
 use super::principal::Principal;
@@ -87,16 +88,20 @@ impl BooksApi {
         limit: Query<u32>,
     ) -> poem::Result<Answer<operations::Feed>> {
         only_known_parameters(request, &["after", "limit"])?;
-        if wants_stream(request) {
+        if prefers(request, "text/event-stream", "application/json").await {
             let after = match last_event_id(request)? {
-                Some(heard) => known(&front_door, heard)?,
-                None => after.0,
+                Some(heard) => within(&front_door, "Last-Event-ID", heard)?,
+                None => within(&front_door, "after", after.0)?,
             };
             return stream(&front_door, principal.0, after).map(Answer::from);
         }
         let page = front_door
             .service
-            .feed(&principal.0, after.0, page_size(limit.0))
+            .feed(
+                &principal.0,
+                within(&front_door, "after", after.0)?,
+                page_size(limit.0),
+            )
             .await
             .map_err(Problem::from)?;
         let view = EventPageView {
@@ -111,12 +116,12 @@ impl BooksApi {
     }
 }
 
-/// An event that this journal has, or had and lost to the restore of an older export.
-fn known(front_door: &FrontDoor, heard: u64) -> Result<u64, Problem> {
+/// A sequence that this journal has got to. It may have lost it again to the restore of an older export.
+pub(super) fn within(front_door: &FrontDoor, name: &str, heard: u64) -> Result<u64, Problem> {
     if heard > *front_door.service.appended().borrow() {
-        let rule = "is beyond the end of the journal, which was restored from an older export. Read \
-                    the feed anew with after=0";
-        return Err(Problem::field("Last-Event-ID", rule));
+        let rule = "is beyond the end of the journal. If the journal was restored from an older export, read the feed \
+                    anew with after=0";
+        return Err(Problem::field(name, rule));
     }
     Ok(heard)
 }
@@ -139,16 +144,6 @@ fn stream(front_door: &FrontDoor, merchant: Merchant, after: u64) -> poem::Resul
         header::HeaderValue::from_static("no"),
     );
     Ok(response)
-}
-
-fn wants_stream(request: &Request) -> bool {
-    let accepts = request.headers().get_all(header::ACCEPT).iter();
-    let accepts = accepts.filter_map(|value| value.to_str().ok());
-    let mut ranges = accepts.flat_map(|value| value.split(','));
-    ranges.any(|range| {
-        let media_type = range.split(';').next().unwrap_or_default().trim();
-        media_type.eq_ignore_ascii_case("text/event-stream")
-    })
 }
 
 fn last_event_id(request: &Request) -> Result<Option<u64>, Problem> {

@@ -3,8 +3,11 @@
 //! Nothing is fetched from elsewhere: the content security policy forbids it, so a page that tried
 //! would show it at once.
 
-use poem::http::header;
-use poem::{Endpoint, Response, Route, endpoint::make_sync};
+use poem::endpoint::{make, make_sync};
+use poem::error::NotFoundError;
+use poem::http::{StatusCode, header};
+use poem::web::Accept;
+use poem::{Endpoint, FromRequest, Request, Response, Route};
 
 use super::openapi::Document;
 
@@ -24,6 +27,23 @@ pub(super) fn routes(document: &Document) -> Route {
         .at("/", fixed(index(), PAGE_POLICY))
         .at("/swagger", fixed(document.swagger_ui(), BROWSER_POLICY))
         .at("/scalar", fixed(document.scalar(), BROWSER_POLICY))
+}
+
+/// The root: a browser is led to the documentation; nothing else is there.
+pub(super) fn entrance() -> impl Endpoint<Output = Response> {
+    poem::get(make(async |request: Request| -> poem::Result<Response> {
+        let Ok(Accept(ranges)) = Accept::from_request_without_body(&request).await else {
+            return Err(NotFoundError.into());
+        };
+        if !ranges
+            .iter()
+            .any(|range| range.essence_str() == "text/html")
+        {
+            return Err(NotFoundError.into());
+        }
+        let found = Response::builder().status(StatusCode::SEE_OTHER);
+        Ok(found.header(header::LOCATION, "/docs").finish())
+    }))
 }
 
 /// The API browsers alone, the first of them at the root.

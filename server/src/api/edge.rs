@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 
+use bytes::Bytes;
 use holdfast_engine::trace::TraceContext;
 use poem::error::{MethodNotAllowedError, NotFoundError};
 use poem::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
@@ -23,6 +24,7 @@ use super::payments::{REPLAYED, SHOULD_RETRY, boolean};
 use super::problem::{FieldError, Kind, Problem, quoted};
 use super::rate::Told;
 use super::{FrontDoor, PAYMENTS_PATH, key_header, same_origin};
+use crate::refusal::Refused;
 use crate::telemetry;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -101,14 +103,69 @@ impl<E: Endpoint> Edge<E> {
             .get(&REQUEST_ID)
             .filter(harmless)
             .cloned()
-            .unwrap_or_else(|| {
-                let id = self
-                    .front_door
-                    .source
-                    .request_id(self.front_door.clock.now());
-                HeaderValue::try_from(id.to_string()).expect("a UUID is ASCII")
-            })
+            .unwrap_or_else(|| own_request_id(&self.front_door))
     }
+}
+
+fn own_request_id(front_door: &FrontDoor) -> HeaderValue {
+    let id = front_door.source.request_id(front_door.clock.now());
+    HeaderValue::try_from(id.to_string()).expect("a UUID is ASCII")
+}
+
+/// In the extensions of a request over HTTP/1: what is wrong with its Host (RFC 9112, section 3.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct WrongHost(pub(crate) &'static str);
+
+/// What of a request is looked at before any route is.
+fn refused_before(front_door: &FrontDoor, request: &Request) -> Option<Problem> {
+    if let Some(WrongHost(wrong)) = request.extensions().get() {
+        return Some(Problem::new(Kind::BadRequest, *wrong));
+    }
+    if same_origin::is_foreign(request) {
+        return Some(Problem::new(Kind::Forbidden, same_origin::REFUSED));
+    }
+    let most = front_door.limits.headers_max;
+    if request.headers().len() > most {
+        let detail = format!("The request may have at most {most} headers.");
+        return Some(Problem::new(Kind::TooManyHeaders, detail));
+    }
+    None
+}
+
+/// The whole answer, in bytes, to what never became a request.
+pub(super) fn refuse(front_door: &FrontDoor, refused: Refused<'_>) -> Bytes {
+    let Refused { status, date } = refused;
+    let (kind, detail) = match status {
+        StatusCode::URI_TOO_LONG => (Kind::UriTooLong, "The address is longer than can be read."),
+        StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => (
+            Kind::TooManyHeaders,
+            "The request line and the headers together are larger, or more, than can be read.",
+        ),
+        _ => (
+            Kind::BadRequest,
+            "What arrived is no request of HTTP/1.1: its request line, a header or its framing breaks a rule.",
+        ),
+    };
+    let (method, route) = ("other", "other");
+    let labels = RequestLabels {
+        method,
+        route,
+        status: status.as_u16(),
+    };
+    front_door.requests.answers.get_or_create(&labels).inc();
+    let request_id = own_request_id(front_door);
+    let request_id = request_id.to_str().unwrap_or_default();
+    tracing::debug!(target: telemetry::REQUESTS, request_id, status = status.as_u16(), "refused unread");
+    let body = Problem::new(kind, detail).view("");
+    let body = serde_json::to_string(&body).expect("a problem is plain data");
+    let reason = status.canonical_reason().unwrap_or_default();
+    let length = body.len();
+    Bytes::from(format!(
+        "HTTP/1.1 {} {reason}\r\nx-request-id: {request_id}\r\ncontent-type: application/problem+json\r\n\
+         content-length: {length}\r\ncache-control: no-store\r\nx-content-type-options: nosniff\r\n\
+         connection: close\r\ndate: {date}\r\n\r\n{body}",
+        status.as_u16()
+    ))
 }
 
 impl<E: Endpoint> Endpoint for Edge<E> {
@@ -140,12 +197,8 @@ impl<E: Endpoint> Endpoint for Edge<E> {
         let method = label_of(&method);
         let context = telemetry::incoming(request.headers());
         let span = telemetry::request_span(method, route, &request_id, context.as_ref());
-        let mut response = if same_origin::is_foreign(&request) {
-            Problem::new(Kind::Forbidden, same_origin::REFUSED).respond(&path)
-        } else if request.headers().len() > self.front_door.limits.headers_max {
-            let most = self.front_door.limits.headers_max;
-            let detail = format!("The request may have at most {most} headers.");
-            Problem::new(Kind::TooManyHeaders, detail).respond(&path)
+        let mut response = if let Some(problem) = refused_before(&self.front_door, &request) {
+            problem.respond(&path)
         } else {
             let call = self.inner.call(request).instrument(span.clone());
             match TraceContext::within(context, call).await {
@@ -318,7 +371,7 @@ fn invalid_parameter(name: &str, reason: &str) -> Problem {
 }
 
 /// The API's addresses and the methods each takes; `{}` stands for one path segment.
-const ROUTES: [(&str, &[&str]); 14] = [
+const ROUTES: [(&str, &[&str]); 15] = [
     ("/v1/payments", &["GET", "POST"]),
     ("/v1/payments/{}", &["GET"]),
     ("/v1/payments/{}/events", &["GET"]),
@@ -333,6 +386,7 @@ const ROUTES: [(&str, &[&str]); 14] = [
     ("/metrics", &["GET"]),
     ("/openapi.json", &["GET"]),
     ("/console/chaos", &["GET", "POST"]),
+    ("/console/payments/{}/inquiry", &["POST"]),
 ];
 
 /// The route a path belongs to, for metrics: a bounded set of names.

@@ -304,6 +304,12 @@ fn problems(status: &str, path: &str, life: &Life) -> Vec<Example> {
         ]
         }
         "400" if is_resolve => vec![field("evidence", "is required")],
+        "400" if path.starts_with("/v1/payments/") && !path.ends_with("/events") => {
+            vec![field(
+                "If-Match",
+                "must be a list of entity tags, or *: If-Match: \"3\"",
+            )]
+        }
         "400" => vec![field("limit", "must be an integer from 1 to 100")],
         "401" => vec![Problem::new(
             Kind::Unauthorized,
@@ -390,6 +396,10 @@ fn problems(status: &str, path: &str, life: &Life) -> Vec<Example> {
             Kind::RateLimited,
             "This merchant may send 100 requests a second, and 200 at once. This one did nothing; send it again \
                  in 1 s.",
+        )],
+        "431" => vec![Problem::new(
+            Kind::TooManyHeaders,
+            "The request may have at most 64 headers.",
         )],
         "500" => vec![Problem::new(
             Kind::InternalError,

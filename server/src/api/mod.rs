@@ -17,10 +17,12 @@ mod json_body;
 mod key_header;
 mod limits;
 mod listener;
+mod negotiation;
 mod openapi;
 mod operations;
 mod operators;
 mod payments;
+mod preconditions;
 mod prefer;
 mod principal;
 mod probes;
@@ -34,8 +36,10 @@ mod view;
 use std::ops::Deref;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use holdfast_engine::clock::Clock;
-use holdfast_engine::service::Service;
+use holdfast_engine::payment::{PaymentId, Timestamp};
+use holdfast_engine::service::{AskError, Asked, Service};
 use holdfast_engine::source::SeededSource;
 use poem::endpoint::{DynEndpoint, ToDynEndpoint};
 use poem::{Endpoint, EndpointExt, IntoEndpoint, Request, Response, Route};
@@ -43,9 +47,11 @@ use poem_openapi::{OpenApiService, Tags};
 
 pub(crate) use crate::api_keys::ApiKeys;
 use crate::console;
+use crate::refusal::Refused;
 use books::BooksApi;
 pub(crate) use docs::{escape, page};
 use edge::Edge;
+pub(crate) use edge::WrongHost;
 pub use in_process::InProcess;
 pub(crate) use json_body::{is_in_utf8, is_json, read as read_json};
 pub(crate) use limits::{BodyLimits, RequestLimits};
@@ -59,6 +65,7 @@ use probes::ProbesApi;
 pub(crate) use problem::{Kind, Problem};
 pub(crate) use rate::RateOptions;
 use rate::Rates;
+pub(crate) use view::rfc3339;
 
 const PAYMENTS_PATH: &str = "/v1/payments";
 
@@ -101,6 +108,7 @@ impl Routes {
         let api = api();
         let document = Document::of(&api);
         let pages = Route::new()
+            .at("/", docs::entrance())
             .nest("/problems", problem_pages::routes())
             .at("/openapi.json", document.json_endpoint())
             .at("/openapi.yaml", document.yaml_endpoint())
@@ -156,9 +164,33 @@ impl FrontDoor {
     }
 
     /// The front door that a request came through.
-    fn of(request: &Request) -> &Self {
+    pub(crate) fn of(request: &Request) -> &Self {
         let front_door = request.data();
         front_door.expect("the front door puts itself into every request")
+    }
+
+    /// The time that is shown.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// What the bank says of a payment that an operator is about to decide.
+    pub(crate) async fn ask_bank(
+        &self,
+        operator: &Operator,
+        id: PaymentId,
+    ) -> Result<Asked, Problem> {
+        match self.service.ask_bank(&operator.merchant, id).await {
+            Ok(asked) => Ok(asked),
+            Err(AskError::NotFound) => Err(payments::no_such_payment()),
+            Err(AskError::NotInQuestion(payment)) => Err(operators::not_resolvable(&payment)),
+            Err(AskError::Unavailable(reason)) => Err(Problem::from(reason)),
+        }
+    }
+
+    /// The whole answer, in bytes, to what was no request that could be answered otherwise.
+    pub(crate) fn refuse(&self, refused: Refused<'_>) -> Bytes {
+        edge::refuse(self, refused)
     }
 
     /// The API as an endpoint that always answers.
@@ -189,7 +221,7 @@ impl Endpoint for Site {
 
     async fn call(&self, request: Request) -> poem::Result<Response> {
         let path = request.uri().path();
-        if PAGES.iter().any(|page| path.starts_with(page)) {
+        if path == "/" || PAGES.iter().any(|page| path.starts_with(page)) {
             // Boxed: no payment is to carry the room for it.
             Box::pin(self.pages.call(request)).await
         } else {

@@ -226,8 +226,22 @@ impl Operation for Get {
             &[ETAG, CACHE_CONTROL],
             "The payment as it durably stands.",
         ),
+        case(
+            304,
+            Content::Empty,
+            &[ETAG, CACHE_CONTROL],
+            "The client has it already: If-None-Match names its version.",
+        ),
+        problem(
+            400,
+            "`validation-failed`: If-Match is no list of entity tags.",
+        ),
         UNAUTHORIZED,
         NO_SUCH_PAYMENT,
+        problem(
+            412,
+            "`version-stale`: If-Match names another version; `payment` shows how it stands now.",
+        ),
         RATE_LIMITED,
         INTERNAL,
         UNAVAILABLE,
@@ -419,9 +433,10 @@ impl Operation for Journal {
 /// The one client error of a route that takes no input; it comes before any route is looked at.
 const HEAD_TOO_LARGE: Case = case(
     431,
-    Content::Empty,
-    &[],
-    "The request line and headers are larger than 32 KiB.",
+    Content::Problem,
+    &[CACHE_CONTROL],
+    "`too-many-headers`: the headers are more than 64, or the request line and they are larger than 32 KiB, or what is \
+     configured. Over HTTP/2 a larger head may get a bare 431.",
 );
 
 /// Readiness.

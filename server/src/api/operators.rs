@@ -11,10 +11,12 @@ use uuid::Uuid;
 
 use super::FrontDoor;
 use super::answers::Answer;
+use super::books::within;
 use super::event_view::{EventPageView, EventView, JournalPageView};
 use super::operations;
 use super::payments::{
-    json, location, max_limit, no_such_payment, only_known_parameters, page_size, with_version,
+    json, location, max_limit, no_such_payment, only_known_parameters, page_size, stale,
+    with_version,
 };
 use super::principal::Operator;
 use super::problem::{Kind, Problem};
@@ -43,7 +45,7 @@ impl OperatorsApi {
         operator: Operator,
         /// The payment's id.
         payment_id: Path<Uuid>,
-        /// The `version` of the payment that the decision is about, quoted or bare.
+        /// The `version` of the payment that the decision is about, quoted or bare; a list of quoted versions, or `*` for any.
         #[oai(name = "If-Match")]
         version: VersionHeader,
         body: ResolveBody,
@@ -54,9 +56,10 @@ impl OperatorsApi {
             evidence: body.evidence,
             operator: operator.name,
         };
+        let is_seen = |current| version.0.name_strongly(current);
         let resolved = front_door
             .service
-            .resolve(&operator.merchant, id, version.0, &resolution)
+            .resolve(&operator.merchant, id, is_seen, &resolution)
             .await;
         match resolved {
             Ok(payment) => {
@@ -141,7 +144,11 @@ impl OperatorsApi {
         only_known_parameters(request, &["after", "limit"])?;
         let page = front_door
             .service
-            .feed(&operator.merchant, after.0, page_size(limit.0))
+            .feed(
+                &operator.merchant,
+                within(&front_door, "after", after.0)?,
+                page_size(limit.0),
+            )
             .await
             .map_err(Problem::from)?;
         let data = page
@@ -157,7 +164,7 @@ impl OperatorsApi {
     }
 }
 
-fn not_resolvable(payment: &Payment) -> Problem {
+pub(super) fn not_resolvable(payment: &Payment) -> Problem {
     let why = match &payment.state {
         State::Received | State::Persisted => {
             "The bank was not called yet. Cancel the payment if it is not wanted."
@@ -172,15 +179,5 @@ fn not_resolvable(payment: &Payment) -> Problem {
     Problem::new(Kind::NotResolvable, why)
         .instance(location(payment))
         .new_key_safe(matches!(payment.state, State::Failed { .. }))
-        .payment(PaymentView::of(payment))
-}
-
-fn stale(payment: &Payment) -> Problem {
-    let detail = format!(
-        "The payment has version {} by now. Look at it again before deciding.",
-        payment.version
-    );
-    Problem::new(Kind::VersionStale, detail)
-        .instance(location(payment))
         .payment(PaymentView::of(payment))
 }

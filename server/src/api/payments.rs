@@ -22,6 +22,7 @@ use super::create_body::CreateBody;
 use super::event_view::{EventPageView, EventView};
 use super::key_header::{self, KeyHeader};
 use super::operations;
+use super::preconditions::{NoTags, Tags};
 use super::prefer::{PreferHeader, Preferences};
 use super::principal::Principal;
 use super::problem::{Kind, Problem};
@@ -153,7 +154,8 @@ impl PaymentsApi {
 
     /// Get a payment
     ///
-    /// The payment as it durably stands.
+    /// The payment as it durably stands. `If-None-Match` with the `ETag` of what the client has gets 304 while nothing has
+    /// changed; `If-Match` gets 412 once something has (RFC 9110, section 13).
     #[oai(
         path = "/v1/payments/:payment_id",
         method = "get",
@@ -161,6 +163,7 @@ impl PaymentsApi {
     )]
     async fn get(
         &self,
+        request: &Request,
         front_door: Data<&FrontDoor>,
         principal: Principal,
         /// The payment's id.
@@ -173,7 +176,26 @@ impl PaymentsApi {
             .await
             .map_err(Problem::from)?;
         let payment = found.ok_or_else(no_such_payment)?;
-        Ok(with_version(json(StatusCode::OK, &PaymentView::of(&payment)), &payment).into())
+        let headers = request.headers();
+        let expected = Tags::of(headers, &header::IF_MATCH).map_err(|NoTags| {
+            Problem::field(
+                "If-Match",
+                "must be a list of entity tags, or *: If-Match: \"3\"",
+            )
+        })?;
+        if expected.is_some_and(|tags| !tags.name_strongly(payment.version)) {
+            return Err(stale(&payment).into());
+        }
+        // What is no list of tags names nothing that the client could have.
+        let had = Tags::of(headers, &header::IF_NONE_MATCH).ok().flatten();
+        let response = if had.is_some_and(|tags| tags.name_weakly(payment.version)) {
+            Response::builder()
+                .status(StatusCode::NOT_MODIFIED)
+                .finish()
+        } else {
+            json(StatusCode::OK, &PaymentView::of(&payment))
+        };
+        Ok(with_version(response, &payment).into())
     }
 
     /// List a payment's events
@@ -349,6 +371,16 @@ fn not_cancellable(payment: &Payment) -> Problem {
     Problem::new(Kind::NotCancellable, why)
         .instance(location(payment))
         .new_key_safe(matches!(payment.state, State::Failed { .. }))
+        .payment(PaymentView::of(payment))
+}
+
+pub(super) fn stale(payment: &Payment) -> Problem {
+    let detail = format!(
+        "The payment has version {} by now. Look at it again before deciding.",
+        payment.version
+    );
+    Problem::new(Kind::VersionStale, detail)
+        .instance(location(payment))
         .payment(PaymentView::of(payment))
 }
 

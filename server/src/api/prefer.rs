@@ -31,6 +31,39 @@ enum Handling {
     Lenient,
 }
 
+/// The parts between separators; one in a quoted string separates nothing (RFC 9110, section 5.6.4).
+fn split(line: &str, separator: char) -> impl Iterator<Item = &str> {
+    let mut quoted = false;
+    let mut escaped = false;
+    line.split(move |c| {
+        let separates = c == separator && !quoted;
+        match c {
+            _ if escaped => escaped = false,
+            '\\' if quoted => escaped = true,
+            '"' => quoted = !quoted,
+            _ => {}
+        }
+        separates
+    })
+}
+
+/// A token as it is, a quoted string without its quotes; `None` for half of one.
+fn unquoted(value: &str) -> Option<String> {
+    let Some(rest) = value.strip_prefix('"') else {
+        return (!value.contains('"')).then(|| value.to_owned());
+    };
+    let mut text = String::new();
+    let mut chars = rest.chars();
+    while let Some(c) = chars.next() {
+        match c {
+            '"' => return chars.next().is_none().then_some(text),
+            '\\' => text.push(chars.next()?),
+            c => text.push(c),
+        }
+    }
+    None
+}
+
 impl Preferences {
     pub(crate) fn from_headers(headers: &HeaderMap) -> Self {
         let mut preferences = Self::default();
@@ -38,14 +71,13 @@ impl Preferences {
             .get_all(PREFER)
             .iter()
             .filter_map(|line| line.to_str().ok());
-        for preference in lines.flat_map(|line| line.split(',')) {
+        for preference in lines.flat_map(|line| split(line, ',')) {
             // Parameters after a semicolon belong to preferences not known here.
-            let token = preference.split(';').next().unwrap_or_default();
+            let token = split(preference, ';').next().unwrap_or_default();
             let (name, value) = token.split_once('=').unwrap_or((token, ""));
-            preferences.take(
-                &name.trim().to_ascii_lowercase(),
-                value.trim().trim_matches('"'),
-            );
+            if let Some(value) = unquoted(value.trim()) {
+                preferences.take(&name.trim().to_ascii_lowercase(), &value);
+            }
         }
         preferences
     }
@@ -176,5 +208,21 @@ mod tests {
             (10, false, applied("handling=lenient"))
         );
         assert_eq!(parse(&["wait=2, wait=9"]), (2, false, applied("wait=2")));
+        // What stands in a quoted string is no preference.
+        for (line, wait_s) in [
+            ("foo=\"a, wait=0\", wait=5", 5),
+            ("foo=\"a; b, wait=0\"; c=\"d, wait=0\", wait=5", 5),
+            ("foo=\"a\\\", wait=0\", wait=5", 5),
+            ("foo; bar=\", wait=0\", wait=5", 5),
+            ("wait=\"5\"", 5),
+            ("wait=\"\\5\"", 5),
+            // Half a quoted string goes on to the end.
+            ("foo=\"a, wait=5", 10),
+            ("wait=\"5, handling=strict", 10),
+            ("wait=5\"", 10),
+            (", ,wait=5", 5),
+        ] {
+            assert_eq!(parse(&[line]).0, wait_s, "{line}");
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! Liveness, readiness and metrics.
 
+use std::collections::BTreeSet;
+use std::fmt::Write;
 use std::sync::atomic::AtomicU64;
 
 use poem::http::{StatusCode, header};
@@ -13,6 +15,7 @@ use prometheus_client::registry::Registry;
 
 use super::FrontDoor;
 use super::answers::Answer;
+use super::negotiation::prefers;
 use super::operations;
 use super::problem::Problem;
 use crate::process::Usage;
@@ -62,17 +65,50 @@ impl ProbesApi {
         let mut body = String::new();
         prometheus_client::encoding::text::encode(&mut body, &registry)
             .expect("writing to a string cannot fail");
-        let accept = request
-            .headers()
-            .get(header::ACCEPT)
-            .and_then(|value| value.to_str().ok());
-        let content_type = if accept.is_some_and(|accept| accept.contains("openmetrics-text")) {
-            "application/openmetrics-text; version=1.0.0; charset=utf-8"
-        } else {
-            "text/plain; version=0.0.4; charset=utf-8"
-        };
-        text(content_type, body).into()
+        if prefers(request, "application/openmetrics-text", "text/plain").await {
+            let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+            return text(content_type, body).into();
+        }
+        text(
+            "text/plain; version=0.0.4; charset=utf-8",
+            to_text_format(&body),
+        )
+        .into()
     }
+}
+
+/// The format before `OpenMetrics`, 0.0.4. In it a counter is described under the name that its samples have, with `_total`;
+/// under another name Prometheus finds neither its type nor its help. There are no units and there is no last line.
+fn to_text_format(open_metrics: &str) -> String {
+    let described = |line: &str| -> Option<(String, String)> {
+        let mut words = line.splitn(4, ' ').skip(1).map(str::to_owned);
+        let _ = words.next()?;
+        Some((words.next()?, words.next()?))
+    };
+    let counters: BTreeSet<String> = open_metrics
+        .lines()
+        .filter(|line| line.starts_with("# TYPE ") && line.ends_with(" counter"))
+        .filter_map(|line| described(line).map(|(name, _)| name))
+        .collect();
+    let mut text = String::with_capacity(open_metrics.len());
+    for line in open_metrics.lines() {
+        if line.starts_with("# UNIT ") || line == "# EOF" {
+            continue;
+        }
+        let counter = described(line).filter(|_| line.starts_with("# "));
+        if let Some((name, rest)) = counter.filter(|(name, _)| counters.contains(name)) {
+            let word = if line.starts_with("# TYPE ") {
+                "TYPE"
+            } else {
+                "HELP"
+            };
+            let _ = writeln!(text, "# {word} {name}_total {rest}");
+        } else {
+            text.push_str(line);
+            text.push('\n');
+        }
+    }
+    text
 }
 
 /// What is not counted but looked up.
@@ -120,4 +156,20 @@ fn text(content_type: &'static str, body: String) -> Response {
         .status(StatusCode::OK)
         .header(header::CONTENT_TYPE, content_type)
         .body(Body::from(body))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counters_are_described_under_the_name_of_their_samples() {
+        let open_metrics = "# HELP a_b Of one kind.\n# TYPE a_b counter\na_b_total{x=\"# TYPE\"} 1\n\
+            # HELP c Held.\n# TYPE c gauge\nc 2\n# HELP d_seconds Time.\n# TYPE d_seconds histogram\n\
+            # UNIT d_seconds seconds\nd_seconds_sum 0.5\n# EOF\n";
+        let expected = "# HELP a_b_total Of one kind.\n# TYPE a_b_total counter\na_b_total{x=\"# TYPE\"} 1\n\
+            # HELP c Held.\n# TYPE c gauge\nc 2\n# HELP d_seconds Time.\n# TYPE d_seconds histogram\n\
+            d_seconds_sum 0.5\n";
+        assert_eq!(to_text_format(open_metrics), expected);
+    }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use holdfast_engine::payment::{BankTransactionId, EvidenceText, ResolvedOutcome};
-use poem::http::header;
+use poem::http::{HeaderValue, header};
 use poem::{Request, RequestBody};
 use poem_openapi::registry::{MetaParamIn, MetaRequest, MetaSchema, MetaSchemaRef, Registry};
 use poem_openapi::{ApiExtractor, ApiExtractorType, Enum, ExtractParamOptions, Object};
@@ -11,6 +11,7 @@ use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 
 use super::json_body::{self, text};
+use super::preconditions::{NoTags, Tags};
 use super::problem::{FieldError, Kind, Problem, quoted};
 
 /// An operator's decision about a payment whose outcome is unknown.
@@ -176,8 +177,8 @@ fn parse(bytes: &[u8]) -> Result<ResolveBody, Vec<FieldError>> {
     }
 }
 
-/// The version in `If-Match`, quoted as an entity tag or bare (RFC 9110, section 13.1.1).
-pub(crate) struct VersionHeader(pub(crate) u64);
+/// The versions in `If-Match`: entity tags (RFC 9110, section 13.1.1), or one version bare.
+pub(crate) struct VersionHeader(pub(crate) Tags);
 
 impl<'a> ApiExtractor<'a> for VersionHeader {
     const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::Parameter];
@@ -192,7 +193,6 @@ impl<'a> ApiExtractor<'a> for VersionHeader {
 
     fn param_schema_ref() -> Option<MetaSchemaRef> {
         let schema = MetaSchema {
-            pattern: Some("^(\"[0-9]{1,19}\"|[0-9]{1,19})$".to_owned()),
             example: Some("\"3\"".into()),
             ..MetaSchema::new("string")
         };
@@ -204,32 +204,33 @@ impl<'a> ApiExtractor<'a> for VersionHeader {
         _body: &mut RequestBody,
         _options: ExtractParamOptions<()>,
     ) -> poem::Result<Self> {
-        let mut lines = request.headers().get_all(header::IF_MATCH).iter();
-        let Some(line) = lines.next() else {
-            return Err(Problem::new(
+        let headers = request.headers();
+        let bare = headers.get(header::IF_MATCH).and_then(bare_version);
+        let named = match bare {
+            Some(version) if headers.get_all(header::IF_MATCH).iter().count() == 1 => {
+                Ok(Some(Tags::version(version)))
+            }
+            _ => Tags::of(headers, &header::IF_MATCH),
+        };
+        match named {
+            Ok(Some(named)) => Ok(Self(named)),
+            Ok(None) => Err(Problem::new(
                 Kind::VersionRequired,
                 "Send the payment's version in If-Match, for example If-Match: \"3\".",
             )
-            .into());
-        };
-        let version = line.to_str().ok().and_then(version_of);
-        match version.filter(|_| lines.next().is_none()) {
-            Some(version) => Ok(Self(version)),
-            None => Err(Problem::field(
+            .into()),
+            Err(NoTags) => Err(Problem::field(
                 "If-Match",
-                "must be the payment's version, quoted or bare, exactly once: If-Match: \"3\"",
+                "must be the payment's version, quoted or bare: If-Match: \"3\"; a list of versions in quotes, or *",
             )
             .into()),
         }
     }
 }
 
-fn version_of(line: &str) -> Option<u64> {
-    let text = line.trim();
-    let digits = match text.strip_prefix('"') {
-        Some(rest) => rest.strip_suffix('"')?,
-        None => text,
-    };
+/// A version without quotes, which is no entity tag.
+fn bare_version(line: &HeaderValue) -> Option<u64> {
+    let digits = line.to_str().ok()?.trim();
     let all_digits = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
     digits.parse().ok().filter(|_| all_digits)
 }
@@ -271,11 +272,11 @@ mod tests {
     }
 
     #[test]
-    fn a_version_is_taken_quoted_or_bare() {
-        assert_eq!(version_of("\"3\""), Some(3));
-        assert_eq!(version_of(" 3 "), Some(3));
-        for bad in ["", "\"3", "*", "W/\"3\"", "+3", "\"a\"", "3, 4"] {
-            assert_eq!(version_of(bad), None, "{bad}");
+    fn a_version_may_be_bare() {
+        let version = |line: &'static str| bare_version(&HeaderValue::from_static(line));
+        assert_eq!(version(" 3 "), Some(3));
+        for other in ["", "\"3\"", "*", "+3", "a", "3, 4", "18446744073709551616"] {
+            assert_eq!(version(other), None, "{other}");
         }
     }
 }

@@ -231,7 +231,7 @@ pub(crate) struct PaymentPageView {
 }
 
 /// RFC 3339 in UTC with milliseconds, always of the same width.
-pub(super) fn rfc3339(at: Timestamp) -> String {
+pub(crate) fn rfc3339(at: Timestamp) -> String {
     const PRINTER: jiff::fmt::temporal::DateTimePrinter =
         jiff::fmt::temporal::DateTimePrinter::new().precision(Some(3));
     let ms = i64::try_from(at.as_unix_ms()).unwrap_or(i64::MAX);

@@ -178,6 +178,7 @@ pub(crate) async fn run(args: BankArgs, options: SimulatedBankOptions) -> Result
             endpoint,
             accept::ConnectionLimits::default(),
             None,
+            None,
             stop,
         )
         .await,

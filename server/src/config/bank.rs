@@ -152,6 +152,9 @@ impl BankSettings {
     }
 }
 
+/// Options by name, and whether each was given.
+type Given<'a> = &'a [(&'static str, bool)];
+
 /// Options that were given and that mean nothing with the chosen bank, each with why.
 pub(super) fn meaningless(options: &Options) -> Vec<String> {
     let bank = options.bank.as_deref().unwrap_or(SIMULATED);
@@ -188,7 +191,7 @@ pub(super) fn meaningless(options: &Options) -> Vec<String> {
     let plain = [("bank_ca", ca), ("bank_identity", identity)];
     let not_keyed = [("bank_window_ms", window)];
     let unasked = [("bank_grace_ms", grace), ("bank_not_found", not_found)];
-    let cases: [(bool, &[(&str, bool)], &str); 5] = [
+    let cases: [(bool, Given<'_>, &str); 5] = [
         (
             is_simulated,
             &at_url,

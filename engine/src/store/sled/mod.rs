@@ -23,7 +23,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 use super::{NotedTime, Page, Query, Store, StoreError, Verdict, Write};
 use crate::chain::Head;
@@ -52,6 +52,8 @@ pub struct SledStore {
     /// Takes batches to the committing thread; `None` only while the store is being dropped.
     batches: Option<mpsc::Sender<Batch>>,
     committer: Option<std::thread::JoinHandle<()>>,
+    /// Whose turn it is to look at many values.
+    scans: Arc<Semaphore>,
 }
 
 /// A batch on its way to the committing thread, and where its verdicts go.
@@ -119,6 +121,26 @@ struct Live {
 }
 
 impl SledStore {
+    /// Runs a read that looks at many values where it holds up no payment: on a thread that may block, and one at a time, so
+    /// that all of them together take one core at most.
+    async fn scan<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Inner) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let turn = self.scans.clone().acquire_owned().await;
+        let turn = turn.expect("scans are never closed");
+        let inner = self.inner.clone();
+        let scanned = tokio::task::spawn_blocking(move || {
+            // Held also when nobody waits for the result any more.
+            let _turn = turn;
+            read(&inner)
+        });
+        match scanned.await {
+            Ok(scanned) => scanned,
+            Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
+        }
+    }
+
     /// Opens the store in a directory, creating it when there is none.
     ///
     /// # Errors
@@ -143,6 +165,7 @@ impl SledStore {
             inner,
             batches: Some(batches),
             committer: Some(committer),
+            scans: Arc::new(Semaphore::new(1)),
         })
     }
 
@@ -284,7 +307,12 @@ impl Store for SledStore {
 
     async fn list(&self, query: &Query) -> Result<Page, StoreError> {
         self.inner.ensure_usable()?;
-        let page = self.inner.list(query)?;
+        let page = if query.is_short() {
+            self.inner.list(query)?
+        } else {
+            let query = query.clone();
+            self.scan(move |inner| inner.list(&query)).await?
+        };
         self.barrier().await?;
         Ok(page)
     }
@@ -307,7 +335,10 @@ impl Store for SledStore {
         limit: usize,
     ) -> Result<Vec<(u64, JournalEntry)>, StoreError> {
         self.inner.ensure_usable()?;
-        let found = self.inner.contradictions(merchant, after, limit)?;
+        let merchant = merchant.clone();
+        let found = self
+            .scan(move |inner| inner.contradictions(&merchant, after, limit))
+            .await?;
         self.barrier().await?;
         Ok(found)
     }
@@ -329,7 +360,7 @@ impl Store for SledStore {
         limit: usize,
     ) -> Result<Vec<(u64, JournalEntry)>, StoreError> {
         self.inner.ensure_usable()?;
-        let entries = self.inner.journal(after, limit)?;
+        let entries = self.scan(move |inner| inner.journal(after, limit)).await?;
         self.barrier().await?;
         Ok(entries)
     }

@@ -6,6 +6,7 @@ use poem::http::StatusCode;
 /// `/problems/NAME`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
+    BadRequest,
     ValidationFailed,
     KeyMissing,
     KeyInvalid,
@@ -25,13 +26,15 @@ pub(crate) enum Kind {
     AccountFull,
     RequestTimeout,
     RateLimited,
+    UriTooLong,
     TooManyHeaders,
     InternalError,
     Unavailable,
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 22] = [
+    pub(crate) const ALL: [Self; 24] = [
+        Self::BadRequest,
         Self::ValidationFailed,
         Self::KeyMissing,
         Self::KeyInvalid,
@@ -51,6 +54,7 @@ impl Kind {
         Self::AccountFull,
         Self::RequestTimeout,
         Self::RateLimited,
+        Self::UriTooLong,
         Self::TooManyHeaders,
         Self::InternalError,
         Self::Unavailable,
@@ -58,6 +62,7 @@ impl Kind {
 
     pub(crate) const fn name(self) -> &'static str {
         match self {
+            Self::BadRequest => "bad-request",
             Self::ValidationFailed => "validation-failed",
             Self::KeyMissing => "idempotency-key-missing",
             Self::KeyInvalid => "idempotency-key-invalid",
@@ -77,6 +82,7 @@ impl Kind {
             Self::AccountFull => "account-full",
             Self::RequestTimeout => "request-timeout",
             Self::RateLimited => "rate-limited",
+            Self::UriTooLong => "uri-too-long",
             Self::TooManyHeaders => "too-many-headers",
             Self::InternalError => "internal-error",
             Self::Unavailable => "unavailable",
@@ -85,7 +91,9 @@ impl Kind {
 
     pub(crate) const fn status(self) -> StatusCode {
         match self {
-            Self::ValidationFailed | Self::KeyMissing | Self::KeyInvalid => StatusCode::BAD_REQUEST,
+            Self::BadRequest | Self::ValidationFailed | Self::KeyMissing | Self::KeyInvalid => {
+                StatusCode::BAD_REQUEST
+            }
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
             Self::Forbidden => StatusCode::FORBIDDEN,
             Self::PaymentFailed => StatusCode::PAYMENT_REQUIRED,
@@ -99,6 +107,7 @@ impl Kind {
             Self::KeyReused | Self::AccountFull => StatusCode::UNPROCESSABLE_ENTITY,
             Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::RateLimited => StatusCode::TOO_MANY_REQUESTS,
+            Self::UriTooLong => StatusCode::URI_TOO_LONG,
             Self::TooManyHeaders => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::InternalError => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
@@ -107,6 +116,7 @@ impl Kind {
 
     pub(crate) const fn title(self) -> &'static str {
         match self {
+            Self::BadRequest => "The request breaks a rule of HTTP",
             Self::ValidationFailed => "The request is not valid",
             Self::KeyMissing => "The Idempotency-Key header is missing",
             Self::KeyInvalid => "The Idempotency-Key header is malformed",
@@ -126,15 +136,25 @@ impl Kind {
             Self::AccountFull => "An account has no room for the payment",
             Self::RequestTimeout => "The request took too long to arrive",
             Self::RateLimited => "Too many requests",
-            Self::TooManyHeaders => "The request has too many headers",
+            Self::UriTooLong => "The address is too long",
+            Self::TooManyHeaders => "The request has too many headers, or too large ones",
             Self::InternalError => "Something went wrong inside Holdfast",
             Self::Unavailable => "The service takes nothing in right now",
         }
     }
 
     /// What it means and what to do: the text of its page.
+    #[expect(clippy::too_many_lines, reason = "one table, by kind")]
     pub(crate) const fn explanation(self) -> &'static str {
         match self {
+            Self::BadRequest => {
+                "What arrived is no request that HTTP allows (RFC 9110, RFC 9112): for example no Host or two of them, a \
+                 header that cannot be read, or two lengths of one body. Nothing was looked up or changed. A client library \
+                 does not send such a request; a gateway in between may have broken it."
+            }
+            Self::UriTooLong => {
+                "The address of the request is longer than the server reads. Nothing was looked up or changed."
+            }
             Self::ValidationFailed => {
                 "A field, a parameter or the body as a whole breaks a rule. `errors` names each field \
                  and says what is expected. The idempotency key stays unused: correct the request and \
@@ -245,7 +265,9 @@ impl Kind {
             | Self::RateLimited
             | Self::Unavailable
             | Self::InternalError => 1_000,
-            Self::ValidationFailed
+            Self::BadRequest
+            | Self::UriTooLong
+            | Self::ValidationFailed
             | Self::KeyMissing
             | Self::KeyInvalid
             | Self::Unauthorized
@@ -275,7 +297,9 @@ impl Kind {
             | Self::RateLimited
             | Self::InternalError
             | Self::Unavailable => true,
-            Self::ValidationFailed
+            Self::BadRequest
+            | Self::UriTooLong
+            | Self::ValidationFailed
             | Self::KeyMissing
             | Self::KeyInvalid
             | Self::PaymentFailed

@@ -39,10 +39,11 @@ async function call(path, init = {}) {
   return response.json();
 }
 
-export const get = (path) => call(path);
+export const get = (path, signal) => call(path, { signal });
 
-export const post = (path, body, more = {}) =>
+export const post = (path, body, more = {}, signal = undefined) =>
   call(path, {
+    signal,
     method: "POST",
     headers: body === undefined ? more : { "Content-Type": "application/json", ...more },
     body: body === undefined ? undefined : JSON.stringify(body),

@@ -2,16 +2,21 @@
 
 import { Problem, get, key } from "./api.js";
 import { el, field, heading, notice, setCurrencies } from "./dom.js";
-import { payment, payments } from "./payments.js";
+import { contradictions, forget, keepCount, read } from "./contradictions.js";
+import { payment } from "./payment.js";
+import { payments } from "./payments.js";
 import { queue } from "./queue.js";
 import { live } from "./live.js";
 import { chaos } from "./chaos.js";
 
-const SECTIONS = { payments, payment, queue, live, chaos };
+const SECTIONS = { payments, payment, queue, contradictions, live, chaos };
 
 const main = document.getElementById("main");
 const signOut = document.getElementById("sign-out");
 let leave = new AbortController();
+
+/** The section on the page, and how it shows another address by itself, if it can. */
+let shown = {};
 
 /** Shows the section that the address names. Each gets a signal that ends what it keeps running. */
 async function show() {
@@ -20,23 +25,35 @@ async function show() {
   const { signal } = leave;
   const [, path = "payments", query = ""] = /^#\/([^?]*)\??(.*)$/.exec(location.hash) ?? [];
   const [name, ...rest] = path.split("/");
-  const section = SECTIONS[name] ?? payments;
+  const section = Object.hasOwn(SECTIONS, name) ? SECTIONS[name] : payments;
   for (const link of document.querySelectorAll("nav a")) {
     const current = link.hash.slice(2) === (name === "payment" ? "payments" : name);
     if (current) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
   const place = el("div");
+  let update;
   try {
-    await section(place, { signal, id: rest.map(decodeURIComponent).join("/"), query: new URLSearchParams(query), show });
+    const context = { signal, id: rest.map(decodeURIComponent).join("/"), query: new URLSearchParams(query), show };
+    if (shown.section === section && shown.update) {
+      await shown.update(context);
+      return;
+    }
+    update = await section(place, context);
   } catch (problem) {
     if (signal.aborted) return;
-    if (problem.status === 401) return signIn(problem);
+    if (problem.status === 401) {
+      signIn(problem);
+      return;
+    }
     place.replaceChildren(heading("That did not work"), notice(problem.message, "bad"));
     if (!(problem instanceof Problem)) console.error(problem);
   }
   if (signal.aborted) return;
+  shown = { section, update };
   main.replaceChildren(place);
+  // What happened meanwhile shows in the navigation too.
+  read().catch(() => {});
   signOut.hidden = key.get() === null;
   const title = main.querySelector("h1");
   document.title = `${title?.textContent ?? "Console"} · Holdfast`;
@@ -45,12 +62,15 @@ async function show() {
 
 function signIn(problem) {
   const wrong = key.get() !== null;
+  shown = {};
   key.clear();
+  forget();
   signOut.hidden = true;
   const secret = el("input", { id: "secret", type: "password", autocomplete: "off", required: true, spellcheck: "false" });
   const enter = async (event) => {
     event.preventDefault();
     key.set(secret.value.trim());
+    forget();
     try {
       await get("/v1/payments?limit=1");
       await show();
@@ -70,6 +90,8 @@ function signIn(problem) {
 
 signOut.addEventListener("click", () => {
   key.clear();
+  forget();
+  shown = {};
   location.hash = "#/payments";
   show();
 });
@@ -85,6 +107,7 @@ window.addEventListener("hashchange", show);
 try {
   setCurrencies(await get("/console/currencies"));
   await show();
+  keepCount();
 } catch (problem) {
   main.replaceChildren(notice(`The console could not start: ${problem.message} Reload the page.`, "bad"));
 }

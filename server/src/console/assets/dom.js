@@ -34,13 +34,25 @@ export function notice(text, kind = "") {
   return el("p", { class: `notice ${kind}`, role: kind === "bad" ? "alert" : "status" }, text);
 }
 
+/**
+ * A table; on a narrow screen its style sheet makes a block of each row, in which each cell says its column. The roles
+ * are named for that: browsers forget them with the layout.
+ */
 export function table(caption, headings, rows) {
-  const heads = headings.map((heading) =>
-    el("th", { scope: "col", class: heading.number && "number" }, heading.text ?? heading));
+  const names = headings.map((heading) => heading.text ?? heading);
+  const heads = headings.map((heading, index) =>
+    el("th", { scope: "col", role: "columnheader", class: heading.number && "number" }, names[index]));
+  for (const row of rows) {
+    row.setAttribute("role", "row");
+    [...row.cells].forEach((cell, index) => {
+      cell.setAttribute("role", "cell");
+      cell.dataset.column = names[index];
+    });
+  }
   return el("div", { class: "wide-box" },
-    el("table", { "aria-label": caption },
-      el("thead", {}, el("tr", {}, heads)),
-      el("tbody", {}, rows)));
+    el("table", { role: "table", "aria-label": caption },
+      el("thead", { role: "rowgroup" }, el("tr", { role: "row" }, heads)),
+      el("tbody", { role: "rowgroup" }, rows)));
 }
 
 export function facts(pairs) {

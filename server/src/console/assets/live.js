@@ -1,11 +1,13 @@
 // The change feed as it happens: what was counted since the page was opened, the rate, and the last events.
 
 import { journalHead, listen } from "./api.js";
+import { read } from "./contradictions.js";
 import { badge, el, heading, money, notice, refresh, standing, svg, table } from "./dom.js";
 
 const SECONDS = 60;
 const SHOWN = 15;
-const PICTURE = { width: 1180, height: 100 };
+/** In units of the picture, which is stretched over the page: bars stay bars at any width. */
+const PICTURE = { width: 600, height: 100 };
 
 /** After so long a broken stream is taken up where it was, in milliseconds. */
 const AGAIN_MS = 1_000;
@@ -18,7 +20,7 @@ const COUNTERS = [
   ["Failed", "failed", (event) => event.to === "failed" && event.cause !== "contradiction"],
   ["Became unknown", "unknown", (event) => event.phase === "unknown" && event.cause !== "inquiry"],
   ["To review", "review", (event) => event.phase === "review"],
-  ["Contradicted", "review", (event) => event.cause === "contradiction"],
+  ["Contradicted", "contradicted", (event) => event.cause === "contradiction"],
 ];
 
 export async function live(place, { signal }) {
@@ -47,6 +49,8 @@ export async function live(place, { signal }) {
     recent.unshift(event);
     recent.length = Math.min(recent.length, SHOWN);
     changed = true;
+    // The count in the navigation need not wait.
+    if (event.contradiction) read().catch(() => {});
   };
   const draw = () => {
     picture.replaceChildren(bars(seconds));
@@ -91,15 +95,17 @@ async function follow(after, heard, status, signal) {
 function bars(seconds) {
   const most = Math.max(1, ...seconds);
   const step = PICTURE.width / SECONDS;
-  return svg("svg", {
-    viewBox: `0 0 ${PICTURE.width} ${PICTURE.height}`, role: "img",
-    "aria-label": `Events a second over the last minute: ${seconds[SECONDS - 2]} in the last one, ${most} at most`,
-  },
-  svg("text", { x: 0, y: 12 }, `most: ${most} a second`),
-  seconds.map((count, index) => {
-    const height = (count / most) * (PICTURE.height - 20);
-    return svg("rect", { class: "bar", x: index * step, y: PICTURE.height - height, width: step - 2, height });
-  }));
+  const words = `${seconds[SECONDS - 2]} in the last second, ${most} at most`;
+  return el("figure", {},
+    el("figcaption", {}, `The last minute: ${words}`),
+    svg("svg", {
+      viewBox: `0 0 ${PICTURE.width} ${PICTURE.height}`, preserveAspectRatio: "none", class: "bars", role: "img",
+      "aria-label": `Events a second over the last minute: ${words}`,
+    },
+    seconds.map((count, index) => {
+      const height = (count / most) * PICTURE.height;
+      return svg("rect", { class: "bar", x: index * step, y: PICTURE.height - height, width: step * 0.8, height });
+    })));
 }
 
 function line(event) {
@@ -108,6 +114,6 @@ function line(event) {
     el("td", { class: "number" }, String(event.sequence)),
     el("td", {}, el("a", { class: "mono", href: `#/payment/${event.payment_id}` }, event.payment_id)),
     el("td", {}, event.cause.replaceAll("_", " ")),
-    el("td", {}, badge(event)),
+    el("td", {}, badge(event), " ", event.contradiction ? el("span", { class: "state contradicted" }, "contradicted") : null),
     el("td", { class: "mono" }, moved ? `${moved.kind} ${money(moved.amount, moved.currency)}` : ""));
 }

@@ -1,16 +1,15 @@
-// Finding payments, and one payment with its timeline.
+// Finding payments. The form stays while lists come and go, so that what is being typed is not lost.
 
-import { get, isOperator, pages, post } from "./api.js";
-import { badge, el, facts, field, heading, money, notice, standing, table } from "./dom.js";
-import { resolveForm } from "./queue.js";
-import { eventRows, timeline } from "./timeline.js";
+import { get } from "./api.js";
+import { mark, read } from "./contradictions.js";
+import { badge, el, field, heading, money, notice, table } from "./dom.js";
+import { timeOfId, when } from "./time.js";
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+/** What can be an idempotency key, and with that an id too. */
+const KEY = /^[!-~]{1,255}$/;
 const STATES = ["persisted", "bank_called", "settled", "failed"];
 const PAGE = 20;
-
-/** Events that a timeline shows at most. */
-const EVENTS_MAX = 500;
 
 export function link(payment) {
   return el("a", { href: `#/payment/${payment.id}`, class: "mono" }, payment.idempotency_key);
@@ -19,49 +18,43 @@ export function link(payment) {
 export function row(payment, ...more) {
   return el("tr", {},
     el("td", {}, link(payment)),
-    el("td", {}, badge(payment)),
+    el("td", {}, badge(payment), " ", mark(payment)),
     el("td", { class: "number" }, money(payment.amount, payment.currency)),
     el("td", { class: "mono" }, `${payment.debtor} → ${payment.creditor}`),
     ...more);
 }
 
-/** Search by key, id and state. */
-export async function payments(place, { query }) {
-  const words = query.get("q") ?? "";
-  const state = query.get("state") ?? "";
-  const cursor = query.get("cursor");
-  const search = el("input", { id: "search", type: "search", value: words, maxlength: "255", spellcheck: "false" });
+/** Search by key, id and state. Gives what shows another search in the same form. */
+export async function payments(place, context) {
+  const search = el("input", { id: "search", type: "search", spellcheck: "false" });
   const states = el("select", {},
     el("option", { value: "" }, "any"),
-    STATES.map((name) => el("option", { value: name, selected: name === state }, name.replace("_", " "))));
+    STATES.map((name) => el("option", { value: name }, name.replace("_", " "))));
+  const results = el("div", { id: "results", tabindex: "-1" });
+  let edited = false;
   const find = (event) => {
     event.preventDefault();
-    location.hash = address({ q: search.value.trim(), state: states.value });
+    edited = false;
+    const wanted = address({ q: search.value.trim(), state: states.value });
+    if (location.hash === wanted) context.show();
+    else location.hash = wanted;
   };
-  place.append(
-    heading("Payments"),
-    el("form", { class: "row", role: "search", onsubmit: find },
-      field("Idempotency key or payment id (press / to get here)", search, "wide"),
-      field("State", states),
-      el("button", { class: "main" }, "Search")));
-  let found;
-  try {
-    found = await search_for(words, state, cursor);
-  } catch (problem) {
-    if (problem.status !== 400) throw problem;
-    place.append(notice(problem.message, "bad"));
-    return;
-  }
-  if (found.data.length === 0) {
-    const further = found.next_cursor ? " among those that were looked at; look further." : ".";
-    place.append(notice(`No payment fits${further}`));
-  } else {
-    place.append(table("Payments", ["Key", "State", { text: "Amount", number: true }, "From → to", "Created"],
-      found.data.map((payment) => row(payment, el("td", {}, payment.created_at)))));
-  }
-  if (found.next_cursor) {
-    place.append(el("p", {}, el("a", { href: address({ q: words, state, cursor: found.next_cursor }) }, "Older payments")));
-  }
+  const form = el("form", { class: "row", role: "search", onsubmit: find, oninput: () => { edited = true; } },
+    field("Idempotency key or payment id (press / to get here)", search, "wide"),
+    field("State", states),
+    el("button", { class: "main" }, "Search"));
+  place.append(heading("Payments"), form, results);
+  const update = async ({ query, signal }) => {
+    const wanted = { words: (query.get("q") ?? "").trim(), state: query.get("state") ?? "", cursor: query.get("cursor") };
+    // What was typed and not searched for yet is nobody else's to change.
+    if (!edited) {
+      search.value = wanted.words;
+      states.value = wanted.state;
+    }
+    await lookUp(results, wanted, { signal, show: context.show });
+  };
+  await update(context);
+  return update;
 }
 
 function address(parameters) {
@@ -69,12 +62,74 @@ function address(parameters) {
   return `#/payments?${new URLSearchParams(given)}`;
 }
 
-async function search_for(words, state, cursor) {
+/** Whoever stood in the list before stands at the beginning of the new one. */
+function put(results, ...content) {
+  const stood = results.contains(document.activeElement);
+  results.replaceChildren(...content);
+  results.removeAttribute("aria-busy");
+  if (stood) results.focus();
+}
+
+async function lookUp(results, wanted, { signal, show }) {
+  results.setAttribute("aria-busy", "true");
+  const { words, state, cursor } = wanted;
+  if (words && !KEY.test(words)) {
+    put(results, noKey(words));
+    return;
+  }
+  let found;
+  try {
+    // Without the list of contradictions there are no marks; that is no reason to show no payments.
+    [found] = await Promise.all([words ? byWords(words, state) : list(state, cursor, signal), read().catch(() => {})]);
+  } catch (problem) {
+    if (signal.aborted) return;
+    if (problem.status === 401) throw problem;
+    put(results, problem.status === 400 && words ? noKey(words) : notice(problem.message, "bad"));
+    return;
+  }
+  if (signal.aborted) return;
+  if (found.data.length === 0 && found.next_cursor) {
+    // The page is shown meanwhile.
+    follow(results, wanted, found.next_cursor, { signal, show });
+    return;
+  }
+  put(results, ...shown(found, wanted));
+}
+
+function noKey(words) {
+  return notice(`“${words}” is no payment id and no idempotency key: a key is 1 to 255 visible ASCII characters without spaces. Search for one of these two. The reference is the client's own text and cannot be searched yet.`, "bad");
+}
+
+function nothing({ words, state, cursor }) {
+  const where = state ? ` in the state ${state.replace("_", " ")}` : "";
+  if (words) return `No payment${where} has the ${UUID.test(words) ? "id or the idempotency key" : "idempotency key"} “${words}”.`;
+  if (state) return cursor ? "No older payment in this state." : "No payment in this state.";
+  return cursor ? "No older payment." : "There is no payment yet.";
+}
+
+function shown(found, wanted) {
+  if (found.data.length === 0) return [notice(nothing(wanted))];
+  const { words, state } = wanted;
+  return [
+    table("Payments", ["Key", "State", { text: "Amount", number: true }, "From → to", "Created"],
+      found.data.map((payment) => row(payment, el("td", {}, when(payment.created_at))))),
+    found.next_cursor
+      ? el("p", {}, el("a", { href: address({ q: words, state, cursor: found.next_cursor }) }, "Older payments"))
+      : "",
+  ];
+}
+
+function list(state, cursor, signal) {
   const filter = { limit: PAGE };
   if (state) filter.state = state;
   if (cursor) filter.cursor = cursor;
-  if (!words) return get(`/v1/payments?${new URLSearchParams(filter)}`);
-  const byKey = await get(`/v1/payments?${new URLSearchParams({ ...filter, idempotency_key: words })}`);
+  return get(`/v1/payments?${new URLSearchParams(filter)}`, signal);
+}
+
+async function byWords(words, state) {
+  const filter = { limit: PAGE, idempotency_key: words };
+  if (state) filter.state = state;
+  const byKey = await get(`/v1/payments?${new URLSearchParams(filter)}`);
   if (!UUID.test(words)) return byKey;
   // A key may well be a UUID: both are looked for.
   try {
@@ -88,58 +143,33 @@ async function search_for(words, state, cursor) {
   return byKey;
 }
 
-/** One payment: what it is, its timeline with the ledger movements, and what can be done about it. */
-export async function payment(place, { id, show }) {
-  const [found, events] = await Promise.all([
-    get(`/v1/payments/${encodeURIComponent(id)}`),
-    pages(`/v1/payments/${encodeURIComponent(id)}/events?limit=100`, EVENTS_MAX),
-  ]);
-  const metadata = Object.entries(found.metadata).map(([name, value]) => `${name} = ${value}`);
-  place.append(
-    heading(`Payment ${found.idempotency_key}`),
-    facts([
-      ["State", badge(found)],
-      ["Amount", money(found.amount, found.currency)],
-      ["From → to", `${found.debtor} → ${found.creditor}`],
-      ["Reference", found.reference],
-      ["Metadata", metadata.length > 0 ? el("span", {}, metadata.map((text) => el("div", {}, text))) : null],
-      ["Failure", found.failure && `${found.failure.code}: ${found.failure.message}`],
-      ["Attempts", String(found.attempts)],
-      ["Id", el("code", {}, found.id)],
-      ["Bank reference", el("code", {}, found.bank_reference)],
-      ["Bank transaction", found.bank_transaction_id && el("code", {}, found.bank_transaction_id)],
-      ["Version", String(found.version)],
-      ["Created", found.created_at],
-      ["Updated", found.updated_at],
-    ]),
-    el("h2", {}, "Timeline"),
-    timeline(events.items),
-    events.more ? notice(`Only the first ${events.items.length} events are shown.`) : "",
-    el("details", {}, el("summary", {}, "The same as a table"),
-      table("Events", ["Sequence", "When", "Cause", "State", "Attempt", "Ledger movement", "Evidence"], eventRows(events.items))));
-  if (found.state === "persisted") place.append(cancelForm(found, show));
-  if (["unknown", "review"].includes(standing(found))) {
-    place.append(el("h2", {}, "Decide"));
-    place.append((await isOperator())
-      ? resolveForm(found, show)
-      : notice("An operator can decide this payment; this API key has the role merchant."));
-  }
-}
-
-function cancelForm(payment, show) {
-  const said = el("div");
-  const cancel = async (event) => {
-    event.preventDefault();
-    try {
-      await post(`/v1/payments/${payment.id}/cancel`);
-      await show();
-    } catch (problem) {
-      said.replaceChildren(notice(problem.message, "bad"));
+/** One request looks at so many payments and no more: goes on until one fits, all were looked at, or it is stopped. */
+async function follow(results, wanted, from, { signal, show }) {
+  const stop = new AbortController();
+  const either = AbortSignal.any([signal, stop.signal]);
+  const reached = el("span");
+  put(results, el("div", { class: "notice", role: "status" }, reached, " ",
+    el("button", { type: "button", onclick: () => stop.abort() }, "Stop")));
+  let cursor = from;
+  const ended = (text, kind) => put(results,
+    notice([text, " Looked back to ", when(timeOfId(cursor)), "."], kind),
+    el("p", {}, el("a", { href: address({ q: wanted.words, state: wanted.state, cursor }) }, "Look further back")));
+  try {
+    for (;;) {
+      reached.replaceChildren("No payment in this state so far; looked back to ", when(timeOfId(cursor)), "…");
+      const found = await list(wanted.state, cursor, either);
+      if (either.aborted) break;
+      if (found.data.length > 0 || !found.next_cursor) {
+        put(results, ...shown(found, wanted));
+        return;
+      }
+      cursor = found.next_cursor;
     }
-  };
-  return el("form", { class: "stack", onsubmit: cancel },
-    el("h2", {}, "Cancel"),
-    el("p", {}, "The bank was not called yet, so the payment can still be cancelled. Its key then stands for a failed payment for ever."),
-    said,
-    el("div", {}, el("button", {}, "Cancel this payment")));
+    if (!signal.aborted) ended("Stopped.");
+  } catch (problem) {
+    if (signal.aborted) return;
+    if (stop.signal.aborted) ended("Stopped.");
+    else if (problem.status === 401) await show();
+    else ended(problem.message, "bad");
+  }
 }

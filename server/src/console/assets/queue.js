@@ -1,8 +1,10 @@
 // What no machine has decided yet: payments whose outcome is unknown, and those that wait for an operator.
 
-import { isOperator, pages, post } from "./api.js";
-import { el, field, heading, notice, refresh, span, standing, table } from "./dom.js";
+import { isOperator, pages } from "./api.js";
+import { el, heading, notice, refresh, table } from "./dom.js";
 import { row } from "./payments.js";
+import { decision } from "./resolve.js";
+import { when } from "./time.js";
 
 /** So many payments of each kind are shown. */
 const SHOWN_MAX = 1_000;
@@ -19,14 +21,18 @@ export async function queue(place, { signal, show }) {
     el("p", {}, "Review: Holdfast has used up what it may do by itself, and the hold stays until an operator decides. Unknown: it still asks the bank."),
     operator ? "" : notice("This API key has the role merchant: it sees the queue, and cannot decide."),
     list, form);
+  let deciding = new AbortController();
   const decide = (payment) => {
-    form.replaceChildren(
-      el("h2", {}, `Decide ${payment.idempotency_key}`), resolveForm(payment, show));
-    form.querySelector("input").focus();
+    // The inquiry about another payment, opened before, is of no use any more.
+    deciding.abort();
+    deciding = new AbortController();
+    const title = el("h2", { tabindex: "-1" }, `Decide ${payment.idempotency_key}`);
+    form.replaceChildren(title, decision(payment, { show, signal: AbortSignal.any([signal, deciding.signal]) }));
+    title.focus();
   };
   const line = (payment) => row(payment,
     el("td", { class: "number" }, String(payment.attempts)),
-    el("td", { class: "number" }, span(Math.max(0, Date.now() - Date.parse(payment.created_at)))),
+    el("td", {}, when(payment.created_at)),
     el("td", {}, operator
       ? el("button", { type: "button", "data-decides": payment.id, onclick: () => decide(payment) }, "Decide…")
       : ""));
@@ -39,7 +45,7 @@ export async function queue(place, { signal, show }) {
     refresh(list, open.length === 0
       ? notice("Nothing is open: every payment has an outcome, or the bank is being called.", "good")
       : table("Open payments", ["Key", "State", { text: "Amount", number: true }, "From → to",
-        { text: "Attempts", number: true }, { text: "Age", number: true }, "Decision"], open.map(line)));
+        { text: "Attempts", number: true }, "Created", "Decision"], open.map(line)));
     if (review.more || unknown.more) list.append(notice(`There are more: of each kind the newest ${SHOWN_MAX} are shown.`));
   };
   const again = async () => {
@@ -53,49 +59,4 @@ export async function queue(place, { signal, show }) {
   };
   await read();
   setTimeout(again, AGAIN_MS);
-}
-
-/** Asks for the decision and for what it rests on. The payment must not have changed since it was looked at. */
-export function resolveForm(looked, show) {
-  let payment = looked;
-  const said = el("div");
-  const settled = el("input", { type: "radio", name: "outcome", value: "settled", required: true });
-  const failed = el("input", { type: "radio", name: "outcome", value: "failed" });
-  const evidence = el("textarea", { rows: "3", maxlength: "1000", required: true, "aria-describedby": "evidence-help" });
-  const transaction = el("input", { maxlength: "128", pattern: "[!-~]{1,128}", spellcheck: "false" });
-  const transactionField = field("The bank's id for the debit", transaction);
-  const choose = () => {
-    transaction.required = settled.checked;
-    transactionField.hidden = !settled.checked;
-  };
-  const send = async (event) => {
-    event.preventDefault();
-    const body = { outcome: settled.checked ? "settled" : "failed", evidence: evidence.value.trim().replace(/\s+/g, " ") };
-    if (settled.checked) body.bank_transaction_id = transaction.value.trim();
-    try {
-      await post(`/v1/payments/${payment.id}/resolve`, body, { "If-Match": `"${payment.version}"` });
-      await show();
-    } catch (problem) {
-      const now = problem.body?.payment;
-      if (problem.status === 412 && ["unknown", "review"].includes(standing(now ?? {}))) {
-        // Each inquiry is a version of its own. What was written stays; it is decided about the newer one.
-        payment = now;
-        said.replaceChildren(notice(`Nothing was decided: the payment has moved on meanwhile. It is in ${standing(now)} after ${now.attempts} attempts, at version ${now.version}. If your decision stands, press again.`, "bad"));
-        return;
-      }
-      said.replaceChildren(notice(problem.message, "bad"));
-    }
-  };
-  const form = el("form", { class: "stack resolve", onsubmit: send, onchange: choose },
-    el("fieldset", {}, el("legend", {}, "What became of it at the bank?"),
-      el("div", {},
-        el("label", { class: "inline" }, settled, "The debit happened"),
-        el("label", { class: "inline" }, failed, "No debit happened, and none can"))),
-    transactionField,
-    field("Evidence", evidence),
-    el("p", { id: "evidence-help" }, "What you looked at: a statement and its line, who at the bank said so and when. It is journalled with your name and cannot be changed."),
-    said,
-    el("div", {}, el("button", { class: "main" }, "Decide for good")));
-  choose();
-  return form;
 }
