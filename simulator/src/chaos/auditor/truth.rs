@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use holdfast_engine::payment::{BankName, Phase};
 
 use super::super::plan::Plan;
+use super::super::words;
 use super::{Auditor, Balances, Failed, Invariant, Standing, Wanted};
 use crate::bank::{AuditLine, Mode};
 
@@ -25,7 +26,11 @@ impl Auditor {
             attempts == attempt && standing == Standing::Called(Phase::Awaiting),
             Invariant::IntentBeforeBank,
             Some(key),
-            || format!("the bank hears of attempt {attempt}; durable is {standing:?}, attempt {attempts}"),
+            || {
+                format!(
+                    "the bank hears of attempt {attempt}; durable is attempt {attempts}, {standing}"
+                )
+            },
         );
     }
 
@@ -66,7 +71,7 @@ impl Auditor {
         self.checks += 1;
         if let Some((key, standing)) = waiting.first() {
             let detail = format!(
-                "{} payments have not ended; the first is {standing:?}",
+                "{} payments have not ended; the first is {standing}",
                 waiting.len()
             );
             self.violated(Invariant::EveryPaymentEnds, Some(*key), detail);
@@ -143,7 +148,11 @@ impl Auditor {
             .map(|((_, currency), sums)| (currency.clone(), *sums))
             .collect();
         self.check(*shown == expected, Invariant::Ledger, None, || {
-            format!("{account} is {shown:?}, but its movements add up to {expected:?}")
+            format!(
+                "{account} shows {}, but its movements add up to {}",
+                words::balances(shown),
+                words::balances(&expected)
+            )
         });
     }
 
@@ -159,7 +168,7 @@ impl Auditor {
         let wrong = sums
             .iter()
             .find(|(_, sum)| sum[0] != sum[2] || sum[1] != sum[3]);
-        let detail = wrong.map(|(currency, sum)| format!("{currency}: {sum:?}"));
+        let detail = wrong.map(|(currency, sum)| format!("{currency}: {}", words::sums(sum)));
         let holds = detail.is_none();
         self.check(holds, Invariant::Ledger, None, || {
             detail.unwrap_or_default()
