@@ -348,6 +348,10 @@ fn the_place_of_the_page_is_said() {
 
 /// Waits until a process catches SIGINT and SIGTERM, as Linux shows it.
 #[cfg(target_os = "linux")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the event is in another process, which tells nobody of it"
+)]
 fn wait_until_signals_are_caught(child: &Child) {
     const BOTH: u64 = 1 << 1 | 1 << 14;
     let status = format!("/proc/{}/status", child.id());

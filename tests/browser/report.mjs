@@ -34,7 +34,11 @@ try {
     for (const found of await page.evaluate(tooWide)) failures.push(`${path}: ${found}`);
     for (const colorScheme of ["light", "dark"]) {
       await page.emulateMedia({ colorScheme });
-      await shoot(`report-${basename(path, ".html")}-${colorScheme}`);
+      for (const part of ["What happened", "The plan"]) {
+        const heading = page.getByRole("heading", { name: part });
+        await heading.evaluate((element) => element.scrollIntoView());
+        await shoot(`report-${basename(path, ".html")}-${colorScheme}-${part === "The plan" ? "plan" : "picture"}`);
+      }
     }
   }
 } finally {

@@ -92,8 +92,8 @@ fn verdict(setup: &Setup, wrong: Option<&Wrong>) -> String {
     });
     let mask = &setup.mask;
     let smaller = if wrong.is_some() && (!mask.keys.is_empty() || !mask.operations.is_empty()) {
-        "<p>Some keys and operations are left out of this world, so that it is small. It may be another payment than in \
-         the whole world that it happens to first.</p>"
+        "<p>Keys and operations are left out of this world to make it small. It is another world by that, and the first \
+         payment to break may be another than in the whole one.</p>"
     } else {
         ""
     };
@@ -385,7 +385,7 @@ mod tests {
         // With what went wrong, only what is about its key is shown.
         lines.truncate(300);
         lines[0].text = "x".repeat(500);
-        lines[1].text = "Seen was something long. ".repeat(40);
+        lines[1].text = "Seen was an eyeful. ".repeat(40);
         let svg = picture(&lines, None) + &picture(&lines, Some(&wrong));
         let mut labels = 0;
         for label in svg.split("<text x=\"").skip(1) {
@@ -400,7 +400,7 @@ mod tests {
         assert!(labels > 20);
         // Nothing is left out of what is wrapped.
         assert!(svg.matches('x').count() >= 500);
-        assert_eq!(svg.matches("something").count(), 40);
+        assert_eq!(svg.matches("eyeful").count(), 40);
     }
 
     #[test]

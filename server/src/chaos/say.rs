@@ -189,7 +189,7 @@ pub(super) fn smallest(smallest: &Smallest, failed: &FailedSeed, interrupted: bo
     }
     if smallest.wrong.key() != failed.wrong.key() {
         text.push_str(
-            "                    (with fewer keys and operations another payment is the first that it happens to)\n",
+            "                    (it is another world, in which another payment is the first to break)\n",
         );
     }
     text
@@ -241,4 +241,47 @@ fn ranges(kind: &str, numbers: &BTreeSet<u32>) -> Vec<String> {
         }
     };
     ranges.into_iter().map(text).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use holdfast_simulator::chaos::{Invariant, Violation};
+
+    use super::*;
+
+    fn of_key(key: u32) -> Wrong {
+        Wrong::Violation(Violation {
+            invariant: Invariant::OneDebit,
+            key: Some(key),
+            at_ms: 0,
+            detail: String::new(),
+        })
+    }
+
+    #[test]
+    fn it_is_said_why_the_smallest_world_shows_another_payment() {
+        let wrong = of_key(7);
+        let failed = FailedSeed { seed: 3, wrong };
+        let say = |key, interrupted| {
+            let (setup, wrong) = (Setup::default(), of_key(key));
+            smallest(&Smallest { setup, wrong }, &failed, interrupted)
+        };
+        assert!(!say(7, false).contains("another"));
+        assert!(say(8, false).contains("another payment is the first to break"));
+        assert!(say(7, true).contains("interrupted"));
+    }
+
+    #[test]
+    fn a_command_names_what_is_left_out_in_ranges() {
+        let mut setup = Setup {
+            sabotage: Some(Sabotage::PostedTwice),
+            ..Setup::default()
+        };
+        setup.mask.keys.extend([0, 1, 2, 5]);
+        setup.mask.operations.insert(9);
+        let command = command(4, &setup);
+        let expected =
+            " chaos --seed 4 --sabotage posted-twice --without key:0-2,key:5,operation:9";
+        assert!(command.ends_with(expected), "{command}");
+    }
 }

@@ -326,7 +326,8 @@ impl MediumPlan for Ground {
         };
         self.note(Lane::Store, None, (n, writes, sync_ms, fate as u8), || {
             let text = format!(
-                "commit {n}: {writes} writes, a sync of {sync_ms} ms: {}",
+                "commit {n}: {}, a sync of {sync_ms} ms: {}",
+                words::counted(writes as u64, "write"),
                 words::fate(fate)
             );
             Words::gave_way(text, fate != CommitFate::Synced)

@@ -105,7 +105,8 @@ impl Display for Mistakes {
     }
 }
 
-fn plural(count: impl Into<u64>, one: &str) -> String {
+/// A number of things, with the noun as it then is.
+pub(super) fn counted(count: impl Into<u64>, one: &str) -> String {
     let count = count.into();
     let end = match (count, one.ends_with('y')) {
         (1, _) => return format!("1 {one}"),
@@ -131,7 +132,7 @@ impl Display for Policy {
         if retries == 0 {
             return f.write_str("does not try again");
         }
-        let times = plural(retries, "time");
+        let times = counted(retries, "time");
         write!(
             f,
             "tries again up to {times}, first after {backoff_ms} ms, then after twice as long each time"
@@ -208,22 +209,22 @@ fn bounds(options: &ServiceOptions) -> String {
         format!("up to {flights_max} payments in flight"),
         format!(
             "up to {} to the bank at once, each for up to {bank_timeout_ms} ms",
-            plural(*bank_calls_max as u64, "call")
+            counted(*bank_calls_max as u64, "call")
         ),
         format!(
             "up to {} and {}, first {} ms apart, later up to {} ms",
-            plural(budgets.attempts_max, "attempt"),
-            plural(budgets.inquiries_max, "inquiry"),
+            counted(budgets.attempts_max, "attempt"),
+            counted(budgets.inquiries_max, "inquiry"),
             backoff.base_ms,
             backoff.cap_ms
         ),
         format!(
             "after {} in a row no call to the bank for {} ms, later for up to {} ms",
-            plural(breaker.failures_max, "failure"),
+            counted(breaker.failures_max, "failure"),
             breaker.open_ms,
             breaker.open_ms_max
         ),
-        format!("up to {} in a commit", plural(*batch_max as u64, "write")),
+        format!("up to {} in a commit", counted(*batch_max as u64, "write")),
         format!("a payment not sent within {expire_after_ms} ms expires"),
     ]
     .join("; ")
@@ -436,8 +437,8 @@ mod tests {
 
     #[test]
     fn numbers_agree_with_their_nouns() {
-        assert_eq!(plural(1_u64, "inquiry"), "1 inquiry");
-        assert_eq!(plural(3_u64, "inquiry"), "3 inquiries");
-        assert_eq!(plural(2_u64, "call"), "2 calls");
+        assert_eq!(counted(1_u64, "inquiry"), "1 inquiry");
+        assert_eq!(counted(3_u64, "inquiry"), "3 inquiries");
+        assert_eq!(counted(2_u64, "call"), "2 calls");
     }
 }

@@ -38,7 +38,7 @@ impl Auditor {
     pub(in crate::chaos) fn processed(&mut self, amount: u64, debits: u32) {
         let key = Wanted::key_of(amount);
         self.check(debits <= 1, Invariant::OneDebit, key, || {
-            format!("debited {debits} times")
+            format!("debited {}", words::counted(debits, "time"))
         });
     }
 
@@ -100,7 +100,7 @@ impl Auditor {
         let keys: Vec<(u32, u32)> = debits.iter().map(|(key, times)| (*key, *times)).collect();
         for (key, times) in keys {
             self.check(times <= 1, Invariant::OneDebit, Some(key), || {
-                format!("debited {times} times")
+                format!("debited {}", words::counted(times, "time"))
             });
             let known = self.of_key(key).is_some();
             self.check(known, Invariant::IntentBeforeBank, Some(key), || {
@@ -118,12 +118,12 @@ impl Auditor {
                 // An operator's word stands against the bank's; a contradiction is noted, no more.
                 Standing::Settled if !resolved => {
                     self.check(times == 1, Invariant::SettledIsCharged, Some(key), || {
-                        format!("settled, and debited {times} times")
+                        format!("settled, and debited {}", words::counted(times, "time"))
                     });
                 }
                 Standing::Failed(Failed::Uncharged) => {
                     self.check(times == 0, Invariant::FailedIsUncharged, Some(key), || {
-                        format!("failed, and debited {times} times")
+                        format!("failed, and debited {}", words::counted(times, "time"))
                     });
                 }
                 Standing::Settled
