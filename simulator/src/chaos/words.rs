@@ -407,8 +407,8 @@ mod tests {
             let policies = plan.operations.iter().map(|one| one.policy.to_string());
             let facts = plan.facts().into_iter().map(|(_, words)| words);
             for words in facts.chain(policies) {
-                let plain = !words.contains(['{', '}', '(', ')', '[', ']', '_']);
-                assert!(plain && !words.contains("None"), "{seed}: {words}");
+                let is_prose = !words.contains(['{', '}', '(', ')', '[', ']', '_']);
+                assert!(is_prose && !words.contains("None"), "{seed}: {words}");
                 assert!(!words.is_empty(), "{seed}");
                 assert!(!words.chars().any(char::is_uppercase), "{seed}: {words}");
             }
