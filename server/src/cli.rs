@@ -14,7 +14,7 @@ use tracing_subscriber::EnvFilter;
 use crate::api_keys::Role;
 use crate::bank_server::BankArgs;
 use crate::bench::BenchArgs;
-use crate::chaos::ChaosArgs;
+use crate::chaos::{ChaosArgs, ChaosError};
 use crate::config::{ConfigError, ServeArgs, misspelt};
 use crate::manual;
 use crate::offline::{ExportArgs, ExportError, ImportArgs, VerifyArgs};
@@ -126,7 +126,7 @@ pub fn main() -> ExitCode {
     match cli.command {
         Command::Serve(args) => serve(*args),
         Command::Bank(args) => bank(args),
-        Command::Chaos(args) => crate::chaos::run(&args).unwrap_or_else(failed),
+        Command::Chaos(args) => chaos(&args),
         Command::Verify(args) => match crate::offline::verify(&args) {
             Ok(true) => done(),
             Ok(false) => ExitCode::FAILURE,
@@ -358,6 +358,15 @@ fn bank(args: BankArgs) -> ExitCode {
             block_on(crate::bank_server::run(args, options)).map_or_else(failed, |()| done())
         }
         Err(error) => wrong_usage(error),
+    }
+}
+
+fn chaos(args: &ChaosArgs) -> ExitCode {
+    match crate::chaos::run(args) {
+        Ok(code) => code,
+        Err(error @ ChaosError::PastLastSeed { .. }) => wrong_usage(error),
+        Err(ChaosError::Output(error)) => error.exit_code(),
+        Err(error @ (ChaosError::File { .. } | ChaosError::Signals(_))) => failed(error),
     }
 }
 

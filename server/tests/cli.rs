@@ -5,7 +5,12 @@
     reason = "what a test cannot go on without fails it"
 )]
 
-use std::process::{Command, Output};
+#[cfg(target_os = "linux")]
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+#[cfg(target_os = "linux")]
+use std::process::Child;
+use std::process::{Command, Output, Stdio};
 
 fn holdfast(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_holdfast"))
@@ -29,6 +34,12 @@ fn wrong_usage_is_exit_code_2_with_a_message() {
         &["serve", "--bank", "carrier-pigeon"],
         &["serve", "--config", "/nonexistent/holdfast.toml"],
         &["api-key", "new", "--merchant", "not a merchant"],
+        &["chaos", "--seeds", "0"],
+        &["chaos", "--jobs", "0"],
+        &["chaos", "--repeat-every", "0"],
+        &["chaos", "--without", "key:5-3"],
+        &["chaos", "--without", "key:0-4294967295"],
+        &["chaos", "--without", "operation:0-4294967295"],
     ] {
         let output = holdfast(arguments);
         assert_eq!(
@@ -360,4 +371,214 @@ fn a_package_can_be_made_of_what_it_says_of_itself() {
             "{shell}"
         );
     }
+}
+
+fn chaos_command(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_holdfast"));
+    command.arg("chaos").args(arguments).stdin(Stdio::null());
+    command
+}
+
+fn json(output: &Output) -> serde_json::Value {
+    serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|error| panic!("{error}: {}", stdout(output)))
+}
+
+/// The largest seed is a world like any other, and there is none after it.
+#[test]
+fn the_largest_seed_is_run_and_none_beyond_it_is_asked_for() {
+    let largest = u64::MAX.to_string();
+    for arguments in [
+        &["chaos", "--json", "-", "--seed", &largest][..],
+        &[
+            "chaos",
+            "--json",
+            "-",
+            "--first-seed",
+            &largest,
+            "--seeds",
+            "1",
+        ],
+    ] {
+        let output = holdfast(arguments);
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        assert_eq!(json(&output)["seeds"], 1);
+    }
+    let output = holdfast(&["chaos", "--first-seed", &largest, "--seeds", "2"]);
+    assert_eq!(output.status.code(), Some(2));
+    let said = stderr(&output);
+    assert!(
+        said.contains("--seeds") && said.contains(&largest),
+        "{said}"
+    );
+}
+
+/// Machines have standard output for themselves, and people are told all the same.
+#[test]
+fn json_on_standard_output_stands_alone() {
+    let bug = ["--sabotage", "timeout-is-failure"];
+    let output = holdfast(&[&["chaos", "--json", "-", "--seeds", "100"], &bug[..]].concat());
+    assert_eq!(output.status.code(), Some(129), "{}", stderr(&output));
+    let result = json(&output);
+    assert_eq!(result["interrupted"], false);
+    assert_eq!(result["seeds_asked"], 100);
+    let said = stderr(&output);
+    let again = result["failures"][0]["again"].as_str().unwrap();
+    let smallest = result["smallest"].as_str().unwrap();
+    for words in ["moments, rarest first", "FAILED: ", again, smallest] {
+        assert!(said.contains(words), "{words} is missing: {said}");
+    }
+    let output = holdfast(&["chaos", "--list", "--json", "-"]);
+    assert!(json(&output)["scenarios"].is_array());
+}
+
+/// As a shell has it: whoever read the output has gone before it is written, or the device that it leads to is full.
+#[test]
+fn chaos_ends_quietly_when_nobody_reads_and_says_so_when_there_is_no_room() {
+    let run = |arguments: &[&str], into: Stdio| {
+        let mut command = chaos_command(arguments);
+        let child = command.stdout(into).stderr(Stdio::piped()).spawn();
+        child.unwrap().wait_with_output().unwrap()
+    };
+    for arguments in [
+        &["--seed", "1"][..],
+        &["--seed", "1", "--json", "-"],
+        &["--list"],
+        &["--list", "--json", "-"],
+    ] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let output = run(arguments, writer.into());
+        assert_eq!(output.status.code(), Some(141), "{arguments:?}");
+        let said = stderr(&output);
+        assert!(!said.contains("panicked"), "{arguments:?}: {said}");
+        assert!(!said.contains("cannot write"), "{arguments:?}: {said}");
+        if Path::new("/dev/full").exists() {
+            let full = std::fs::File::create("/dev/full").unwrap();
+            let output = run(arguments, full.into());
+            assert_eq!(output.status.code(), Some(1), "{arguments:?}");
+            let said = stderr(&output);
+            assert!(said.contains("cannot write to standard output"), "{said}");
+        }
+    }
+}
+
+/// Found out before a world is run: so many that a test would not end.
+#[test]
+fn a_file_that_cannot_be_written_is_named_before_any_world_is_run() {
+    let directory = tempfile::tempdir().unwrap();
+    let missing = directory.path().join("missing").join("file");
+    for (option, content) in [
+        ("--json", "the JSON"),
+        ("--trace", "the trace"),
+        ("--report", "the page"),
+    ] {
+        for (place, why) in [(directory.path(), "directory"), (&missing, "No such file")] {
+            let place = place.to_str().unwrap();
+            let output = holdfast(&["chaos", "--seeds", "1000000000", option, place]);
+            assert_eq!(output.status.code(), Some(1), "{option} {place}");
+            let said = stderr(&output);
+            for words in [content, place, why] {
+                assert!(said.contains(words), "{option} {place}: {said}");
+            }
+        }
+    }
+    // What was there before is left as it was, and nothing is made in vain.
+    let kept = directory.path().join("kept.html");
+    std::fs::write(&kept, "kept").unwrap();
+    let unmade = directory.path().join("unmade.html");
+    for page in [&kept, &unmade] {
+        let output = holdfast(&["chaos", "--seeds", "2", "--report", page.to_str().unwrap()]);
+        assert!(stdout(&output).contains("No report was written"));
+    }
+    assert_eq!(std::fs::read_to_string(&kept).unwrap(), "kept");
+    assert!(!unmade.exists());
+}
+
+/// The page's place is said whole, so that it is found from everywhere.
+#[test]
+fn the_place_of_the_page_is_said() {
+    let directory = tempfile::tempdir().unwrap();
+    let output = chaos_command(&["--seed", "1", "--report", "page.html"])
+        .current_dir(directory.path())
+        .output()
+        .unwrap();
+    let page = directory.path().canonicalize().unwrap().join("page.html");
+    let said = format!("The page is at {}\n", page.display());
+    assert!(stdout(&output).ends_with(&said), "{}", stdout(&output));
+    assert!(page.is_file());
+}
+
+/// Waits until a process catches SIGINT and SIGTERM, as Linux shows it.
+#[cfg(target_os = "linux")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the event is in another process, which tells nobody of it"
+)]
+fn wait_until_signals_are_caught(child: &Child) {
+    const BOTH: u64 = 1 << 1 | 1 << 14;
+    let status = format!("/proc/{}/status", child.id());
+    loop {
+        let text = std::fs::read_to_string(&status).unwrap();
+        let caught = text.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+        let caught = u64::from_str_radix(caught.unwrap().trim(), 16).unwrap();
+        if caught & BOTH == BOTH {
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn kill(child: &Child, signal: &str) {
+    let sent = Command::new("kill")
+        .args([signal, &child.id().to_string()])
+        .status();
+    assert!(sent.unwrap().success());
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn an_interrupted_run_says_what_it_has_found_so_far() {
+    for (signal, status) in [("-INT", 130), ("-TERM", 143)] {
+        let child = chaos_command(&["--seeds", "1000000000", "--json", "-"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        wait_until_signals_are_caught(&child);
+        kill(&child, signal);
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(status), "{}", stderr(&output));
+        let result = json(&output);
+        assert_eq!(result["interrupted"], true);
+        assert_eq!(result["seeds_asked"], 1_000_000_000);
+        let (seeds, said) = (&result["seeds"], stderr(&output));
+        let words = format!("INTERRUPTED after {seeds} of 1000000000 seeds");
+        assert!(said.starts_with(&words), "{said}");
+        assert!(said.contains("moments, rarest first"), "{said}");
+    }
+}
+
+/// The JSON goes to a pipe that nobody reads, on which the process would wait for ever.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_second_interrupt_ends_a_run_at_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let pipe = directory.path().join("pipe");
+    let made = Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.unwrap().success());
+    let arguments = ["--seeds", "1000000000", "--json", pipe.to_str().unwrap()];
+    let mut child = chaos_command(&arguments)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    wait_until_signals_are_caught(&child);
+    kill(&child, "-INT");
+    let mut line = String::new();
+    let mut said = BufReader::new(child.stdout.take().unwrap());
+    said.read_line(&mut line).unwrap();
+    assert!(line.starts_with("INTERRUPTED"), "{line}");
+    kill(&child, "-INT");
+    assert_eq!(child.wait().unwrap().code(), Some(130));
 }

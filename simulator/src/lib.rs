@@ -16,6 +16,7 @@ pub mod chaos;
 pub mod faults;
 mod ledger;
 pub mod store;
+mod words;
 
 pub use bank::{SimulatedBank, SimulatedBankOptions};
 pub use ledger::{ChargeTerms, Debit, LedgerError};

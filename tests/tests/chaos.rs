@@ -6,10 +6,11 @@
     reason = "what a test cannot go on without fails it"
 )]
 
+use std::path::Path;
 use std::process::{Command, Output};
 
 use holdfast_simulator::chaos::{Invariant, Sabotage, Scenario};
-use holdfast_tests::holdfast;
+use holdfast_tests::{holdfast, need_tool};
 use serde_json::Value;
 
 fn chaos(arguments: &[&str]) -> (Option<i32>, Value, String) {
@@ -18,13 +19,11 @@ fn chaos(arguments: &[&str]) -> (Option<i32>, Value, String) {
         .args(arguments)
         .output()
         .unwrap();
-    let text = String::from_utf8(output.stdout).unwrap();
-    // The object comes first, then the table for people.
-    let value = serde_json::Deserializer::from_str(&text)
-        .into_iter()
-        .next()
-        .unwrap_or_else(|| panic!("no JSON: {text}"));
-    (output.status.code(), value.unwrap(), text)
+    // The object has standard output alone; people are told on standard error.
+    let text = String::from_utf8(output.stderr).unwrap();
+    let value = serde_json::from_slice(&output.stdout);
+    let value = value.unwrap_or_else(|error| panic!("no JSON: {error}: {text}"));
+    (output.status.code(), value, text)
 }
 
 /// How many worlds to run; `HOLDFAST_TEST_CHAOS_SEEDS` sets it.
@@ -104,7 +103,7 @@ fn every_planted_bug_is_found_by_the_invariant_one_would_expect() {
         let (again, replayed, text) = chaos(&["--seed", &seed, "--sabotage", name]);
         assert_eq!(again, code, "{name}: {text}");
         assert_eq!(replayed["failures"][0], *found, "{name}");
-        let command = format!("holdfast chaos --seed {seed} --sabotage {name}");
+        let command = format!(" chaos --seed {seed} --sabotage {name}");
         assert!(text.contains(&command), "{text}");
     }
 }
@@ -113,8 +112,10 @@ fn every_planted_bug_is_found_by_the_invariant_one_would_expect() {
 fn a_failed_world_is_shrunk_to_what_it_needs() {
     let bug = ["--sabotage", "timeout-is-failure"];
     let (_, failed, text) = chaos(&[&["--seeds", "500"], &bug[..]].concat());
-    let line = text.lines().find(|line| line.contains("smallest")).unwrap();
-    let (_, command) = line.split_once("holdfast chaos ").unwrap();
+    let (_, command) = failed["smallest"]
+        .as_str()
+        .and_then(|command| command.split_once(" chaos "))
+        .unwrap_or_else(|| panic!("{failed}: {text}"));
     let directory = tempfile::tempdir().unwrap();
     let report = directory.path().join("report.html");
     let mut arguments: Vec<&str> = command.split(' ').collect();
@@ -133,6 +134,51 @@ fn a_failed_world_is_shrunk_to_what_it_needs() {
     // The picture's name space is a name; nothing is fetched by it.
     let page = page.replace("http://www.w3.org/2000/svg", "");
     assert!(!page.contains("http://") && !page.contains("https://") && !page.contains("<script"));
+}
+
+/// Runs a script of `tests/browser` with its arguments; screenshots go beside it.
+fn browse(script: &str, arguments: &[&str]) {
+    if !need_tool("chromium", "Debian's package chromium") || !need_tool("node", "Node.js") {
+        return;
+    }
+    let browser = Path::new(env!("CARGO_MANIFEST_DIR")).join("browser");
+    if !browser.join("node_modules/playwright-core").is_dir() {
+        assert!(
+            std::env::var_os("CI").is_none(),
+            "playwright-core is missing under CI"
+        );
+        println!("SKIPPED: playwright-core is not installed; run `npm ci` in tests/browser");
+        return;
+    }
+    let output = Command::new("node")
+        .arg(browser.join(script))
+        .args(arguments)
+        .arg(browser.join("screenshots"))
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+}
+
+/// Whole worlds and not only small ones: they have the longest words.
+#[test]
+fn the_page_fits_a_screen_of_1280_pixels() {
+    let directory = tempfile::tempdir().unwrap();
+    let worlds = [
+        &["--seed", "7"][..],
+        &["--seed", "3", "--scenario", "slow-disk"],
+        &["--seeds", "500", "--sabotage", "timeout-is-failure"],
+        &["--seeds", "500", "--sabotage", "posted-twice"],
+    ];
+    let mut pages = Vec::new();
+    for (n, world) in worlds.into_iter().enumerate() {
+        let page = directory.path().join(format!("{n}.html"));
+        let page = page.to_str().unwrap().to_owned();
+        let (_, _, text) = chaos(&[world, &["--report", &page]].concat());
+        assert!(text.contains(&format!("The page is at {page}\n")), "{text}");
+        pages.push(page);
+    }
+    browse("report.mjs", &[&pages.join(",")]);
 }
 
 #[test]

@@ -1,23 +1,35 @@
 //! `holdfast chaos`: the real service in a simulated world that does everything wrong.
 
+mod again;
 mod door;
+mod files;
 mod report;
 mod runner;
 mod say;
 mod shown;
+mod stop;
 
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
-use holdfast_simulator::chaos::{Family, Mask, Sabotage, Scenario, Setup};
+use clap::builder::RangedU64ValueParser;
+use holdfast_simulator::chaos::{Family, KEYS, Line, Mask, OPERATIONS, Sabotage, Scenario, Setup};
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::time::Instant;
 
+use crate::output::{self, OutputError, complain};
 use door::RealFrontDoor;
-use runner::{FailedSeed, Tally, Wrong};
+use files::Content;
+use runner::{FailedSeed, Seeds, Smallest, Tally, Wrong};
+use say::Run;
 pub(crate) use shown::{WorldWanted, catalogue, show_world};
+use stop::Stop;
+
+/// Each is a thread of its own; more than this no machine has a use for.
+const JOBS_MAX: u64 = 1_024;
 
 /// What `chaos` can be told.
 #[derive(Debug, Args)]
@@ -36,7 +48,8 @@ pub(crate) struct ChaosArgs {
         long,
         env = "HOLDFAST_SEEDS",
         value_name = "N",
-        default_value_t = 1_000
+        default_value_t = 1_000,
+        value_parser = clap::value_parser!(u64).range(1..)
     )]
     seeds: u64,
 
@@ -82,7 +95,7 @@ pub(crate) struct ChaosArgs {
     list: bool,
 
     /// How many worlds at once [default: one per core]
-    #[arg(long, env = "HOLDFAST_JOBS", value_name = "N")]
+    #[arg(long, env = "HOLDFAST_JOBS", value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..=JOBS_MAX))]
     jobs: Option<usize>,
 }
 
@@ -130,13 +143,25 @@ fn left_out(text: &str) -> Result<LeftOut, String> {
     }
     let (kind, number) = text.split_once(':').ok_or_else(wrong)?;
     let (from, to) = number.split_once('-').unwrap_or((number, number));
-    let from = from.parse().map_err(|_| wrong())?;
-    let to = to.parse().map_err(|_| wrong())?;
-    match kind {
-        "key" => Ok(LeftOut::Keys(from, to)),
-        "operation" => Ok(LeftOut::Operations(from, to)),
-        _ => Err(wrong()),
+    let from: u32 = from.parse().map_err(|_| wrong())?;
+    let to: u32 = to.parse().map_err(|_| wrong())?;
+    let (count, left_out) = match kind {
+        "key" => (KEYS, LeftOut::Keys(from, to)),
+        "operation" => (OPERATIONS, LeftOut::Operations(from, to)),
+        _ => return Err(wrong()),
+    };
+    if from > to {
+        return Err(format!(
+            "begins after its end; the smaller number comes first: `{kind}:{to}-{from}`"
+        ));
     }
+    if to >= count {
+        return Err(format!(
+            "there are only `{kind}:0` to `{kind}:{}`",
+            count - 1
+        ));
+    }
+    Ok(left_out)
 }
 
 impl ChaosArgs {
@@ -158,6 +183,73 @@ impl ChaosArgs {
             mask,
         }
     }
+
+    /// How many worlds from this one on, and how.
+    fn seeds(&self, first: u64) -> Result<Seeds, ChaosError> {
+        let count = if self.seed.is_some() { 1 } else { self.seeds };
+        if count - 1 > u64::MAX - first {
+            return Err(ChaosError::PastLastSeed {
+                first,
+                seeds: count,
+            });
+        }
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let jobs = self.jobs.unwrap_or(cores);
+        Ok(Seeds {
+            count,
+            repeat_every: self.repeat_every,
+            jobs: jobs.min(usize::try_from(count).unwrap_or(usize::MAX)),
+        })
+    }
+
+    fn writes_files(&self) -> bool {
+        self.json.is_some() || self.trace.is_some() || self.report.is_some()
+    }
+
+    /// Finds out whether what is asked for can be written, before thousands of worlds are run for it.
+    fn check_files(&self) -> Result<(), ChaosError> {
+        let json = self.json.as_ref().filter(|path| *path != Path::new("-"));
+        for (content, path) in [
+            (Content::Json, json),
+            (Content::Trace, self.trace.as_ref()),
+            (Content::Page, self.report.as_ref()),
+        ] {
+            if let Some(path) = path {
+                files::check(content, path)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Why the worlds were not run, or not told of.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ChaosError {
+    /// They cannot be what was meant: wrong usage.
+    #[error(
+        "{seeds} seeds from {first} on would go past the largest seed, {}: ask for fewer with --seeds, or begin earlier \
+         with --first-seed",
+        u64::MAX
+    )]
+    PastLastSeed {
+        /// The first seed.
+        first: u64,
+        /// How many were asked for.
+        seeds: u64,
+    },
+    #[error("cannot write {content} to {}: {source}", path.display())]
+    File {
+        /// What was to be in it.
+        content: &'static str,
+        /// Where.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    #[error(transparent)]
+    Output(#[from] OutputError),
+    #[error("cannot catch the signals that interrupt a run: {0}")]
+    Signals(#[source] io::Error),
 }
 
 /// A panic somewhere in the service.
@@ -167,85 +259,158 @@ const LIVENESS: u8 = 128;
 /// Something bad happened.
 const SAFETY: u8 = 129;
 
+/// Who is told of a run: people, and whoever reads the JSON. Where both read standard output, the JSON has it alone.
+struct Audience<'a> {
+    json: Option<&'a Path>,
+    /// Why people hear nothing more. Files are written all the same.
+    unsaid: Option<OutputError>,
+}
+
+impl Audience<'_> {
+    fn json_has_standard_output(&self) -> bool {
+        self.json == Some(Path::new("-"))
+    }
+
+    fn tell_people(&mut self, text: &str) {
+        if self.json_has_standard_output() {
+            complain(text.trim_end_matches('\n'));
+        } else if self.unsaid.is_none() {
+            let said = output::print_with(|out| out.write_all(text.as_bytes()));
+            self.unsaid = said.err();
+        }
+    }
+
+    /// Fails when people were not told everything.
+    fn heard(&mut self) -> Result<(), OutputError> {
+        self.unsaid.take().map_or(Ok(()), Err)
+    }
+
+    fn tell_machines(&self, value: &serde_json::Value) -> Result<(), ChaosError> {
+        match self.json {
+            None => Ok(()),
+            Some(_) if self.json_has_standard_output() => Ok(output::print(format!("{value:#}"))?),
+            Some(path) => files::write(Content::Json, path, &format!("{value:#}\n")),
+        }
+    }
+}
+
 /// Runs worlds, says what they came to, and shows the first that failed.
-pub(crate) fn run(args: &ChaosArgs) -> std::io::Result<ExitCode> {
+pub(crate) fn run(args: &ChaosArgs) -> Result<ExitCode, ChaosError> {
+    let mut audience = Audience {
+        json: args.json.as_deref(),
+        unsaid: None,
+    };
+    args.check_files()?;
     if args.list {
-        say::list(args.json.as_deref())?;
+        if args.json.is_some() {
+            audience.tell_machines(&say::list_json())?;
+        } else {
+            audience.tell_people(&say::list());
+        }
+        audience.heard()?;
         return Ok(ExitCode::SUCCESS);
     }
     runner::keep_panics();
-    let front_door = RealFrontDoor::new();
     let setup = args.setup();
-    let seeds = if args.seed.is_some() { 1 } else { args.seeds };
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let jobs = args.jobs.unwrap_or(cores);
-    let bar = bar(seeds);
+    let seeds = args.seeds(setup.seed)?;
+    let stop = Stop::on_signals().map_err(ChaosError::Signals)?;
+    let front_door = RealFrontDoor::new();
+    let bar = bar(seeds.count);
     let began = Instant::now();
-    let range = setup.seed..setup.seed.saturating_add(seeds);
-    let tally = runner::run_many(&setup, range, args.repeat_every, jobs, &front_door, &|| {
-        bar.inc(1);
-    });
-    let took = began.elapsed();
+    let tally = runner::run_many(&setup, seeds, &stop, &front_door, &|| bar.inc(1));
     bar.finish_and_clear();
-    let scenario = args.scenario;
-    if let Some(path) = &args.json {
-        say::json(path, &tally)?;
+    let mut run = Run {
+        scenario: args.scenario,
+        seeds_asked: seeds.count,
+        interrupted: stop.is_asked_for(),
+        took: began.elapsed(),
+        jobs: seeds.jobs,
+    };
+    // What was found is told before anything else can go wrong.
+    audience.tell_people(&say::table(&tally, &run));
+    let first = tally.failures.first();
+    if let Some(failed) = first {
+        audience.tell_people(&say::failure(failed, &setup));
     }
-    say::table(
-        &tally,
-        scenario,
-        took,
-        jobs.min(usize::try_from(seeds).unwrap_or(usize::MAX)),
-    );
-    let first = tally.failures.first().map(|failed| failed.seed);
-    let shown = first.or((seeds == 1).then_some(setup.seed));
-    if let (Some(seed), Some(path)) = (shown, &args.trace) {
-        let setup = Setup {
-            seed,
-            ..setup.clone()
-        };
-        let (outcome, _) = runner::run_one(&setup, &front_door, true);
-        say::trace(
-            path,
-            &outcome.map(|outcome| outcome.lines).unwrap_or_default(),
-        )?;
+    if !args.writes_files() {
+        audience.heard()?;
     }
-    if let Some(failed) = tally.failures.first() {
-        say::failure(failed, &setup);
-        let smallest = runner::smallest(failed, &setup, &front_door);
-        say::smallest(&smallest);
-        write_report(args, &smallest, &front_door)?;
-    } else if seeds == 1 {
-        write_report(args, &setup, &front_door)?;
-    } else if args.report.is_some() {
-        say::no_report();
+    let only = (seeds.count == 1 && tally.seeds == 1).then_some(setup.seed);
+    let traced = first.map(|failed| failed.seed).or(only);
+    let trace = write_trace(args, traced, &setup, &front_door);
+    let smallest = first.map(|failed| runner::smallest(failed, &setup, &stop, &front_door));
+    run.interrupted = stop.is_asked_for();
+    if let (Some(smallest), Some(failed)) = (&smallest, first) {
+        audience.tell_people(&say::smallest(smallest, failed, run.interrupted));
     }
-    Ok(exit_code(&tally))
+    let shown = match &smallest {
+        Some(Smallest { setup, .. }) => Some(setup),
+        None => only.map(|_| &setup),
+    };
+    let page = write_page(args, shown, &front_door, &mut audience);
+    // The one that cannot be written keeps none of the others from being written.
+    audience.tell_machines(&say::json(&tally, &run, &setup, smallest.as_ref()))?;
+    trace?;
+    page?;
+    audience.heard()?;
+    Ok(ExitCode::from(exit_status(&tally, &stop)))
 }
 
-/// Runs a world once more, in words, and writes the page.
-fn write_report(
+/// Runs a world once more, in words.
+fn lines_of(setup: &Setup, front_door: &RealFrontDoor) -> (Vec<Line>, Option<Wrong>) {
+    let (outcome, wrong) = runner::run_one(setup, front_door, true);
+    // Of a world that ended in a panic nothing else is known.
+    (outcome.unwrap_or_default().lines, wrong)
+}
+
+fn write_trace(
     args: &ChaosArgs,
+    seed: Option<u64>,
     setup: &Setup,
     front_door: &RealFrontDoor,
-) -> std::io::Result<()> {
+) -> Result<(), ChaosError> {
+    let (Some(path), Some(seed)) = (&args.trace, seed) else {
+        return Ok(());
+    };
+    let setup = Setup {
+        seed,
+        ..setup.clone()
+    };
+    let (lines, _) = lines_of(&setup, front_door);
+    files::write(Content::Trace, path, &say::trace(&lines))
+}
+
+fn write_page(
+    args: &ChaosArgs,
+    shown: Option<&Setup>,
+    front_door: &RealFrontDoor,
+    audience: &mut Audience<'_>,
+) -> Result<(), ChaosError> {
     let Some(path) = &args.report else {
         return Ok(());
     };
-    let (outcome, wrong) = runner::run_one(setup, front_door, true);
-    let lines = outcome.map(|outcome| outcome.lines).unwrap_or_default();
-    std::fs::write(path, report::render(setup, wrong.as_ref(), &lines))
+    let Some(setup) = shown else {
+        audience.tell_people(say::NO_REPORT);
+        return Ok(());
+    };
+    let (lines, wrong) = lines_of(setup, front_door);
+    let page = report::render(setup, wrong.as_ref(), &lines);
+    files::write(Content::Page, path, &page)?;
+    let path = files::absolute(path);
+    audience.tell_people(&format!("\nThe page is at {}\n", path.display()));
+    Ok(())
 }
 
-fn exit_code(tally: &Tally) -> ExitCode {
+/// What was found counts for more than who ended the run.
+fn exit_status(tally: &Tally, stop: &Stop) -> u8 {
     match tally.failures.first() {
-        None if tally.diverged.is_empty() => ExitCode::SUCCESS,
-        None => ExitCode::FAILURE,
-        Some(FailedSeed { wrong, .. }) => ExitCode::from(match wrong {
+        None if !tally.diverged.is_empty() => 1,
+        None => stop.status().unwrap_or(0),
+        Some(FailedSeed { wrong, .. }) => match wrong {
             Wrong::Panic(_) => PANICKED,
             Wrong::Violation(violation) if violation.invariant.is_safety() => SAFETY,
             Wrong::Violation(_) => LIVENESS,
-        }),
+        },
     }
 }
 
@@ -258,4 +423,53 @@ fn bar(seeds: u64) -> ProgressBar {
     bar.set_message("chaos");
     bar.enable_steady_tick(Duration::from_millis(200));
     bar
+}
+
+#[cfg(test)]
+mod tests {
+    use holdfast_simulator::chaos::{Invariant, Violation};
+
+    use super::*;
+
+    #[test]
+    fn what_was_found_counts_for_more_than_who_ended_the_run() {
+        let stop = Stop::default();
+        let mut tally = Tally::default();
+        assert_eq!(exit_status(&tally, &stop), 0);
+        stop.interrupt();
+        assert_eq!(exit_status(&tally, &stop), 130);
+        tally.diverged.push(3);
+        assert_eq!(exit_status(&tally, &stop), 1);
+        let wrong = Wrong::Violation(Violation {
+            invariant: Invariant::OneDebit,
+            key: None,
+            at_ms: 0,
+            detail: String::new(),
+        });
+        tally.failures.push(FailedSeed { seed: 3, wrong });
+        assert_eq!(exit_status(&tally, &stop), SAFETY);
+    }
+
+    #[test]
+    fn what_is_left_out_is_named_within_bounds_and_in_order() {
+        assert!(matches!(
+            left_out("clock"),
+            Ok(LeftOut::Family(Family::Clock))
+        ));
+        assert!(matches!(left_out("key:0-49"), Ok(LeftOut::Keys(0, 49))));
+        assert!(matches!(
+            left_out("operation:199"),
+            Ok(LeftOut::Operations(199, 199))
+        ));
+        for (text, says) in [
+            ("key:5-3", "`key:3-5`"),
+            ("key:0-4294967295", "only `key:0` to `key:49`"),
+            ("operation:200", "only `operation:0` to `operation:199`"),
+            ("key:-1", "is none of"),
+            ("nonsense", "is none of"),
+        ] {
+            let said = left_out(text).unwrap_err();
+            assert!(said.contains(says), "{text}: {said}");
+        }
+    }
 }

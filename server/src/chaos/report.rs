@@ -3,27 +3,35 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use holdfast_simulator::chaos::{Lane, Line, Plan, Setup};
+use holdfast_simulator::chaos::{Lane, Line, Look, Plan, Setup};
 
 use super::runner::Wrong;
 use super::say;
 use crate::api::{escape, page};
 
 /// The lanes of the picture, from left to right.
-const LANES: [(Lane, &str); 5] = [
-    (Lane::Client, "client"),
-    (Lane::Network, "network"),
-    (Lane::Service, "service"),
-    (Lane::Store, "store"),
-    (Lane::Bank, "bank"),
+const LANES: [Lane; 5] = [
+    Lane::Client,
+    Lane::Network,
+    Lane::Service,
+    Lane::Store,
+    Lane::Bank,
 ];
 
-/// Pixels between two lanes, between two rows, and before the first of each.
-const LANE_PX: usize = 150;
+/// Pixels between two lanes, between two rows, between two lines of a row, and before the first of each.
+const LANE_PX: usize = 84;
 const ROW_PX: usize = 26;
-const LEFT_PX: usize = 110;
+const LINE_PX: usize = 16;
+const LEFT_PX: usize = 90;
 const TOP_PX: usize = 50;
-const WIDTH_PX: usize = LEFT_PX + LANES.len() * LANE_PX + 760;
+
+/// A screen of 1280 pixels shows all of it, with a scroll bar and the page's margins.
+const WIDTH_PX: usize = 1_200;
+const LABEL_PX: usize = LEFT_PX + LANES.len() * LANE_PX;
+
+/// Characters of a label's line. The widest of the fonts takes less than 7.5 pixels for one.
+const LABEL_CHARS: usize = (WIDTH_PX - LABEL_PX) * 10 / 75;
+const WHOLE_LINE_CHARS: usize = (WIDTH_PX - 8) * 10 / 75;
 
 /// More rows than this nobody reads; the last ones tell how it ended.
 const ROWS_MAX: usize = 400;
@@ -35,10 +43,11 @@ const PICTURE_STYLE: &str = "<style>svg text{font:12px ui-monospace,monospace;fi
     svg .dot{fill:#4a7dd0}svg .durable{fill:#2a9d5c}svg .unsynced{fill:#e09020}svg .bad{fill:#d03030}\
     svg .band{fill:#d03030;opacity:.18}svg .calm{fill:#2a9d5c;opacity:.15}</style>";
 
-/// The page around it is set in this.
-const STYLE: &str = "<style>main{max-width:none}svg{width:auto}\
-    .wide{overflow-x:auto}.verdict{border-left:6px solid #d03030;padding:.2em 1em}\
-    .fine{border-left-color:#2a9d5c}td{vertical-align:top;padding-right:1.5em}</style>";
+/// The page around it is set in this. Whatever is long goes on in the next line.
+const STYLE: &str = "<style>main{max-width:1200px}svg{display:block;width:100%;height:auto}\
+    .verdict{border-left:6px solid #d03030;padding:.2em 1em}.fine{border-left-color:#2a9d5c}\
+    p,pre,code,td{overflow-wrap:anywhere}pre{white-space:pre-wrap}\
+    td{padding-right:1.5em}td:not(:last-child){white-space:nowrap;overflow-wrap:normal}</style>";
 
 /// The page.
 pub(super) fn render(setup: &Setup, wrong: Option<&Wrong>, lines: &[Line]) -> String {
@@ -48,8 +57,8 @@ pub(super) fn render(setup: &Setup, wrong: Option<&Wrong>, lines: &[Line]) -> St
         "<h2>What happened</h2><p>Time runs downwards; each row is one thing that happened. Orange: written, \
          and not yet safe from a crash. Green: durable. Red bands: the process or its disk gave way.</p>",
     );
-    let _ = write!(body, "<div class=\"wide\">{}</div>", picture(lines, wrong));
-    body.push_str(&histories(failing_key(wrong), lines));
+    body.push_str(&picture(lines, wrong));
+    body.push_str(&histories(wrong.and_then(Wrong::key), lines));
     body.push_str(&plan(setup));
     page(&format!("Chaos, seed {}", setup.seed), &body)
 }
@@ -81,8 +90,15 @@ fn verdict(setup: &Setup, wrong: Option<&Wrong>) -> String {
             escape(sabotage.description())
         )
     });
+    let mask = &setup.mask;
+    let smaller = if wrong.is_some() && (!mask.keys.is_empty() || !mask.operations.is_empty()) {
+        "<p>Keys and operations are left out of this world to make it small. It is another world by that, and the first \
+         payment to break may be another than in the whole one.</p>"
+    } else {
+        ""
+    };
     format!(
-        "{said}{planted}<p>See it again: <code>{}</code></p></div>",
+        "{said}{planted}{smaller}<p>See it again: <code>{}</code></p></div>",
         escape(&say::command(setup.seed, setup))
     )
 }
@@ -95,90 +111,120 @@ fn shown(key: Option<u32>, lines: &[Line]) -> Vec<&Line> {
 }
 
 fn lane_x(lane: Lane) -> Option<usize> {
-    let place = LANES.iter().position(|(known, _)| *known == lane)?;
+    let place = LANES.iter().position(|known| *known == lane)?;
     Some(LEFT_PX + place * LANE_PX + LANE_PX / 2)
 }
 
-fn failing_key(wrong: Option<&Wrong>) -> Option<u32> {
-    match wrong {
-        Some(Wrong::Violation(violation)) => violation.key,
-        Some(Wrong::Panic(_)) | None => None,
+/// Text in lines of at most so many characters: broken between words, and within one only where it is longer itself.
+fn wrapped(text: &str, chars_max: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    let mut chars = 0;
+    for word in text.split_whitespace() {
+        let word: Vec<char> = word.chars().collect();
+        for (n, part) in word.chunks(chars_max).enumerate() {
+            let gap = usize::from(chars > 0 && n == 0);
+            if n > 0 || chars + gap + part.len() > chars_max {
+                lines.push(String::new());
+                chars = 0;
+            } else if gap > 0 {
+                lines.last_mut().expect("there is a first one").push(' ');
+                chars += 1;
+            }
+            lines.last_mut().expect("there is a first one").extend(part);
+            chars += part.len();
+        }
     }
+    lines
+}
+
+/// Draws lines of text, the first at this height.
+fn draw_text(svg: &mut String, x: usize, y: usize, lines: &[String]) {
+    for (n, line) in lines.iter().enumerate() {
+        let y = y + 4 + n * LINE_PX;
+        let _ = write!(svg, "<text x=\"{x}\" y=\"{y}\">{}</text>", escape(line));
+    }
+}
+
+const fn row_px(lines: usize) -> usize {
+    ROW_PX + lines.saturating_sub(1) * LINE_PX
 }
 
 /// What happened as a picture: an SVG document of its own.
 pub(super) fn picture(lines: &[Line], wrong: Option<&Wrong>) -> String {
-    let rows = shown(failing_key(wrong), lines);
-    let height = TOP_PX + (rows.len() + 2) * ROW_PX;
+    let mut rows = String::new();
+    let mut y = TOP_PX;
+    let mut last_ms = None;
+    let mut from: BTreeMap<u32, (usize, usize)> = BTreeMap::new();
+    for line in shown(wrong.and_then(Wrong::key), lines) {
+        if last_ms != Some(line.at_ms) {
+            draw_text(&mut rows, 4, y, &[format!("{} ms", line.at_ms)]);
+            last_ms = Some(line.at_ms);
+        }
+        y += draw_row(&mut rows, line, y, &mut from);
+    }
+    if let Some(Wrong::Violation(violation)) = wrong {
+        let text = format!(
+            "{} ms  VIOLATED: {}",
+            violation.at_ms,
+            violation.invariant.text()
+        );
+        let text = wrapped(&text, WHOLE_LINE_CHARS);
+        let height = row_px(text.len());
+        draw_band(&mut rows, "band", y, height);
+        draw_text(&mut rows, 4, y, &text);
+        y += height;
+    }
+    let height = y + ROW_PX;
     let mut svg = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{WIDTH_PX}\" height=\"{height}\" role=\"img\" \
-         aria-label=\"Sequence of events\">{PICTURE_STYLE}"
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{WIDTH_PX}\" height=\"{height}\" \
+         viewBox=\"0 0 {WIDTH_PX} {height}\" role=\"img\" aria-label=\"Sequence of events\">{PICTURE_STYLE}"
     );
-    for (lane, name) in LANES {
-        let x = lane_x(lane).unwrap_or(LEFT_PX);
+    for lane in LANES {
+        let (x, name) = (lane_x(lane).unwrap_or(LEFT_PX), lane.name());
         let _ = write!(
             svg,
             "<text x=\"{x}\" y=\"24\" text-anchor=\"middle\" font-weight=\"bold\">{name}</text>\
              <line class=\"lane\" x1=\"{x}\" y1=\"34\" x2=\"{x}\" y2=\"{height}\"/>"
         );
     }
-    let mut last_ms = None;
-    let mut from: BTreeMap<u32, (usize, usize)> = BTreeMap::new();
-    for (row, line) in rows.iter().enumerate() {
-        let y = TOP_PX + row * ROW_PX;
-        if last_ms != Some(line.at_ms) {
-            let _ = write!(
-                svg,
-                "<text x=\"4\" y=\"{}\">{} ms</text>",
-                y + 4,
-                line.at_ms
-            );
-            last_ms = Some(line.at_ms);
-        }
-        draw_row(&mut svg, line, y, &mut from);
-    }
-    if let Some(Wrong::Violation(violation)) = wrong {
-        let y = TOP_PX + rows.len() * ROW_PX;
-        let _ = write!(
-            svg,
-            "<rect class=\"band\" x=\"0\" y=\"{}\" width=\"{WIDTH_PX}\" height=\"{ROW_PX}\"/>\
-             <text x=\"4\" y=\"{}\">{} ms  VIOLATED: {}</text>",
-            y - 12,
-            y + 4,
-            violation.at_ms,
-            escape(violation.invariant.text())
-        );
-    }
+    svg.push_str(&rows);
     svg.push_str("</svg>");
     svg
 }
 
-fn draw_row(svg: &mut String, line: &Line, y: usize, from: &mut BTreeMap<u32, (usize, usize)>) {
-    let label_x = LEFT_PX + LANES.len() * LANE_PX;
+fn draw_band(svg: &mut String, class: &str, y: usize, height: usize) {
+    let _ = write!(
+        svg,
+        "<rect class=\"{class}\" x=\"0\" y=\"{}\" width=\"{WIDTH_PX}\" height=\"{}\"/>",
+        y - 12,
+        height - 4
+    );
+}
+
+/// Draws something that happened, and says how high its row is.
+fn draw_row(
+    svg: &mut String,
+    line: &Line,
+    y: usize,
+    from: &mut BTreeMap<u32, (usize, usize)>,
+) -> usize {
     let key = line
         .key
         .map_or_else(String::new, |key| format!("key-{key}: "));
-    let label = escape(&format!("{key}{}", line.text));
-    let gave_way = line.text.starts_with("CRASH")
-        || line.text.contains("SyncFails")
-        || line.text.contains("NoRoom")
-        || line.text.contains("of what was not synced");
-    let calm = line.lane == Lane::World && !gave_way;
-    if gave_way || calm {
-        let class = if gave_way { "band" } else { "calm" };
-        let _ = write!(
-            svg,
-            "<rect class=\"{class}\" x=\"0\" y=\"{}\" width=\"{WIDTH_PX}\" height=\"{}\"/>",
-            y - 12,
-            ROW_PX - 4
-        );
+    let label = wrapped(&format!("{key}{}", line.text), LABEL_CHARS);
+    let height = row_px(label.len());
+    let gave_way = line.look == Look::GaveWay;
+    if gave_way {
+        draw_band(svg, "band", y, height);
+    } else if line.lane == Lane::World {
+        draw_band(svg, "calm", y, height);
     }
     if let Some(x) = lane_x(line.lane) {
-        let class = match line.lane {
-            Lane::Store if line.text.starts_with("durable") => "dot durable",
-            Lane::Store => "dot unsynced",
-            _ if gave_way => "dot bad",
-            _ => "dot",
+        let class = match line.look {
+            Look::Durable => "dot durable",
+            Look::GaveWay => "dot bad",
+            Look::Plain if line.lane == Lane::Store => "dot unsynced",
+            Look::Plain => "dot",
         };
         if let Some((before_x, before_y)) = line.key.and_then(|key| from.get(&key)) {
             let _ = write!(
@@ -194,7 +240,8 @@ fn draw_row(svg: &mut String, line: &Line, y: usize, from: &mut BTreeMap<u32, (u
             "<circle class=\"{class}\" cx=\"{x}\" cy=\"{y}\" r=\"5\"/>"
         );
     }
-    let _ = write!(svg, "<text x=\"{label_x}\" y=\"{}\">{label}</text>", y + 4);
+    draw_text(svg, LABEL_PX, y, &label);
+    height
 }
 
 /// What each key became and what its clients were told, the failing one first.
@@ -214,15 +261,11 @@ fn histories(key: Option<u32>, lines: &[Line]) -> String {
             "<details{open}><summary>key-{number}</summary><table>"
         );
         for line in lines {
-            let lane = if line.lane == Lane::Store {
-                "store"
-            } else {
-                "service"
-            };
             let _ = write!(
                 html,
-                "<tr><td>{} ms</td><td>{lane}</td><td>{}</td></tr>",
+                "<tr><td>{} ms</td><td>{}</td><td>{}</td></tr>",
                 line.at_ms,
+                line.lane.name(),
                 escape(&line.text)
             );
         }
@@ -238,32 +281,136 @@ fn plan(setup: &Setup) -> String {
         setup.scenario.name(),
         setup.scenario.description()
     );
-    let families: Vec<&str> = plan.families.iter().map(|family| family.name()).collect();
-    let facts = [
-        ("families of faults", families.join(", ")),
-        ("network", format!("{:?}", plan.network)),
-        ("bank", format!("{:?}, {:?}", plan.mode, plan.bank)),
-        ("disk", format!("{:?}", plan.medium)),
-        ("crashes", format!("{:?}", plan.crashes)),
-        ("clock jumps (at, by ms)", format!("{:?}", plan.jumps)),
-        ("orderly stops at", format!("{:?}", plan.stops)),
-        ("the service's bounds", format!("{:?}", plan.options)),
-        ("all faults end at", format!("{} ms", plan.heal_ms)),
-    ];
-    for (name, value) in facts {
+    for (name, value) in plan.facts() {
         let _ = write!(html, "<tr><td>{name}</td><td>{}</td></tr>", escape(&value));
     }
     html.push_str("</table><details><summary>What everyone wants</summary><table>");
     for operation in &plan.operations {
         let _ = write!(
             html,
-            "<tr><td>{}</td><td>{} ms</td><td>{}</td><td>{}</td></tr>",
+            "<tr><td>operation {}</td><td>{} ms</td><td>{}</td><td>{}</td></tr>",
             operation.id,
             operation.at_ms,
             escape(&format!("key-{}: {}", operation.what.key(), operation.what)),
-            escape(&format!("{:?}", operation.policy))
+            escape(&operation.policy.to_string())
         );
     }
     html.push_str("</table></details>");
     html
+}
+
+#[cfg(test)]
+mod tests {
+    use holdfast_simulator::chaos::{Sabotage, Scenario};
+
+    use super::super::door::RealFrontDoor;
+    use super::super::runner::{keep_panics, run_one};
+    use super::*;
+
+    /// The page of the first world that fails with this bug.
+    fn failing(sabotage: Sabotage, scenario: Scenario) -> (Setup, Wrong, Vec<Line>) {
+        keep_panics();
+        for seed in 0..500 {
+            let setup = Setup {
+                seed,
+                scenario,
+                sabotage: Some(sabotage),
+                ..Setup::default()
+            };
+            if let (Some(outcome), Some(wrong)) = run_one(&setup, &RealFrontDoor::new(), true) {
+                return (setup, wrong, outcome.lines);
+            }
+        }
+        panic!("{} is found", sabotage.name());
+    }
+
+    /// What a reader sees of a page, without what tags hold.
+    fn text_of(html: &str) -> String {
+        let (_, body) = html.split_once("<body>").unwrap();
+        let mut text = String::new();
+        for part in body.split('<') {
+            let Some((tag, after)) = part.split_once('>') else {
+                continue;
+            };
+            if !tag.starts_with("style") {
+                text.push_str(after);
+                text.push('\n');
+            }
+        }
+        text
+    }
+
+    /// What looks like a value as a program prints it: a name in camel case, a struct, a tuple.
+    fn debug_text(text: &str) -> Option<String> {
+        let words = text.split(|character: char| character.is_whitespace() || character == '\n');
+        let camel = |word: &&str| {
+            let letters: Vec<char> = word.chars().collect();
+            let turns = |two: &[char]| two[0].is_ascii_lowercase() && two[1].is_ascii_uppercase();
+            let holds = |three: &[char]| three[0].is_alphanumeric() && three[1] == '(';
+            letters.windows(2).any(|two| turns(two) || holds(two))
+        };
+        let named = [
+            "None", "Some", "Keyed", "Neither", "Synced", "Lost", "Torn", "Whole", "{",
+        ];
+        words
+            .clone()
+            .find(camel)
+            .or_else(|| words.clone().find(|word| named.contains(word)))
+            .map(str::to_owned)
+    }
+
+    #[test]
+    fn nothing_on_the_page_is_text_of_the_program() {
+        // A fault of each kind, and violations of several.
+        for (sabotage, scenario) in [
+            (Sabotage::TimeoutIsFailure, Scenario::Swarm),
+            (Sabotage::PostedTwice, Scenario::SlowDisk),
+            (Sabotage::HoldNotVoided, Scenario::CrashStorm),
+            (Sabotage::DirtyRead, Scenario::Swarm),
+            (Sabotage::ClockTrusted, Scenario::Swarm),
+        ] {
+            let (setup, wrong, lines) = failing(sabotage, scenario);
+            let page = render(&setup, Some(&wrong), &lines);
+            let text = text_of(&page);
+            assert_eq!(debug_text(&text), None, "{}", sabotage.name());
+        }
+        for seen in ["Mode: Keyed", "SyncFails, 3", "at Some(3)", "x { y"] {
+            assert!(debug_text(seen).is_some(), "{seen} is recognized");
+        }
+    }
+
+    #[test]
+    fn no_line_of_the_picture_is_wider_than_the_picture() {
+        let (_, wrong, mut lines) = failing(Sabotage::TimeoutIsFailure, Scenario::Swarm);
+        // With what went wrong, only what is about its key is shown.
+        lines.truncate(300);
+        lines[0].text = "x".repeat(500);
+        lines[1].text = "Seen was an eyeful. ".repeat(40);
+        let svg = picture(&lines, None) + &picture(&lines, Some(&wrong));
+        let mut labels = 0;
+        for label in svg.split("<text x=\"").skip(1) {
+            let (x, label) = label.split_once('"').unwrap();
+            let (_, label) = label.split_once('>').unwrap();
+            let (label, _) = label.split_once('<').unwrap();
+            let chars = label.replace("&quot;", "\"").chars().count();
+            let end = x.parse::<usize>().unwrap() + chars * 75 / 10;
+            assert!(end <= WIDTH_PX, "{label}");
+            labels += 1;
+        }
+        assert!(labels > 20);
+        // Nothing is left out of what is wrapped.
+        assert!(svg.matches('x').count() >= 500);
+        assert_eq!(svg.matches("eyeful").count(), 40);
+    }
+
+    #[test]
+    fn lines_are_broken_between_words() {
+        assert_eq!(wrapped("", 5), [""]);
+        assert_eq!(wrapped("one two", 7), ["one two"]);
+        assert_eq!(wrapped("one two", 6), ["one", "two"]);
+        assert_eq!(
+            wrapped("a verylongword b", 5),
+            ["a", "veryl", "ongwo", "rd b"]
+        );
+    }
 }

@@ -2,12 +2,13 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
-use std::ops::Range;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, Once, PoisonError};
 
 use holdfast_simulator::chaos::{self, FrontDoor, Moments, Outcome, Setup, Violation};
+
+use super::stop::Stop;
 
 thread_local! {
     /// The first panic of the world that runs on this thread, also one that a task's runtime caught.
@@ -24,6 +25,25 @@ pub(super) enum Wrong {
     Violation(Violation),
     /// Something panicked.
     Panic(String),
+}
+
+impl Wrong {
+    /// Which key it happened to, if to one.
+    pub(super) const fn key(&self) -> Option<u32> {
+        match self {
+            Self::Violation(violation) => violation.key,
+            Self::Panic(_) => None,
+        }
+    }
+
+    /// Whether two worlds went wrong in the same way.
+    fn is_like(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Violation(one), Self::Violation(other)) => one.invariant == other.invariant,
+            (Self::Panic(_), Self::Panic(_)) => true,
+            (Self::Violation(_), Self::Panic(_)) | (Self::Panic(_), Self::Violation(_)) => false,
+        }
+    }
 }
 
 /// A seed that failed.
@@ -65,9 +85,11 @@ impl Tally {
         for (moment, times) in &outcome.moments {
             *self.moments.entry(*moment).or_default() += times;
         }
+        // Odd, so that no world's digest is lost in the sum.
+        let factor = seed.wrapping_mul(2).wrapping_add(1);
         self.trace_hash = self
             .trace_hash
-            .wrapping_add(outcome.trace_hash.wrapping_mul(seed * 2 + 1));
+            .wrapping_add(outcome.trace_hash.wrapping_mul(factor));
     }
 
     fn merge(&mut self, other: Self) {
@@ -135,28 +157,40 @@ pub(super) fn run_one(
     }
 }
 
-/// Runs the worlds of these seeds, one in `repeat_every` a second time. `progress` hears of each that has
+/// Which worlds to run.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Seeds {
+    /// How many, from the one of the setup on. The last is not above the largest seed.
+    pub(super) count: u64,
+    /// One in so many is run a second time.
+    pub(super) repeat_every: u64,
+    /// So many at once.
+    pub(super) jobs: usize,
+}
+
+/// Runs these worlds, until there is enough to say or somebody asks for the end. `progress` hears of each that has
 /// ended.
 pub(super) fn run_many(
     setup: &Setup,
-    seeds: Range<u64>,
-    repeat_every: u64,
-    jobs: usize,
+    seeds: Seeds,
+    stop: &Stop,
     front_door: &dyn FrontDoor,
     progress: &(dyn Fn() + Sync),
 ) -> Tally {
-    let next = AtomicU64::new(seeds.start);
+    // Counted and not the seed itself: after the largest seed there is none to stop at.
+    let next = AtomicU64::new(0);
     let enough = AtomicBool::new(false);
     let total = Mutex::new(Tally::default());
     std::thread::scope(|scope| {
-        for _ in 0..jobs.max(1) {
+        for _ in 0..seeds.jobs {
             scope.spawn(|| {
                 let mut tally = Tally::default();
-                while !enough.load(Ordering::Relaxed) {
-                    let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= seeds.end {
+                while !enough.load(Ordering::Relaxed) && !stop.is_asked_for() {
+                    let place = next.fetch_add(1, Ordering::Relaxed);
+                    if place >= seeds.count {
                         break;
                     }
+                    let seed = setup.seed + place;
                     let setup = Setup {
                         seed,
                         ..setup.clone()
@@ -164,7 +198,7 @@ pub(super) fn run_many(
                     let (outcome, wrong) = run_one(&setup, front_door, false);
                     if let Some(outcome) = &outcome {
                         tally.add(seed, outcome);
-                        if seed.is_multiple_of(repeat_every) {
+                        if seed.is_multiple_of(seeds.repeat_every) {
                             repeat(&mut tally, &setup, outcome.trace_hash, front_door);
                         }
                     }
@@ -186,22 +220,41 @@ pub(super) fn run_many(
     total
 }
 
-/// The smallest world that fails in the same way.
-pub(super) fn smallest(failed: &FailedSeed, setup: &Setup, front_door: &dyn FrontDoor) -> Setup {
+/// The smallest world that was found to fail in the same way.
+#[derive(Debug)]
+pub(super) struct Smallest {
+    pub(super) setup: Setup,
+    pub(super) wrong: Wrong,
+}
+
+/// Looks for the smallest world that fails in the same way, until somebody asks for the end.
+pub(super) fn smallest(
+    failed: &FailedSeed,
+    setup: &Setup,
+    stop: &Stop,
+    front_door: &dyn FrontDoor,
+) -> Smallest {
     let setup = Setup {
         seed: failed.seed,
         ..setup.clone()
     };
-    let same = |wrong: Option<Wrong>| match (wrong, &failed.wrong) {
-        (Some(Wrong::Violation(seen)), Wrong::Violation(first)) => {
-            seen.invariant == first.invariant
+    let last = RefCell::new(failed.wrong.clone());
+    let setup = chaos::shrink(&setup, &|smaller| {
+        if stop.is_asked_for() {
+            return false;
         }
-        (Some(Wrong::Panic(_)), Wrong::Panic(_)) => true,
-        _ => false,
-    };
-    chaos::shrink(&setup, &|smaller| {
-        same(run_one(smaller, front_door, false).1)
-    })
+        let (_, wrong) = run_one(smaller, front_door, false);
+        let like = wrong.filter(|wrong| wrong.is_like(&failed.wrong));
+        let fails = like.is_some();
+        if let Some(wrong) = like {
+            last.replace(wrong);
+        }
+        fails
+    });
+    Smallest {
+        setup,
+        wrong: last.into_inner(),
+    }
 }
 
 fn repeat(tally: &mut Tally, setup: &Setup, trace_hash: u64, front_door: &dyn FrontDoor) {
@@ -209,5 +262,62 @@ fn repeat(tally: &mut Tally, setup: &Setup, trace_hash: u64, front_door: &dyn Fr
     tally.repeated += 1;
     if again.is_none_or(|again| again.trace_hash != trace_hash) {
         tally.diverged.push(setup.seed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use holdfast_simulator::chaos::Sabotage;
+
+    use super::super::door::RealFrontDoor;
+    use super::*;
+
+    fn run(setup: &Setup, count: u64, stop: &Stop, progress: &(dyn Fn() + Sync)) -> Tally {
+        let seeds = Seeds {
+            count,
+            repeat_every: 50,
+            jobs: 1,
+        };
+        run_many(setup, seeds, stop, &RealFrontDoor::new(), progress)
+    }
+
+    #[test]
+    fn the_largest_seed_is_the_last_one() {
+        let setup = Setup {
+            seed: u64::MAX - 1,
+            ..Setup::default()
+        };
+        let tally = run(&setup, 2, &Stop::default(), &|| {});
+        assert_eq!(tally.seeds, 2);
+        assert!(tally.failures.is_empty(), "{:?}", tally.failures);
+    }
+
+    #[test]
+    fn what_was_found_before_somebody_asked_for_the_end_is_kept() {
+        let stop = Stop::default();
+        let done = AtomicU64::new(0);
+        let tally = run(&Setup::default(), 1_000, &stop, &|| {
+            if done.fetch_add(1, Ordering::Relaxed) == 2 {
+                stop.interrupt();
+            }
+        });
+        assert_eq!((tally.seeds, tally.payments), (3, 150));
+    }
+
+    #[test]
+    fn a_search_for_the_smallest_world_ends_with_the_smallest_so_far() {
+        keep_panics();
+        let setup = Setup {
+            sabotage: Some(Sabotage::TimeoutIsFailure),
+            ..Setup::default()
+        };
+        let tally = run(&setup, 500, &Stop::default(), &|| {});
+        let failed = &tally.failures[0];
+        let stop = Stop::default();
+        stop.interrupt();
+        let found = smallest(failed, &setup, &stop, &RealFrontDoor::new());
+        assert_eq!(found.setup.seed, failed.seed);
+        assert_eq!(found.setup.mask, setup.mask);
+        assert!(found.wrong.is_like(&failed.wrong));
     }
 }

@@ -1,66 +1,61 @@
-//! What `holdfast chaos` says: to people as a table, to machines as JSON.
-
-#![expect(
-    clippy::print_stdout,
-    reason = "this is what the command says to the person who ran it"
-)]
+//! What `holdfast chaos` says: to people as a table, to machines as JSON. Nothing here writes anywhere.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
-use std::io::Write as _;
-use std::path::Path;
 use std::time::Duration;
 
 use holdfast_simulator::chaos::{Line, Sabotage, Scenario, Setup, Sometimes};
 use serde_json::{Value, json};
 
-use super::runner::{FailedSeed, Tally, Wrong};
+use super::again;
+use super::runner::{FailedSeed, Smallest, Tally, Wrong};
+
+/// Writes a line to a string, which cannot fail.
+macro_rules! line {
+    ($text:expr, $($arguments:tt)*) => {{
+        let _ = writeln!($text, $($arguments)*);
+    }};
+}
+
+/// How a run of worlds went, besides what they came to.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Run {
+    pub(super) scenario: Scenario,
+    pub(super) seeds_asked: u64,
+    pub(super) interrupted: bool,
+    pub(super) took: Duration,
+    pub(super) jobs: usize,
+}
 
 /// Names everything that can be asked for.
-pub(super) fn list(json: Option<&Path>) -> std::io::Result<()> {
-    let scenarios = Scenario::ALL.map(|scenario| (scenario.name(), scenario.description()));
-    let sabotages = Sabotage::ALL.iter();
-    let sabotages: Vec<_> = sabotages
-        .map(|bug| (bug.name(), bug.description()))
-        .collect();
-    if let Some(path) = json {
-        let names = |all: &[(&str, &str)]| -> Value { all.iter().map(|(name, _)| *name).collect() };
-        let value = json!({"scenarios": names(&scenarios), "sabotages": names(&sabotages)});
-        return write(path, &value);
+pub(super) fn list() -> String {
+    let mut text = String::from("Scenarios:\n");
+    for scenario in Scenario::ALL {
+        line!(text, "  {:<22} {}", scenario.name(), scenario.description());
     }
-    println!("Scenarios:");
-    for (name, description) in scenarios {
-        println!("  {name:<22} {description}");
+    text.push_str("Sabotages:\n");
+    for sabotage in Sabotage::ALL {
+        line!(text, "  {:<22} {}", sabotage.name(), sabotage.description());
     }
-    println!("Sabotages:");
-    for (name, description) in sabotages {
-        println!("  {name:<22} {description}");
-    }
-    Ok(())
+    text
 }
 
-fn write(path: &Path, value: &Value) -> std::io::Result<()> {
-    let text = format!("{value:#}\n");
-    if path == Path::new("-") {
-        std::io::stdout().write_all(text.as_bytes())
-    } else {
-        std::fs::write(path, text)
-    }
+/// Names everything that can be asked for, for machines.
+pub(super) fn list_json() -> Value {
+    let scenarios: Vec<&str> = Scenario::ALL.into_iter().map(Scenario::name).collect();
+    let sabotages: Vec<&str> = Sabotage::ALL.iter().map(|bug| bug.name()).collect();
+    json!({"scenarios": scenarios, "sabotages": sabotages})
 }
 
-/// Writes what happened, a line each.
-pub(super) fn trace(path: &Path, lines: &[Line]) -> std::io::Result<()> {
+/// What happened, a line each.
+pub(super) fn trace(lines: &[Line]) -> String {
     let mut text = String::new();
     for line in lines {
         let key = line.key.map(|key| format!("key-{key}")).unwrap_or_default();
-        let lane = format!("{:?}", line.lane);
-        let Line {
-            at_ms, text: what, ..
-        } = line;
-        // Writing to a string cannot fail.
-        let _ = writeln!(text, "{at_ms:>8} {lane:<8} {key:<7} {what}");
+        let (at_ms, lane, what) = (line.at_ms, line.lane.name(), &line.text);
+        line!(text, "{at_ms:>8} {lane:<8} {key:<7} {what}");
     }
-    std::fs::write(path, text)
+    text
 }
 
 fn missed(tally: &Tally) -> Vec<Sometimes> {
@@ -69,17 +64,22 @@ fn missed(tally: &Tally) -> Vec<Sometimes> {
         .collect()
 }
 
-/// Writes the result for machines.
-pub(super) fn json(path: &Path, tally: &Tally) -> std::io::Result<()> {
+/// The result for machines.
+pub(super) fn json(tally: &Tally, run: &Run, setup: &Setup, smallest: Option<&Smallest>) -> Value {
     let failures: Vec<Value> = tally
         .failures
         .iter()
-        .map(|FailedSeed { seed, wrong }| match wrong {
-            Wrong::Violation(violation) => json!({
-                "seed": seed, "invariant": violation.invariant, "key": violation.key,
-                "at_ms": violation.at_ms, "detail": violation.detail,
-            }),
-            Wrong::Panic(text) => json!({"seed": seed, "invariant": "panic", "detail": text}),
+        .map(|FailedSeed { seed, wrong }| {
+            let again = command(*seed, setup);
+            match wrong {
+                Wrong::Violation(violation) => json!({
+                    "seed": seed, "invariant": violation.invariant, "key": violation.key,
+                    "at_ms": violation.at_ms, "detail": violation.detail, "again": again,
+                }),
+                Wrong::Panic(text) => {
+                    json!({"seed": seed, "invariant": "panic", "detail": text, "again": again})
+                }
+            }
         })
         .collect();
     let sometimes: serde_json::Map<String, Value> = tally
@@ -87,9 +87,12 @@ pub(super) fn json(path: &Path, tally: &Tally) -> std::io::Result<()> {
         .iter()
         .map(|(moment, times)| (name_of(*moment), json!(times)))
         .collect();
-    let value = json!({
+    json!({
         "seeds": tally.seeds,
+        "seeds_asked": run.seeds_asked,
+        "interrupted": run.interrupted,
         "failures": failures,
+        "smallest": smallest.map(|smallest| command(smallest.setup.seed, &smallest.setup)),
         "trace_hash": format!("{:016x}", tally.trace_hash),
         "faults": tally.faults,
         "sometimes": sometimes,
@@ -98,8 +101,7 @@ pub(super) fn json(path: &Path, tally: &Tally) -> std::io::Result<()> {
         "payments": tally.payments,
         "checks": tally.checks,
         "determinism": {"repeated": tally.repeated, "diverged": tally.diverged},
-    });
-    write(path, &value)
+    })
 }
 
 fn name_of(moment: Sometimes) -> String {
@@ -107,76 +109,98 @@ fn name_of(moment: Sometimes) -> String {
     value.as_str().unwrap_or_default().to_owned()
 }
 
-/// Says what the worlds came to.
-pub(super) fn table(tally: &Tally, scenario: Scenario, took: Duration, jobs: usize) {
-    let seconds = took.as_secs_f64().max(0.001);
+/// What the worlds came to.
+pub(super) fn table(tally: &Tally, run: &Run) -> String {
+    let seconds = run.took.as_secs_f64().max(0.001);
     #[expect(clippy::cast_precision_loss, reason = "for people")]
     let rate = tally.seeds as f64 / seconds;
-    println!("scenario            {}", scenario.name());
-    println!(
-        "seeds               {} in {seconds:.1} s, {rate:.0} a second on {jobs} threads",
-        tally.seeds
+    let mut text = String::new();
+    if run.interrupted {
+        line!(
+            text,
+            "INTERRUPTED after {} of {} seeds; this is what they came to",
+            tally.seeds,
+            run.seeds_asked
+        );
+    }
+    line!(text, "scenario            {}", run.scenario.name());
+    line!(
+        text,
+        "seeds               {} in {seconds:.1} s, {rate:.0} a second on {} threads",
+        tally.seeds,
+        run.jobs
     );
-    println!("virtual time        {} s", tally.virtual_ms / 1_000);
-    println!(
+    line!(text, "virtual time        {} s", tally.virtual_ms / 1_000);
+    line!(
+        text,
         "payments            {}, at least {} in each world",
         tally.payments,
         tally.payments_least.unwrap_or(0)
     );
-    println!("checks              {}", tally.checks);
-    println!(
+    line!(text, "checks              {}", tally.checks);
+    line!(
+        text,
         "determinism         {} worlds run twice, {} went another way",
         tally.repeated,
         tally.diverged.len()
     );
-    println!("faults injected");
+    text.push_str("faults injected\n");
     for (fault, times) in &tally.faults {
-        println!("  {times:>10}  {fault}");
+        line!(text, "  {times:>10}  {}", fault.replace('_', " "));
     }
-    println!("moments, rarest first");
+    text.push_str("moments, rarest first\n");
     let mut moments: Vec<_> = tally.moments.iter().collect();
     moments.sort_by_key(|(_, times)| **times);
     for (moment, times) in moments {
-        println!("  {times:>10}  {}", moment.text());
+        line!(text, "  {times:>10}  {}", moment.text());
     }
     for moment in missed(tally) {
-        println!("       never  {}", moment.text());
+        line!(text, "       never  {}", moment.text());
     }
-    println!("failures            {}", tally.failures.len());
+    line!(text, "failures            {}", tally.failures.len());
+    text
 }
 
-/// Says what went wrong, and how to see it again.
-pub(super) fn failure(failed: &FailedSeed, setup: &Setup) {
-    println!();
+/// What went wrong, and how to see it again.
+pub(super) fn failure(failed: &FailedSeed, setup: &Setup) -> String {
+    let mut text = String::from("\n");
     match &failed.wrong {
         Wrong::Violation(violation) => {
-            println!("FAILED: {}", violation.invariant.text());
+            line!(text, "FAILED: {}", violation.invariant.text());
             if let Some(key) = violation.key {
-                println!("  key               key-{key}");
+                line!(text, "  key               key-{key}");
             }
-            println!("  virtual time      {} ms", violation.at_ms);
-            println!("  what was seen     {}", violation.detail);
+            line!(text, "  virtual time      {} ms", violation.at_ms);
+            line!(text, "  what was seen     {}", violation.detail);
         }
-        Wrong::Panic(text) => println!("FAILED: a panic\n  {text}"),
+        Wrong::Panic(panic) => line!(text, "FAILED: a panic\n  {panic}"),
     }
-    println!("  again             {}", command(failed.seed, setup));
+    line!(text, "  again             {}", command(failed.seed, setup));
+    text
 }
 
-/// Says which world is the smallest that fails in the same way.
-pub(super) fn smallest(setup: &Setup) {
-    println!("  smallest          {}", command(setup.seed, setup));
+/// Which world is the smallest that fails in the same way.
+pub(super) fn smallest(smallest: &Smallest, failed: &FailedSeed, interrupted: bool) -> String {
+    let mut text = String::new();
+    let setup = &smallest.setup;
+    line!(text, "  smallest          {}", command(setup.seed, setup));
+    if interrupted {
+        text.push_str("                    (interrupted: there may be a smaller one)\n");
+    }
+    if smallest.wrong.key() != failed.wrong.key() {
+        text.push_str(
+            "                    (it is another world, in which another payment is the first to break)\n",
+        );
+    }
+    text
 }
 
-/// Says why there is no page.
-pub(super) fn no_report() {
-    println!(
-        "No report was written: everything held. Name a world with --seed to see what happened in it."
-    );
-}
+/// Why there is no page.
+pub(super) const NO_REPORT: &str = "No report was written: everything held. Name a world with --seed to see what happened in it.\n";
 
 /// The command that runs a world again.
 pub(super) fn command(seed: u64, setup: &Setup) -> String {
-    let mut command = format!("holdfast chaos --seed {seed}");
+    let mut command = format!("{} chaos --seed {seed}", again::program());
     if setup.scenario != Scenario::Swarm {
         command.push_str(" --scenario ");
         command.push_str(setup.scenario.name());
@@ -217,4 +241,47 @@ fn ranges(kind: &str, numbers: &BTreeSet<u32>) -> Vec<String> {
         }
     };
     ranges.into_iter().map(text).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use holdfast_simulator::chaos::{Invariant, Violation};
+
+    use super::*;
+
+    fn of_key(key: u32) -> Wrong {
+        Wrong::Violation(Violation {
+            invariant: Invariant::OneDebit,
+            key: Some(key),
+            at_ms: 0,
+            detail: String::new(),
+        })
+    }
+
+    #[test]
+    fn it_is_said_why_the_smallest_world_shows_another_payment() {
+        let wrong = of_key(7);
+        let failed = FailedSeed { seed: 3, wrong };
+        let say = |key, interrupted| {
+            let (setup, wrong) = (Setup::default(), of_key(key));
+            smallest(&Smallest { setup, wrong }, &failed, interrupted)
+        };
+        assert!(!say(7, false).contains("another"));
+        assert!(say(8, false).contains("another payment is the first to break"));
+        assert!(say(7, true).contains("interrupted"));
+    }
+
+    #[test]
+    fn a_command_names_what_is_left_out_in_ranges() {
+        let mut setup = Setup {
+            sabotage: Some(Sabotage::PostedTwice),
+            ..Setup::default()
+        };
+        setup.mask.keys.extend([0, 1, 2, 5]);
+        setup.mask.operations.insert(9);
+        let command = command(4, &setup);
+        let expected =
+            " chaos --seed 4 --sabotage posted-twice --without key:0-2,key:5,operation:9";
+        assert!(command.ends_with(expected), "{command}");
+    }
 }

@@ -18,6 +18,7 @@ use super::plan::CLOCK_SLACK_MS;
 use super::sabotage::Sabotage;
 use super::sometimes::Sometimes;
 use super::trace::Lane;
+use super::words;
 use crate::SimulatedBank;
 
 /// Failures in a row after which a sabotaged breaker is open for ever.
@@ -175,7 +176,7 @@ impl Bank for WatchedBank {
         let well = matches!(outcome, ChargeOutcome::Decided(_));
         self.went(well);
         self.ground.note(Lane::Bank, key, (debits, well), || {
-            format!("debits so far: {debits}; answers {outcome:?}")
+            format!("debits so far: {debits}; {}", words::charged(&outcome))
         });
         outcome
     }
@@ -195,7 +196,7 @@ impl Bank for WatchedBank {
             .auditor
             .key_of_reference(&bank_reference.to_string());
         self.ground.note(Lane::Bank, key, found, || {
-            format!("asked, says {outcome:?}")
+            format!("asked, {}", words::inquired(&outcome))
         });
         outcome
     }

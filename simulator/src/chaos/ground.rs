@@ -20,7 +20,8 @@ use super::draw::Draw;
 use super::plan::{Family, MediumRates, Plan};
 use super::sabotage::Sabotage;
 use super::sometimes::{Moments, Sometimes};
-use super::trace::{Lane, Trace};
+use super::trace::{Lane, Trace, Words};
+use super::words;
 use crate::bank::Deferred;
 use crate::store::{CommitFate, CrashPoint, MediumPlan};
 
@@ -180,15 +181,15 @@ impl Ground {
     }
 
     /// Notes something.
-    pub(super) fn note(
+    pub(super) fn note<W: Into<Words>>(
         &self,
         lane: Lane,
         key: Option<u32>,
         facts: impl std::hash::Hash,
-        text: impl FnOnce() -> String,
+        words: impl FnOnce() -> W,
     ) {
         let now_ms = self.now_ms();
-        self.lock().trace.note(now_ms, lane, key, facts, text);
+        self.lock().trace.note(now_ms, lane, key, facts, words);
     }
 
     pub(super) fn is_sabotaged_by(&self, sabotage: Sabotage) -> bool {
@@ -324,7 +325,12 @@ impl MediumPlan for Ground {
             None => (sync_ms, CommitFate::Synced),
         };
         self.note(Lane::Store, None, (n, writes, sync_ms, fate as u8), || {
-            format!("commit {n}: {writes} writes, sync {sync_ms} ms, {fate:?}")
+            let text = format!(
+                "commit {n}: {}, a sync of {sync_ms} ms: {}",
+                words::counted(writes as u64, "write"),
+                words::fate(fate)
+            );
+            Words::gave_way(text, fate != CommitFate::Synced)
         });
         (sync_ms, fate)
     }
@@ -384,11 +390,11 @@ impl MediumPlan for Ground {
             let key = key.map(|known| known.key);
             let facts = (sequence, entry.version, entry.attempts, entry.to.name());
             state.trace.note(now_ms, Lane::Store, key, facts, || {
-                format!(
-                    "durable: entry {sequence}, {:?} because of {:?}",
-                    entry.to.name(),
-                    entry.cause
-                )
+                Words::durable(format!(
+                    "durable: entry {sequence}, {}: {}",
+                    words::state(entry.to.name()),
+                    words::cause(&entry.cause)
+                ))
             });
         }
         for (id, version) in versions {

@@ -18,7 +18,8 @@ use super::life::Life;
 use super::plan::Family;
 use super::sabotage::Sabotage;
 use super::sometimes::Sometimes;
-use super::trace::Lane;
+use super::trace::{Lane, Words};
+use super::words;
 use super::world::{Event, World};
 use crate::store::{CrashPoint, Kept, Leftover, SimulatedStore, Tamper};
 
@@ -119,10 +120,7 @@ impl World<'_> {
             self.ground.lock().happened(Sometimes::CrashAfterBankAnswer);
         }
         self.ground.note(Lane::World, None, 0, || {
-            format!(
-                "CRASH {}",
-                point.map_or_else(String::new, |point| format!("{point:?}"))
-            )
+            Words::gave_way(words::crash(point).to_owned(), true)
         });
         self.die("is gone");
     }
@@ -155,7 +153,7 @@ impl World<'_> {
             self.ground.lock().happened(moment);
         }
         self.ground.note(Lane::Service, None, left as u8, || {
-            format!("{how}; of what was not synced: {left:?}")
+            Words::gave_way(format!("{how}; {}", words::leftover(left)), true)
         });
         for message in at_work {
             self.broken(message);

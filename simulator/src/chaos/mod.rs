@@ -24,18 +24,19 @@ mod scenario;
 mod shrink;
 mod sometimes;
 mod trace;
+mod words;
 mod world;
 
 use std::collections::BTreeMap;
 
 pub use auditor::{Invariant, Violation};
 pub use life::{Door, FrontDoor, Reply};
-pub use plan::{Family, KEYS, Mask, Operation, Plan, What};
+pub use plan::{Family, KEYS, Mask, OPERATIONS, Operation, Plan, What};
 pub use sabotage::Sabotage;
 pub use scenario::Scenario;
 pub use shrink::shrink;
 pub use sometimes::{Moments, Sometimes};
-pub use trace::{Lane, Line};
+pub use trace::{Lane, Line, Look};
 use world::World;
 
 /// Which world to run.

@@ -287,6 +287,9 @@ pub(super) const CLOCK_SLACK_MS: u64 = 3_000;
 /// Keys of a world.
 pub const KEYS: u32 = 50;
 
+/// No world has more operations: those of the scenario with the most.
+pub const OPERATIONS: u32 = 200;
+
 impl Plan {
     /// Draws the world of a seed.
     pub fn draw(seed: u64, scenario: Scenario) -> Self {

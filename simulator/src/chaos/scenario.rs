@@ -300,3 +300,22 @@ fn policy(draw: Draw) -> Policy {
         backoff_ms: draw.with(5).pick(&[1, 50, 300]),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::plan::OPERATIONS;
+    use super::*;
+
+    #[test]
+    fn no_world_has_more_keys_and_operations_than_can_be_left_out() {
+        for scenario in Scenario::ALL {
+            for seed in 0..50 {
+                let plan = Plan::draw(seed, scenario);
+                for operation in plan.operations {
+                    assert!(operation.id < OPERATIONS, "{scenario:?} {operation:?}");
+                    assert!(operation.what.key() < KEYS, "{scenario:?} {operation:?}");
+                }
+            }
+        }
+    }
+}

@@ -22,6 +22,18 @@ pub enum Lane {
     World,
 }
 
+/// How a picture sets something that happened.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Look {
+    /// As usual.
+    #[default]
+    Plain,
+    /// It is safe from a crash from here on.
+    Durable,
+    /// The process or its disk gave way.
+    GaveWay,
+}
+
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Line {
@@ -33,6 +45,37 @@ pub struct Line {
     pub key: Option<u32>,
     /// What, in words.
     pub text: String,
+    /// How it is set.
+    #[serde(skip)]
+    pub look: Look,
+}
+
+/// What happened, in words.
+#[derive(Debug)]
+pub(super) struct Words {
+    text: String,
+    look: Look,
+}
+
+impl Words {
+    /// Something became durable.
+    pub(super) fn durable(text: String) -> Self {
+        let look = Look::Durable;
+        Self { text, look }
+    }
+
+    /// The process or its disk gave way, if `really`.
+    pub(super) fn gave_way(text: String, really: bool) -> Self {
+        let look = if really { Look::GaveWay } else { Look::Plain };
+        Self { text, look }
+    }
+}
+
+impl From<String> for Words {
+    fn from(text: String) -> Self {
+        let look = Look::Plain;
+        Self { text, look }
+    }
 }
 
 /// Follows a world.
@@ -52,23 +95,25 @@ impl Trace {
         }
     }
 
-    /// Notes something. `facts` go into the digest; `text` is only asked for when it is kept.
-    pub(super) fn note(
+    /// Notes something. `facts` go into the digest; `words` are only asked for when they are kept.
+    pub(super) fn note<W: Into<Words>>(
         &mut self,
         at_ms: u64,
         lane: Lane,
         key: Option<u32>,
         facts: impl Hash,
-        text: impl FnOnce() -> String,
+        words: impl FnOnce() -> W,
     ) {
         (at_ms, lane, key).hash(&mut self.digest);
         facts.hash(&mut self.digest);
         if let Some(lines) = &mut self.lines {
+            let Words { text, look } = words().into();
             lines.push(Line {
                 at_ms,
                 lane,
                 key,
-                text: text(),
+                text,
+                look,
             });
         }
     }

@@ -19,6 +19,16 @@ impl Rate {
         Self(rate)
     }
 
+    /// From 0 to 1.
+    pub(crate) const fn share(self) -> f64 {
+        self.0
+    }
+
+    /// Whether it ever happens.
+    pub(crate) fn happens(self) -> bool {
+        self.0 > 0.0
+    }
+
     pub(super) fn holds(self, drawn: f64) -> bool {
         drawn < self.0
     }
@@ -42,7 +52,7 @@ impl Range {
         Self(min_ms, max_ms)
     }
 
-    pub(super) const fn min(self) -> u64 {
+    pub(crate) const fn min(self) -> u64 {
         self.0
     }
 
@@ -87,7 +97,7 @@ impl Timed {
 
     /// Whether it ever happens.
     pub fn happens(self) -> bool {
-        self.rate.0 > 0.0
+        self.rate.happens()
     }
 
     pub(super) fn holds(self, drawn: f64) -> bool {

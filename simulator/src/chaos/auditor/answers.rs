@@ -1,5 +1,7 @@
 //! What clients are shown.
 
+use std::fmt;
+
 use bytes::Bytes;
 use holdfast_engine::payment::Phase;
 use serde::Deserialize;
@@ -29,6 +31,23 @@ pub(in crate::chaos) struct Shown {
     attempts: u32,
     /// Its version.
     pub(in crate::chaos) version: u64,
+}
+
+impl fmt::Display for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            idempotency_key,
+            amount,
+            currency,
+            debtor,
+            creditor,
+            ..
+        } = self;
+        write!(
+            f,
+            "{amount} {currency} from {debtor} to {creditor} under {idempotency_key}"
+        )
+    }
 }
 
 #[derive(Deserialize)]
@@ -83,7 +102,7 @@ impl Auditor {
         };
         self.check(right, Invariant::KnownAnswer, Some(key), || {
             let text = String::from_utf8_lossy(body);
-            format!("{:?} is answered with {status}: {text}", asked.what)
+            format!("\"{}\" is answered with {status}: {text}", asked.what)
         });
         if matches!(asked.what, What::Pay { .. }) && matches!(status, 201 | 402) {
             self.frozen(key, status, body);
@@ -123,7 +142,7 @@ impl Auditor {
                 Some(key),
                 || {
                     format!(
-                        "{} is shown for version {}, {standing:?}",
+                        "{} is shown for version {}, which is {standing}",
                         shown.state, shown.version
                     )
                 },
@@ -133,7 +152,7 @@ impl Auditor {
             matches(shown, &known),
             Invariant::AnswerMatchesRequest,
             Some(key),
-            || format!("{shown:?} is shown for {:?}", known.wanted),
+            || format!("{shown} is shown for {} under key-{key}", known.wanted),
         );
         if let What::Pay { variant, .. } = asked.what {
             self.check(

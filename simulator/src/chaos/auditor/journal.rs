@@ -5,6 +5,7 @@ use holdfast_engine::payment::{
     BankReference, Cause, FailureReason, JournalEntry, MovementKind, PaymentId, Phase, State,
 };
 
+use super::super::words;
 use super::{Auditor, Failed, Invariant, Known, Read, Standing, Wanted};
 use crate::store::read_frame;
 
@@ -36,7 +37,7 @@ impl Auditor {
                 before.is_final() && after == before,
                 Invariant::FinalIsFinal,
                 key,
-                || format!("a note on {before:?} leads to {after:?}"),
+                || format!("a note on a payment that is {before} makes it {after}"),
             );
             if let Some(known) = self.payments.get_mut(&entry.payment_id) {
                 known.watched = false;
@@ -44,7 +45,7 @@ impl Auditor {
             return;
         }
         self.check(!before.is_final(), Invariant::FinalIsFinal, key, || {
-            format!("{after:?} follows on {before:?}, in entry {sequence}")
+            format!("{after} follows on {before}, in entry {sequence}")
         });
         self.check(
             entry.version == version + 1,
@@ -56,7 +57,10 @@ impl Auditor {
             is_edge(before, after, &entry.cause),
             Invariant::LegalEdges,
             key,
-            || format!("from {before:?} to {after:?} because of {:?}", entry.cause),
+            || {
+                let cause = words::cause(&entry.cause);
+                format!("from {before} to {after}: {cause}")
+            },
         );
         self.bounds(entry, key, (attempts, held_back));
         self.moved(entry, after);
@@ -83,7 +87,7 @@ impl Auditor {
             .strip_prefix("key-")
             .and_then(|number| number.parse().ok());
         let Some(key) = number else {
-            let detail = format!("nobody pays under {key:?}");
+            let detail = format!("nobody pays under the key \"{key}\"");
             return self.violated(Invariant::Journal, None, detail);
         };
         let fresh = !self.by_key.contains_key(&key) && entry.version == 1;
@@ -94,7 +98,7 @@ impl Auditor {
             after == Standing::Persisted && entry.from.is_none() && entry.cause == Cause::Request,
             Invariant::LegalEdges,
             Some(key),
-            || format!("admitted as {after:?} because of {:?}", entry.cause),
+            || format!("admitted as {after}: {}", words::cause(&entry.cause)),
         );
         let request = &entry
             .admission
@@ -196,7 +200,10 @@ impl Auditor {
         };
         let kind = entry.movement.as_ref().map(|movement| movement.kind);
         self.check(kind == expected, Invariant::Ledger, key, || {
-            format!("moves {kind:?} on becoming {after:?}")
+            format!(
+                "the ledger moves {} on becoming {after}",
+                words::moves(kind)
+            )
         });
         let Some(movement) = &entry.movement else {
             return;
@@ -209,7 +216,7 @@ impl Auditor {
                 && movement.currency.code() == wanted.currency,
             Invariant::Ledger,
             key,
-            || format!("moves {movement:?} for {wanted:?}"),
+            || format!("{} for {wanted}", words::movement(movement)),
         );
         let known = self
             .payments
@@ -221,7 +228,10 @@ impl Auditor {
             moved.iter().all(|times| *times <= 1),
             Invariant::Ledger,
             key,
-            || format!("held, posted, voided {moved:?} times"),
+            || {
+                let [held, posted, voided] = moved;
+                format!("times held: {held}, posted: {posted}, voided: {voided}")
+            },
         );
         for (account, pending, posted) in [(wanted.debtor, 0, 1), (wanted.creditor, 2, 3)] {
             let place = (account, wanted.currency.to_owned());

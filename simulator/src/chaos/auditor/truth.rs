@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use holdfast_engine::payment::{BankName, Phase};
 
 use super::super::plan::Plan;
+use super::super::words;
 use super::{Auditor, Balances, Failed, Invariant, Standing, Wanted};
 use crate::bank::{AuditLine, Mode};
 
@@ -25,7 +26,11 @@ impl Auditor {
             attempts == attempt && standing == Standing::Called(Phase::Awaiting),
             Invariant::IntentBeforeBank,
             Some(key),
-            || format!("the bank hears of attempt {attempt}; durable is {standing:?}, attempt {attempts}"),
+            || {
+                format!(
+                    "the bank hears of attempt {attempt}; durable is attempt {attempts}, {standing}"
+                )
+            },
         );
     }
 
@@ -33,7 +38,7 @@ impl Auditor {
     pub(in crate::chaos) fn processed(&mut self, amount: u64, debits: u32) {
         let key = Wanted::key_of(amount);
         self.check(debits <= 1, Invariant::OneDebit, key, || {
-            format!("debited {debits} times")
+            format!("debited {}", words::counted(debits, "time"))
         });
     }
 
@@ -66,7 +71,7 @@ impl Auditor {
         self.checks += 1;
         if let Some((key, standing)) = waiting.first() {
             let detail = format!(
-                "{} payments have not ended; the first is {standing:?}",
+                "{} payments have not ended; the first is {standing}",
                 waiting.len()
             );
             self.violated(Invariant::EveryPaymentEnds, Some(*key), detail);
@@ -95,7 +100,7 @@ impl Auditor {
         let keys: Vec<(u32, u32)> = debits.iter().map(|(key, times)| (*key, *times)).collect();
         for (key, times) in keys {
             self.check(times <= 1, Invariant::OneDebit, Some(key), || {
-                format!("debited {times} times")
+                format!("debited {}", words::counted(times, "time"))
             });
             let known = self.of_key(key).is_some();
             self.check(known, Invariant::IntentBeforeBank, Some(key), || {
@@ -113,12 +118,12 @@ impl Auditor {
                 // An operator's word stands against the bank's; a contradiction is noted, no more.
                 Standing::Settled if !resolved => {
                     self.check(times == 1, Invariant::SettledIsCharged, Some(key), || {
-                        format!("settled, and debited {times} times")
+                        format!("settled, and debited {}", words::counted(times, "time"))
                     });
                 }
                 Standing::Failed(Failed::Uncharged) => {
                     self.check(times == 0, Invariant::FailedIsUncharged, Some(key), || {
-                        format!("failed, and debited {times} times")
+                        format!("failed, and debited {}", words::counted(times, "time"))
                     });
                 }
                 Standing::Settled
@@ -143,7 +148,11 @@ impl Auditor {
             .map(|((_, currency), sums)| (currency.clone(), *sums))
             .collect();
         self.check(*shown == expected, Invariant::Ledger, None, || {
-            format!("{account} is {shown:?}, but its movements add up to {expected:?}")
+            format!(
+                "{account} shows {}, but its movements add up to {}",
+                words::balances(shown),
+                words::balances(&expected)
+            )
         });
     }
 
@@ -159,7 +168,7 @@ impl Auditor {
         let wrong = sums
             .iter()
             .find(|(_, sum)| sum[0] != sum[2] || sum[1] != sum[3]);
-        let detail = wrong.map(|(currency, sum)| format!("{currency}: {sum:?}"));
+        let detail = wrong.map(|(currency, sum)| format!("{currency}: {}", words::sums(sum)));
         let holds = detail.is_none();
         self.check(holds, Invariant::Ledger, None, || {
             detail.unwrap_or_default()
