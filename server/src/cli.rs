@@ -11,7 +11,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::api_keys::Role;
 use crate::bank_server::BankArgs;
-use crate::bench::BenchArgs;
+use crate::bench::{BenchArgs, BenchError};
 use crate::chaos::ChaosArgs;
 use crate::config::{ServeArgs, Written};
 use crate::manual;
@@ -139,7 +139,12 @@ pub fn main() -> ExitCode {
             Err(error) => failed(error),
         },
         Command::Openapi => openapi(),
-        Command::Bench(args) => block_on(crate::bench::run(args)).map_or_else(failed, |()| done()),
+        Command::Bench(args) => match block_on(crate::bench::run(args)) {
+            Ok(()) => done(),
+            Err(BenchError::Output(error)) => error.exit_code(),
+            Err(error) if error.is_usage() => wrong_usage(error),
+            Err(error) => failed(error),
+        },
         Command::Completions { shell } => told(&manual::completions(shell, Cli::command())),
         Command::Man => told(&manual::page(Cli::command())),
         Command::Config(ConfigCommand::Check(args)) => check_config(*args),
