@@ -1,6 +1,6 @@
 //! The commands of the `holdfast` binary.
 //!
-//! Exit codes: 0 done, 1 failed, 2 wrong usage.
+//! Exit codes: 0 done, 1 failed, 2 wrong usage; 130 and 143 ended by SIGINT and SIGTERM, 141 nobody read the output.
 
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
@@ -15,8 +15,9 @@ use crate::bench::{BenchArgs, BenchError};
 use crate::chaos::ChaosArgs;
 use crate::config::{ServeArgs, Written};
 use crate::manual;
-use crate::offline::{ExportArgs, ExportError, ImportArgs, VerifyArgs};
+use crate::offline::{ExportArgs, ImportArgs, VerifyArgs, VerifyError};
 use crate::output::{self, OutputError, complain};
+use crate::process;
 use crate::serve::ServeError;
 use crate::telemetry::Telemetry;
 
@@ -110,12 +111,22 @@ pub fn main() -> ExitCode {
         _ => log("info"),
     }
     match cli.command {
+        // They hold payments.
+        Command::Serve(_)
+        | Command::Bank(_)
+        | Command::Verify(_)
+        | Command::Export(_)
+        | Command::Import(_) => process::keep_files_private(),
+        _ => {}
+    }
+    match cli.command {
         Command::Serve(args) => serve(*args),
         Command::Bank(args) => bank(args),
         Command::Chaos(args) => crate::chaos::run(&args).unwrap_or_else(failed),
         Command::Verify(args) => match crate::offline::verify(&args) {
             Ok(true) => done(),
             Ok(false) => ExitCode::FAILURE,
+            Err(VerifyError::Output(error)) => error.exit_code(),
             Err(error) => failed(error),
         },
         Command::Export(args) => match crate::offline::export(&args, given(&matches)) {
@@ -123,7 +134,7 @@ pub fn main() -> ExitCode {
                 "Exported {entries} entries of {payments} payments; the journal ends with {}.",
                 head.digest
             )),
-            Err(error @ ExportError::TwoOrigins) => wrong_usage(error),
+            Err(error) if error.is_usage() => wrong_usage(error),
             Err(error) => failed(error),
         },
         Command::Import(args) => match crate::offline::import(&args) {
