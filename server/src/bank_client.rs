@@ -17,9 +17,10 @@ use holdfast_engine::pipeline::SendPermit;
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, header};
 use http_body_util::Full;
 use reqwest::Url;
+use rustls::client::WantsClientCert;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::{ClientConfig, ConfigBuilder, RootCertStore};
 use rustls_platform_verifier::BuilderVerifierExt;
 use serde::{Deserialize, Serialize};
 
@@ -128,7 +129,7 @@ pub enum BankClientError {
         problem: String,
     },
     /// The client cannot be made.
-    #[error("cannot set up the connection to the bank: {0:?}")]
+    #[error("cannot set up TLS: {0}")]
     Client(#[from] rustls::Error),
 }
 
@@ -253,26 +254,32 @@ impl BankClient {
     }
 }
 
-/// Whom to trust, and what to show of ourselves.
-fn tls(options: &BankClientOptions) -> Result<ClientConfig, BankClientError> {
+/// Whom to trust: those in a PEM file that an option names, else those that the system trusts.
+pub(crate) fn trusting(
+    option: &'static str,
+    ca: Option<&Path>,
+) -> Result<ConfigBuilder<ClientConfig, WantsClientCert>, BankClientError> {
     install_provider();
     let trusting = ClientConfig::builder();
-    let trusting = match &options.ca {
-        None => trusting.with_platform_verifier()?,
-        Some(path) => {
-            let nothing = "holds no certificate; give a PEM file with those to trust";
-            let mut trusted = RootCertStore::empty();
-            for certificate in certificates("bank_ca", path)? {
-                trusted
-                    .add(certificate)
-                    .map_err(|error| content("bank_ca", path, &error.to_string()))?;
-            }
-            if trusted.is_empty() {
-                return Err(content("bank_ca", path, nothing));
-            }
-            trusting.with_root_certificates(trusted)
-        }
+    let Some(path) = ca else {
+        return Ok(trusting.with_platform_verifier()?);
     };
+    let nothing = "holds no certificate; give a PEM file with those to trust";
+    let mut trusted = RootCertStore::empty();
+    for certificate in certificates(option, path)? {
+        trusted
+            .add(certificate)
+            .map_err(|error| content(option, path, &error.to_string()))?;
+    }
+    if trusted.is_empty() {
+        return Err(content(option, path, nothing));
+    }
+    Ok(trusting.with_root_certificates(trusted))
+}
+
+/// Whom to trust, and what to show of ourselves.
+fn tls(options: &BankClientOptions) -> Result<ClientConfig, BankClientError> {
+    let trusting = trusting("bank_ca", options.ca.as_deref())?;
     let Some(path) = &options.identity else {
         return Ok(trusting.with_no_client_auth());
     };

@@ -1,6 +1,6 @@
 //! The commands of the `holdfast` binary.
 //!
-//! Exit codes: 0 done, 1 failed, 2 wrong usage.
+//! Exit codes: 0 done, 1 failed, 2 wrong usage; 130 and 143 ended by SIGINT and SIGTERM, 141 nobody read the output.
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
@@ -13,12 +13,13 @@ use tracing_subscriber::EnvFilter;
 
 use crate::api_keys::Role;
 use crate::bank_server::BankArgs;
-use crate::bench::BenchArgs;
+use crate::bench::{BenchArgs, BenchError};
 use crate::chaos::{ChaosArgs, ChaosError};
 use crate::config::{ConfigError, ServeArgs, misspelt};
 use crate::manual;
-use crate::offline::{ExportArgs, ExportError, ImportArgs, VerifyArgs};
+use crate::offline::{ExportArgs, ImportArgs, VerifyArgs, VerifyError};
 use crate::output::{self, OutputError, complain};
+use crate::process;
 use crate::serve::ServeError;
 use crate::telemetry::Telemetry;
 
@@ -124,12 +125,22 @@ pub fn main() -> ExitCode {
         _ => log("info"),
     }
     match cli.command {
+        // They hold payments.
+        Command::Serve(_)
+        | Command::Bank(_)
+        | Command::Verify(_)
+        | Command::Export(_)
+        | Command::Import(_) => process::keep_files_private(),
+        _ => {}
+    }
+    match cli.command {
         Command::Serve(args) => serve(*args),
         Command::Bank(args) => bank(args),
         Command::Chaos(args) => chaos(&args),
         Command::Verify(args) => match crate::offline::verify(&args) {
             Ok(true) => done(),
             Ok(false) => ExitCode::FAILURE,
+            Err(VerifyError::Output(error)) => error.exit_code(),
             Err(error) => failed(error),
         },
         Command::Export(args) => match crate::offline::export(&args, given(&matches)) {
@@ -137,7 +148,7 @@ pub fn main() -> ExitCode {
                 "Exported {entries} entries of {payments} payments; the journal ends with {}.",
                 head.digest
             )),
-            Err(error @ ExportError::TwoOrigins) => wrong_usage(error),
+            Err(error) if error.is_usage() => wrong_usage(error),
             Err(error) => failed(error),
         },
         Command::Import(args) => match crate::offline::import(&args) {
@@ -153,7 +164,12 @@ pub fn main() -> ExitCode {
             Err(error) => failed(error),
         },
         Command::Openapi => openapi(),
-        Command::Bench(args) => block_on(crate::bench::run(args)).map_or_else(failed, |()| done()),
+        Command::Bench(args) => match block_on(crate::bench::run(args)) {
+            Ok(()) => done(),
+            Err(BenchError::Output(error)) => error.exit_code(),
+            Err(error) if error.is_usage() => wrong_usage(error),
+            Err(error) => failed(error),
+        },
         Command::Completions { shell } => told(&manual::completions(shell, Cli::command())),
         Command::Man => told(&manual::page(Cli::command())),
         Command::Config(ConfigCommand::Check(args)) => check_config(*args, Vec::new()),

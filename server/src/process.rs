@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 
+use rustix::fs::Mode;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -90,6 +91,20 @@ impl Usage {
 pub(crate) struct Signals {
     interrupt: Signal,
     terminate: Signal,
+}
+
+/// The status that a shell shows for a program that one of [`Signals`] ended: 128 and its number.
+pub(crate) fn status_of(signal: &str) -> u8 {
+    match signal {
+        "SIGINT" => 130,
+        _ => 143,
+    }
+}
+
+/// What this process makes from here on can be read by its owner only, whatever the shell's umask says: the database makes
+/// files of its own and takes no mode.
+pub(crate) fn keep_files_private() {
+    rustix::process::umask(Mode::RWXG | Mode::RWXO);
 }
 
 /// SIGHUP.

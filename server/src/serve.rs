@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -35,6 +35,9 @@ use crate::tls::{Tls, TlsError};
 
 /// The simulated bank's books, beside the store but no part of it.
 const SIMULATED_BANK_LEDGER: &str = "simulated-bank.jsonl";
+
+/// The books are looked through by lines, and a line by pieces of at most this many bytes.
+const BOOKS_PIECE_BYTES: u64 = 64 * 1024;
 
 /// After a fatal failure the service answers 503 for so long, so that probes see it, and then ends.
 const FATAL_GRACE: Duration = Duration::from_secs(2);
@@ -256,8 +259,22 @@ async fn is_in_books(
         return Ok(true);
     };
     let reference = BankReference::of(newest).to_string();
-    let mut lines = BufReader::new(books).lines();
-    Ok(lines.any(|line| line.is_ok_and(|line| line.contains(&reference))))
+    let mut books = BufReader::new(books);
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        // A file without lines is taken in pieces; the bank will refuse it.
+        let mut piece = Read::by_ref(&mut books).take(BOOKS_PIECE_BYTES);
+        if !piece
+            .read_until(b'\n', &mut line)
+            .is_ok_and(|bytes| bytes > 0)
+        {
+            return Ok(false);
+        }
+        if String::from_utf8_lossy(&line).contains(&reference) {
+            return Ok(true);
+        }
+    }
 }
 
 fn open_bank(settings: &BankSettings, data: &Path) -> Result<Arc<dyn Bank>, ServeError> {

@@ -5,8 +5,9 @@
 //! before.
 
 use std::collections::HashMap;
-use std::fs::File;
+use std::fs::{File, Permissions, TryLockError};
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use holdfast_engine::payment::{DeclineCode, DeclineMessage};
@@ -76,12 +77,26 @@ pub struct LedgerError {
 enum Problem {
     #[error("{0}")]
     Io(#[from] io::Error),
+    #[error(
+        "another process uses it. Stop that process first, or give this bank a ledger of its own"
+    )]
+    InUse,
     #[error("line {line} is no debit: {source}. Move the file away to start with an empty bank")]
     Line {
         line: usize,
         source: serde_json::Error,
     },
+    #[error(
+        "line {line} is longer than {LINE_BYTES_MAX} bytes and no debit. Move the file away to start with an empty bank"
+    )]
+    Long { line: usize },
 }
+
+/// Most bytes of a line, far more than a debit takes: a file without lines must not be read into memory as one.
+const LINE_BYTES_MAX: u64 = 64 * 1024;
+
+/// It can be read and written by its owner only.
+const MODE: u32 = 0o600;
 
 /// The books. In memory, and in a file when there is one.
 #[derive(Debug, Default)]
@@ -108,24 +123,40 @@ impl Ledger {
             .truncate(false)
             .read(true)
             .write(true)
+            .mode(MODE)
             .open(path)?;
+        // Two banks that write one file would write over each other's debits.
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(Problem::InUse),
+            Err(TryLockError::Error(error)) => return Err(error.into()),
+        }
+        // One that an earlier version made may be open to others. It may be somebody else's, too; then it stays as it is.
+        if file.metadata()?.is_file() {
+            let _ = file.set_permissions(Permissions::from_mode(MODE));
+        }
         let mut ledger = Self::default();
         let mut whole_bytes = 0;
         let mut reader = BufReader::new(Read::by_ref(&mut file));
-        let mut line = String::new();
+        let mut line = Vec::new();
         for number in 1.. {
             line.clear();
-            let bytes = reader.read_line(&mut line)?;
-            if !line.ends_with('\n') {
+            let bytes = Read::by_ref(&mut reader)
+                .take(LINE_BYTES_MAX)
+                .read_until(b'\n', &mut line)? as u64;
+            if line.last() != Some(&b'\n') {
+                if bytes == LINE_BYTES_MAX {
+                    return Err(Problem::Long { line: number });
+                }
                 // A line cut short by a crash: the bank never answered it, so it never happened.
                 break;
             }
-            let debit: Debit = serde_json::from_str(&line).map_err(|source| Problem::Line {
+            let debit: Debit = serde_json::from_slice(&line).map_err(|source| Problem::Line {
                 line: number,
                 source,
             })?;
             ledger.enter(debit, 0);
-            whole_bytes += bytes as u64;
+            whole_bytes += bytes;
         }
         file.set_len(whole_bytes)?;
         file.seek(SeekFrom::End(0))?;
@@ -167,6 +198,10 @@ impl Ledger {
         if let Some(file) = &mut self.file {
             let mut line = serde_json::to_string(&debit)?;
             line.push('\n');
+            if line.len() as u64 > LINE_BYTES_MAX {
+                let problem = "a debit with texts this long could not be read back";
+                return Err(io::Error::new(io::ErrorKind::InvalidInput, problem));
+            }
             let whole_bytes = file.stream_position()?;
             if let Err(error) = file.write_all(line.as_bytes()) {
                 // Half a line must not stand in the way of the next one.
@@ -281,8 +316,35 @@ mod tests {
     fn a_damaged_line_is_named() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("ledger.jsonl");
-        std::fs::write(&path, "{}\n").unwrap();
+        let endless = vec![0; 200_000];
+        for (content, says) in [
+            (&b"{}\n"[..], "line 1 is no debit"),
+            (b"\xff\n", "line 1 is no debit"),
+            (b"\0\0\n", "line 1 is no debit"),
+            (&endless, "line 1 is longer than 65536 bytes"),
+        ] {
+            std::fs::write(&path, content).unwrap();
+            let error = Ledger::open(&path).unwrap_err().to_string();
+            assert!(error.contains(says), "{error}");
+            assert!(
+                std::fs::read(&path).unwrap() == content,
+                "nothing was cut off"
+            );
+        }
+    }
+
+    #[test]
+    fn a_file_belongs_to_one_bank_and_to_its_owner() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("ledger.jsonl");
+        std::fs::write(&path, "").unwrap();
+        std::fs::set_permissions(&path, Permissions::from_mode(0o664)).unwrap();
+        let ledger = Ledger::open(&path).unwrap();
         let error = Ledger::open(&path).unwrap_err().to_string();
-        assert!(error.contains("line 1 is no debit"), "{error}");
+        assert!(error.contains("another process uses it"), "{error}");
+        let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        drop(ledger);
+        assert!(Ledger::open(&path).is_ok());
     }
 }

@@ -8,9 +8,10 @@
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
-use holdfast_tests::{Answer, Client, NoAnswer, Server};
+use holdfast_tests::{Answer, Client, NoAnswer, Server, holdfast};
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -267,6 +268,31 @@ async fn its_books_outlive_it_when_they_are_kept_in_a_file() {
         charge(&bank.client(), "hf_1").await.unwrap().body,
         first.body
     );
+    assert_eq!(debits(&bank.client()).await.len(), 1);
+}
+
+/// Two banks that write one file would write over each other's debits.
+#[tokio::test]
+async fn a_ledger_belongs_to_one_bank() {
+    let directory = tempfile::tempdir().unwrap();
+    let ledger = directory.path().join("books.jsonl");
+    let arguments = ["--ledger", ledger.to_str().unwrap()];
+    let bank = Server::start_bank(&arguments);
+    charge(&bank.client(), "hf_1").await.unwrap();
+    let second = tokio::process::Command::new(holdfast())
+        .args(["bank", "--listen", "127.0.0.1:0"])
+        .args(arguments)
+        .kill_on_drop(true)
+        .output();
+    let second = tokio::time::timeout(Duration::from_mins(1), second);
+    let second = second.await.expect("it is refused").unwrap();
+    let said = String::from_utf8_lossy(&second.stderr).into_owned();
+    assert_eq!(second.status.code(), Some(1), "{said}");
+    assert!(said.contains("another process uses it"), "{said}");
+    let mode = std::fs::metadata(&ledger).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600, "nobody else's to read");
+    bank.kill();
+    let bank = Server::start_bank(&arguments);
     assert_eq!(debits(&bank.client()).await.len(), 1);
 }
 

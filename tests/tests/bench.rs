@@ -5,6 +5,7 @@
     reason = "what a test cannot go on without fails it"
 )]
 
+use std::fs;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -74,9 +75,128 @@ fn each_workload_is_what_it_says() {
         ] {
             assert!(number(&report, figure) > 0.0, "{figure}: {report:#}");
         }
-        let picture = std::fs::read_to_string(&plot).unwrap();
+        let picture = fs::read_to_string(&plot).unwrap();
         assert!(picture.contains("<polyline") && picture.contains(workload));
     }
+}
+
+/// Machines read standard output, people standard error; and what was measured is not lost for a slip in a path.
+#[test]
+fn the_result_reaches_whom_it_is_for() {
+    let directory = tempfile::tempdir().unwrap();
+    let server = Server::start(&directory.path().join("data"), &[]);
+    let url = format!("{}/", server.url());
+    let run = |arguments: &[&str]| {
+        let output = Command::new(holdfast())
+            .args([
+                "bench",
+                &url,
+                "--warmup",
+                "0",
+                "--seconds",
+                "1",
+                "--connections",
+                "2",
+            ])
+            .args(arguments)
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        (output.status.code(), output.stdout, said)
+    };
+    let (code, out, said) = run(&["--json", "-"]);
+    assert_eq!(code, Some(0), "{said}");
+    serde_json::from_slice::<Value>(&out).unwrap();
+    assert!(
+        said.contains("a second)") && said.contains("p99.9"),
+        "{said}"
+    );
+    // A picture that cannot be written takes nothing else away.
+    let json = directory.path().join("result.json");
+    let full = ["--json", json.to_str().unwrap(), "--plot", "/dev/full"];
+    let (code, out, said) = run(&full);
+    assert_eq!(code, Some(1));
+    assert!(said.contains("cannot write /dev/full"), "{said}");
+    assert!(String::from_utf8(out).unwrap().contains("p99.9"));
+    serde_json::from_slice::<Value>(&fs::read(&json).unwrap()).unwrap();
+    // Nor does a reader that has gone.
+    fs::remove_file(&json).unwrap();
+    let (reader, gone) = std::io::pipe().unwrap();
+    drop(reader);
+    let unread = Command::new(holdfast())
+        .args([
+            "bench",
+            &url,
+            "--warmup",
+            "0",
+            "--seconds",
+            "1",
+            "--connections",
+            "2",
+        ])
+        .args(["--json", json.to_str().unwrap()])
+        .stdout(gone)
+        .status();
+    assert_eq!(unread.unwrap().code(), Some(141));
+    serde_json::from_slice::<Value>(&fs::read(&json).unwrap()).unwrap();
+    let missing = directory.path().join("missing/result");
+    let missing = missing.to_str().unwrap();
+    for option in ["--json", "--plot"] {
+        let (code, out, said) = run(&[option, missing]);
+        assert_eq!(code, Some(1));
+        assert!(said.contains(&format!("cannot write {missing}")), "{said}");
+        assert!(out.is_empty(), "it was told before anything was measured");
+    }
+}
+
+#[test]
+fn a_service_over_tls_is_measured_and_exported_by_those_who_trust_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let (certificate, key) = (path("certificate.pem"), path("key.pem"));
+    fs::write(&certificate, made.cert.pem()).unwrap();
+    fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+    let arguments = ["--tls-certificate", &certificate, "--tls-key", &key];
+    let server = Server::start(&directory.path().join("data"), &arguments);
+    let (_, port) = server.address.rsplit_once(':').unwrap();
+    let url = format!("https://localhost:{port}");
+    let trusting = ["--seconds", "1", "--connections", "2", "--ca", &certificate];
+    let report = bench(&url, &trusting);
+    assert!(number(&report, "/answers") > 0.0, "{report:#}");
+    assert_eq!(report["errors"], serde_json::json!({}), "{report:#}");
+    assert!(
+        number(&report, "/server/payments_admitted") > 0.0,
+        "its metrics, too"
+    );
+
+    let (out, other) = (path("out.jsonl"), path("other.jsonl"));
+    let export = |arguments: &[&str]| {
+        let output = Command::new(holdfast())
+            .args(["export", "--url", &url])
+            .args(arguments)
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        (output.status.code(), said)
+    };
+    let (code, said) = export(&["--out", &out, "--ca", &certificate]);
+    assert_eq!(code, Some(0), "{said}");
+    // Without the authority both say in words why not.
+    let (code, said) = export(&["--out", &other]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("invalid peer certificate"), "{said}");
+    assert!(
+        !said.contains("Error {") && !said.contains("kind:"),
+        "{said}"
+    );
+    let refused = Command::new(holdfast())
+        .args(["bench", &url])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert_eq!(refused.status.code(), Some(1), "{said}");
+    assert!(said.contains("invalid peer certificate"), "{said}");
 }
 
 /// A service that answers at once, but for one second in which it answers nobody.
@@ -144,21 +264,40 @@ async fn errors_are_counted_and_what_cannot_be_measured_is_refused() {
     let report = report.await.unwrap();
     assert_eq!(report["answers"], 0);
     assert!(number(&report, "/errors/503") > 0.0);
-    for (arguments, said) in [
-        (&["ftp://127.0.0.1"][..], "is no address of a service"),
-        (&["http://127.0.0.1:1"], "cannot reach the service"),
+    let here = "http://127.0.0.1:1";
+    for (arguments, code, said) in [
+        (&["ftp://127.0.0.1"][..], 2, "is no address of a service"),
+        (&["notaurl"], 2, "is no address of a service"),
+        (&["http://me:pass@127.0.0.1"], 2, "must have no user"),
+        (&["http://127.0.0.1:1/v1"], 2, "must have no path"),
         (
-            &["http://127.0.0.1:1", "--workload", "storm"],
-            "multiple of 6",
+            &["https://127.0.0.1:1", "--ca", "/missing"],
+            2,
+            "cannot read --ca /missing",
         ),
+        (
+            &["https://127.0.0.1:1", "--ca", "/dev/null"],
+            2,
+            "holds no certificate",
+        ),
+        (&[here, "--seconds", "0"], 2, "--seconds"),
+        (&[here, "--api-key", ""], 2, "the API key is empty"),
+        (
+            &[here, "--api-key", "k\u{e9}"],
+            2,
+            "other than visible ASCII",
+        ),
+        (&[here, "--workload", "storm"], 2, "multiple of 6"),
+        (&[here], 1, "cannot reach the service"),
     ] {
         let refused = Command::new(holdfast())
             .arg("bench")
             .args(arguments)
             .output()
             .unwrap();
-        assert!(!refused.status.success());
         let text = String::from_utf8_lossy(&refused.stderr).into_owned();
-        assert!(text.contains(said), "{text}");
+        assert_eq!(refused.status.code(), Some(code), "{arguments:?}: {text}");
+        assert!(text.contains(said), "{arguments:?}: {text}");
+        assert!(!text.contains("pass"), "{text}");
     }
 }

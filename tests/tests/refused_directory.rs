@@ -36,11 +36,41 @@ fn what_is_no_directory_or_holds_something_else_is_refused() {
         said.contains("it holds something else (notes.txt)"),
         "{said}"
     );
+    let imported = Command::new(holdfast())
+        .args(["import", "--in", "/dev/null", "--data"])
+        .arg(&foreign)
+        .output()
+        .unwrap();
+    assert_eq!(imported.status.code(), Some(1), "{imported:?}");
     assert_eq!(
         fs::read_dir(&foreign).unwrap().count(),
-        2,
-        "the lock, and what was there"
+        1,
+        "what was there, and no lock"
     );
+    // An import that was cut short is no place for a service either.
+    let unfinished = directory.path().join("unfinished");
+    fs::create_dir_all(unfinished.join("store.import")).unwrap();
+    let said = refused(&unfinished);
+    assert!(said.contains("an import into it did not finish"), "{said}");
+    assert_eq!(fs::read_dir(&unfinished).unwrap().count(), 1);
+    let missing = directory.path().join("missing");
+    for (data, says) in [
+        (&foreign, "is no data directory of Holdfast"),
+        (&unfinished, "holds an import that did not finish"),
+        (&missing, "is no data directory of Holdfast"),
+    ] {
+        let verified = Command::new(holdfast())
+            .args(["verify", "--data"])
+            .arg(data)
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&verified.stderr).into_owned();
+        assert_eq!(verified.status.code(), Some(1), "{said}");
+        assert!(said.contains(says), "{said}");
+        let kept = fs::read_dir(data).map_or(0, Iterator::count);
+        assert_eq!(kept, usize::from(data != &missing), "{said}");
+    }
+    assert!(!missing.exists());
 }
 
 #[test]
@@ -77,34 +107,64 @@ fn what_belongs_to_another_user_is_refused() {
     fs::copy(holdfast(), &binary).unwrap();
     let data = directory.path().join("data");
     Server::start(&data, &[]).kill();
-    let as_nobody = || {
+    let run = |arguments: &[&str]| {
         let output = Command::new("setpriv")
             .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
             .arg(&binary)
-            .args(["serve", "--listen", "127.0.0.1:0", "--data"])
+            .args(arguments)
+            .arg("--data")
             .arg(&data)
             .output()
             .unwrap();
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(!said.contains("damaged"), "{said}");
         said
     };
-    let said = as_nobody();
-    let lock = "opening the lock file failed: Permission denied";
-    assert!(said.contains(lock) && said.contains(WHAT_TO_DO), "{said}");
-    readable(&data, 0o777);
-    readable(&data.join("LOCK"), 0o666);
-    readable(&data.join("journal.head"), 0o666);
-    readable(&data.join("store"), 0o777);
+    let serve = || run(&["serve", "--listen", "127.0.0.1:0"]);
+    let out = directory.path().join("out").to_str().unwrap().to_owned();
+    readable(directory.path(), 0o777);
+    // First the directory is closed, then each thing in it.
+    for (open, path) in [
+        (None, ""),
+        (Some(("", 0o777)), "LOCK"),
+        (Some(("LOCK", 0o666)), "store"),
+        (Some(("store", 0o777)), "store/conf"),
+    ] {
+        if let Some((open, mode)) = open {
+            readable(&data.join(open), mode);
+        }
+        let path = data.join(path);
+        let path = path.to_str().unwrap().trim_end_matches('/');
+        for said in [run(&["verify"]), run(&["export", "--out", &out])] {
+            let may_not = format!("{path} may not be read by this user (Permission denied");
+            let is_named = said.contains(&may_not) || path.ends_with("conf");
+            assert!(is_named && said.contains("may not be read by"), "{said}");
+            assert!(
+                said.contains("as the user that the service runs as"),
+                "{said}"
+            );
+        }
+        let said = serve();
+        assert!(said.contains("Permission denied"), "{said}");
+        assert!(!said.contains("holds something else"), "{said}");
+    }
+    assert!(!Path::new(&out).exists());
+    for (file, mode) in [
+        ("journal.head", 0o666),
+        ("store/conf", 0o644),
+        ("store/db", 0o644),
+    ] {
+        readable(&data.join(file), mode);
+    }
     let database = "opening the database failed: Permission denied";
     // First a directory in it may not be written, then the log itself.
     for _ in 0..2 {
-        let said = as_nobody();
+        let said = serve();
         assert!(
             said.contains(database) && said.contains(WHAT_TO_DO),
             "{said}"
         );
-        assert!(!said.contains("damaged"), "{said}");
         readable(&data.join("store/blobs"), 0o777);
     }
 }

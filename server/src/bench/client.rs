@@ -1,6 +1,7 @@
 //! One connection of the load generator.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -12,11 +13,15 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::SendRequest;
 use hyper_util::rt::TokioIo;
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::Barrier;
 use tokio::time::Instant;
+use tokio_rustls::TlsConnector;
 
 use super::{BenchError, STORM, Workload, count};
+use crate::reach::Reach;
 
 /// Latencies above this are counted as this, in microseconds.
 const LATENCY_MAX_US: u64 = 60_000_000;
@@ -26,9 +31,52 @@ const RECONNECT_AFTER: Duration = Duration::from_millis(50);
 
 const BODY: &str = r#"{"amount":1999,"currency":"EUR","debtor":"acct_alice","creditor":"acct_shop","reference":"order 1001"}"#;
 
+/// Where the service is, and how it is spoken to.
+pub(super) struct Address {
+    /// Host and port.
+    pub(super) host: String,
+    /// For `https`: for whom the certificate must be.
+    tls: Option<(TlsConnector, ServerName<'static>)>,
+}
+
+impl Address {
+    pub(super) fn new(reach: &Reach) -> Result<Self, BenchError> {
+        let url = &reach.url;
+        let host = url.host_str().unwrap_or_default();
+        let port = url.port_or_known_default().unwrap_or_default();
+        let tls = reach.tls.clone().map(|config| {
+            let name = ServerName::try_from(host.trim_matches(['[', ']']).to_owned());
+            let name = name.map_err(|_| BenchError::Name(host.to_owned()))?;
+            Ok::<_, BenchError>((TlsConnector::from(Arc::new(config)), name))
+        });
+        Ok(Self {
+            host: format!("{host}:{port}"),
+            tls: tls.transpose()?,
+        })
+    }
+
+    pub(super) async fn connect(&self) -> io::Result<SendRequest<Full<Bytes>>> {
+        let stream = TcpStream::connect(&self.host).await?;
+        stream.set_nodelay(true)?;
+        match &self.tls {
+            None => speak(stream).await,
+            Some((connector, name)) => speak(connector.connect(name.clone(), stream).await?).await,
+        }
+    }
+}
+
+async fn speak(
+    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+) -> io::Result<SendRequest<Full<Bytes>>> {
+    let connected = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await;
+    let (sender, connection) = connected.map_err(io::Error::other)?;
+    tokio::spawn(connection);
+    Ok(sender)
+}
+
 /// What is measured.
 pub(super) struct Target {
-    pub(super) address: String,
+    pub(super) service: Address,
     pub(super) api_key: Option<String>,
     /// Keys of this run are of no other.
     pub(super) run: u64,
@@ -163,9 +211,9 @@ enum What {
 impl Client {
     /// Connects, and pays what is to be repeated.
     pub(super) async fn prepare(target: Arc<Target>, connection: u32) -> Result<Self, BenchError> {
-        let sender = connect(&target.address).await;
+        let sender = target.service.connect().await;
         let sender = sender.map_err(|source| BenchError::Connect {
-            address: target.address.clone(),
+            address: target.service.host.clone(),
             source,
         })?;
         let mut client = Self {
@@ -258,7 +306,7 @@ impl Client {
         let mut request = Request::builder()
             .method(method)
             .uri(path)
-            .header(header::HOST, &self.target.address);
+            .header(header::HOST, &self.target.service.host);
         if let Some(api_key) = &self.target.api_key {
             request = request.header(header::AUTHORIZATION, format!("Bearer {api_key}"));
         }
@@ -294,19 +342,10 @@ impl Client {
     async fn connect_again(&mut self, until: Instant) {
         while Instant::now() < until {
             tokio::time::sleep(RECONNECT_AFTER).await;
-            if let Ok(sender) = connect(&self.target.address).await {
+            if let Ok(sender) = self.target.service.connect().await {
                 self.sender = sender;
                 return;
             }
         }
     }
-}
-
-pub(super) async fn connect(address: &str) -> std::io::Result<SendRequest<Full<Bytes>>> {
-    let stream = TcpStream::connect(address).await?;
-    stream.set_nodelay(true)?;
-    let connected = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await;
-    let (sender, connection) = connected.map_err(std::io::Error::other)?;
-    tokio::spawn(connection);
-    Ok(sender)
 }

@@ -16,19 +16,26 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use clap::Args;
-use http::Uri;
 use indicatif::{ProgressBar, ProgressStyle};
 use rand::TryRng;
 use tokio::time::{Instant, MissedTickBehavior};
 
-use client::{Client, Seen, Shared, Storm, Target};
+use client::{Address, Client, Seen, Shared, Storm, Target};
 use report::Report;
+
+use crate::causes::causes;
+use crate::output::{self, OutputError, complain};
+use crate::reach::{Reach, ReachError};
 
 /// What `bench` can be told.
 #[derive(Debug, Args)]
 pub(crate) struct BenchArgs {
     /// The service, such as `http://127.0.0.1:8080`
-    url: Uri,
+    url: String,
+
+    /// Trust only the certificates in this PEM file at that service, instead of those the system trusts
+    #[arg(long, env = "HOLDFAST_CA", value_name = "FILE")]
+    ca: Option<PathBuf>,
 
     /// What to send
     #[arg(long, value_enum, default_value = "fresh")]
@@ -97,8 +104,14 @@ const STORM: u32 = 6;
 /// Why a measurement could not be made.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BenchError {
-    #[error("{0} is no address of a service; give one such as http://127.0.0.1:8080")]
-    Url(Uri),
+    #[error(transparent)]
+    Reach(#[from] ReachError),
+    #[error(
+        "the address of the service must have no path: give what `holdfast serve` says it listens on, such as http://127.0.0.1:8080"
+    )]
+    Path,
+    #[error("{0} is no name that a certificate is for")]
+    Name(String),
     #[error("for the workload storm --connections must be a multiple of {STORM}")]
     StormConnections,
     #[error("--rate goes with every workload but storm, whose requests come {STORM} at once")]
@@ -110,8 +123,10 @@ pub(crate) enum BenchError {
     },
     #[error("the service answered {status} where a payment should settle: {body}")]
     Answer { status: u16, body: String },
-    #[error("the service broke the connection before anything was measured: {0}")]
+    #[error("the service broke the connection before anything was measured: {}", causes(.0))]
     Broken(hyper::Error),
+    #[error(transparent)]
+    Output(#[from] OutputError),
     #[error("cannot write {}: {source}", path.display())]
     Write {
         path: PathBuf,
@@ -119,6 +134,16 @@ pub(crate) enum BenchError {
     },
     #[error("the operating system gave no randomness: {0}")]
     Randomness(#[from] rand::rngs::SysError),
+}
+
+impl BenchError {
+    /// Whether the command line was wrong.
+    pub(crate) const fn is_usage(&self) -> bool {
+        matches!(
+            self,
+            Self::Reach(_) | Self::Path | Self::Name(_) | Self::StormConnections | Self::StormRate
+        )
+    }
 }
 
 /// Runs the measurement, says what came of it and writes what was asked for.
@@ -131,32 +156,57 @@ pub(crate) async fn run(args: BenchArgs) -> Result<(), BenchError> {
             return Err(BenchError::StormRate);
         }
     }
-    let authority = args.url.authority();
-    let authority = authority.filter(|_| args.url.scheme_str() == Some("http"));
-    let authority = authority.ok_or_else(|| BenchError::Url(args.url.clone()))?;
-    let port = authority.port_u16().unwrap_or(80);
+    let reach = Reach::new(&args.url, args.ca.as_deref(), args.api_key.as_deref())?;
+    if reach.url.path() != "/" {
+        return Err(BenchError::Path);
+    }
+    for path in args.json.iter().chain(&args.plot) {
+        check_directory(path)?;
+    }
     let mut run = [0_u8; 8];
     rand::rngs::SysRng.try_fill_bytes(&mut run)?;
     let target = Arc::new(Target {
-        address: format!("{}:{port}", authority.host()),
-        api_key: args.api_key.clone(),
+        service: Address::new(&reach)?,
+        api_key: reach.api_key,
         run: u64::from_le_bytes(run),
         workload: args.workload,
     });
     let report = measure(&args, &target).await?;
-    // Standard output is for one of the two.
-    if args.json.as_deref() != Some(Path::new("-")) {
-        report.say();
+    // Standard output is for one of the two. One that cannot be written takes none of the others away.
+    let said = if args.json.as_deref() == Some(Path::new("-")) {
+        complain(report.table().trim_end());
+        Ok(())
+    } else {
+        output::print(report.table().trim_end())
+    };
+    let json = args.json.as_ref();
+    let json = json.map_or(Ok(()), |path| report.write_json(path));
+    let plot = args.plot.as_ref().map_or(Ok(()), |path| {
+        std::fs::write(path, plot::render(&report)).map_err(unwritten(path))
+    });
+    said?;
+    json.and(plot)
+}
+
+fn unwritten(path: &Path) -> impl FnOnce(std::io::Error) -> BenchError {
+    move |source| BenchError::Write {
+        path: path.to_owned(),
+        source,
     }
-    if let Some(path) = &args.json {
-        report.write_json(path)?;
+}
+
+/// A slip in a path is told before a minute is spent on measuring.
+fn check_directory(path: &Path) -> Result<(), BenchError> {
+    let directory = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let found = std::fs::metadata(directory).map_err(unwritten(path))?;
+    if !found.is_dir() {
+        return Err(unwritten(path)(std::io::ErrorKind::NotADirectory.into()));
     }
-    if let Some(path) = &args.plot {
-        let write = std::fs::write(path, plot::render(&report));
-        write.map_err(|source| BenchError::Write {
-            path: path.clone(),
-            source,
-        })?;
+    if path.is_dir() {
+        return Err(unwritten(path)(std::io::ErrorKind::IsADirectory.into()));
     }
     Ok(())
 }

@@ -1,11 +1,6 @@
 //! What came of a measurement: as a table for people, as JSON for machines.
 
-#![expect(
-    clippy::print_stdout,
-    reason = "this is what the command says to the person who ran it"
-)]
-
-use std::io::Write;
+use std::fmt::Write;
 use std::path::Path;
 
 use hdrhistogram::Histogram;
@@ -13,7 +8,8 @@ use serde_json::{Value, json};
 
 use super::client::Seen;
 use super::server::Figures;
-use super::{BenchArgs, BenchError, Workload};
+use super::{BenchArgs, BenchError, Workload, unwritten};
+use crate::output;
 
 /// The latencies that are said.
 const QUANTILES: [(&str, f64); 5] = [
@@ -89,45 +85,60 @@ impl Report {
         self.seen.errors.values().sum()
     }
 
-    /// Prints the table.
-    pub(super) fn say(&self) {
-        println!("{}, {} s", self.title(), self.seconds);
+    /// The table.
+    pub(super) fn table(&self) -> String {
+        let mut text = String::new();
+        self.write_table(&mut text)
+            .expect("a text takes everything");
+        text
+    }
+
+    fn write_table(&self, out: &mut String) -> std::fmt::Result {
+        writeln!(out, "{}, {} s", self.title(), self.seconds)?;
         let per_second = self.per_second();
-        println!(
+        writeln!(
+            out,
             "{:<22}{:.0} ({per_second:.0} a second)",
             "answers",
             self.answers()
-        );
+        )?;
         for (name, quantile) in QUANTILES {
             let us = self.seen.latency_us.value_at_quantile(quantile);
-            println!("{name:<22}{us} us");
+            writeln!(out, "{name:<22}{us} us")?;
         }
-        println!("{:<22}{}", "errors", self.errors());
+        writeln!(out, "{:<22}{}", "errors", self.errors())?;
         for (status, count) in &self.seen.errors {
             let what = match status {
                 0 => "no answer".to_owned(),
                 status => status.to_string(),
             };
-            println!("  {what:<20}{count}");
+            writeln!(out, "  {what:<20}{count}")?;
         }
         if let Some(cpu_us) = self.cpu_us() {
-            println!("{:<22}{cpu_us:.1} us a request", "CPU of the service");
+            writeln!(out, "{:<22}{cpu_us:.1} us a request", "CPU of the service")?;
         }
         if let Some(bytes) = self.server.resident_bytes {
-            println!("{:<22}{:.0} MiB", "its memory", bytes / (1024.0 * 1024.0));
+            writeln!(
+                out,
+                "{:<22}{:.0} MiB",
+                "its memory",
+                bytes / (1024.0 * 1024.0)
+            )?;
         }
         if let Some(admitted) = self.server.admitted {
-            println!("{:<22}{admitted:.0}", "payments admitted");
+            writeln!(out, "{:<22}{admitted:.0}", "payments admitted")?;
         }
         if let (Some(commits), Some(writes)) = (self.server.commits, self.server.writes)
             && commits > 0.0
         {
-            println!(
+            writeln!(
+                out,
                 "{:<22}{commits:.0}, {:.1} writes each",
                 "commits",
                 writes / commits
-            );
+            )?;
         }
+        Ok(())
     }
 
     fn json(&self) -> Value {
@@ -159,15 +170,10 @@ impl Report {
     }
 
     pub(super) fn write_json(&self, path: &Path) -> Result<(), BenchError> {
-        let text = format!("{:#}\n", self.json());
-        let written = if path == Path::new("-") {
-            std::io::stdout().write_all(text.as_bytes())
-        } else {
-            std::fs::write(path, text)
-        };
-        written.map_err(|source| BenchError::Write {
-            path: path.to_owned(),
-            source,
-        })
+        let json = format!("{:#}", self.json());
+        if path == Path::new("-") {
+            return Ok(output::print(json)?);
+        }
+        std::fs::write(path, json + "\n").map_err(unwritten(path))
     }
 }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::{Request, header};
 use http_body_util::{BodyExt, Full};
 
-use super::client::{Target, connect};
+use super::client::{Address, Target};
 
 /// Figures of a service. One that is no Holdfast has none.
 #[derive(Debug, Clone, Copy, Default)]
@@ -20,7 +20,7 @@ pub(super) struct Figures {
 
 /// Asks the service.
 pub(super) async fn figures(target: &Target) -> Figures {
-    let text = metrics(&target.address).await.unwrap_or_default();
+    let text = metrics(&target.service).await.unwrap_or_default();
     let value = |name: &str| {
         let mut lines = text.lines();
         let line = lines.find(|line| line.strip_prefix(name).is_some_and(|r| r.starts_with(' ')));
@@ -35,10 +35,10 @@ pub(super) async fn figures(target: &Target) -> Figures {
     }
 }
 
-async fn metrics(address: &str) -> Option<String> {
-    let mut sender = connect(address).await.ok()?;
+async fn metrics(service: &Address) -> Option<String> {
+    let mut sender = service.connect().await.ok()?;
     let request = Request::get("/metrics")
-        .header(header::HOST, address)
+        .header(header::HOST, &service.host)
         .body(Full::<Bytes>::default())
         .ok()?;
     let answer = sender.send_request(request).await.ok()?;

@@ -9,14 +9,16 @@ use clap::{ArgMatches, Args};
 use holdfast_engine::chain::Head;
 use holdfast_engine::payment::JournalEntry;
 use holdfast_engine::store::StoreError;
-use holdfast_engine::store::offline::{Snapshot, SnapshotError};
-use reqwest::Url;
+use holdfast_engine::store::offline::SnapshotError;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use super::interrupt::{SignalsError, interruptible};
 use super::remote::{Remote, RemoteError};
+use super::target::Target;
 use super::{FORMAT, VERSION};
 use crate::api_keys::to_hex;
+use crate::reach::{Reach, ReachError};
 
 /// What `export` can be told.
 #[derive(Debug, Args)]
@@ -37,7 +39,11 @@ pub(crate) struct ExportArgs {
 
     /// Take the journal of a running service instead, as one of its operators
     #[arg(long, env = "HOLDFAST_URL", value_name = "URL")]
-    url: Option<Url>,
+    url: Option<String>,
+
+    /// Trust only the certificates in this PEM file at that service, instead of those the system trusts
+    #[arg(long, env = "HOLDFAST_CA", value_name = "FILE")]
+    ca: Option<PathBuf>,
 
     /// An API key of the role operator, when the service has any configured
     #[arg(
@@ -57,7 +63,7 @@ pub(crate) struct ExportArgs {
 #[derive(Debug)]
 enum Origin<'a> {
     Directory(&'a Path),
-    Service(&'a Url),
+    Service(Box<Reach>),
 }
 
 impl ExportArgs {
@@ -68,7 +74,8 @@ impl ExportArgs {
         match (&self.url, &self.data) {
             (Some(_), Some(_)) if typed("url") && typed("data") => Err(ExportError::TwoOrigins),
             (Some(url), data) if typed("url") || !typed("data") || data.is_none() => {
-                Ok(Origin::Service(url))
+                let (ca, api_key) = (self.ca.as_deref(), self.api_key.as_deref());
+                Ok(Origin::Service(Box::new(Reach::new(url, ca, api_key)?)))
             }
             (_, Some(data)) => Ok(Origin::Directory(data)),
             (_, None) => unreachable!("clap asks for one of them"),
@@ -81,6 +88,10 @@ impl ExportArgs {
 pub(crate) enum ExportError {
     #[error("give either --data or --url: an export is of one or of the other")]
     TwoOrigins,
+    #[error(transparent)]
+    Reach(#[from] ReachError),
+    #[error(transparent)]
+    Signals(#[from] SignalsError),
     #[error(transparent)]
     Snapshot(#[from] SnapshotError),
     #[error("cannot write {}: {source}", path.display())]
@@ -100,6 +111,13 @@ pub(crate) enum ExportError {
         "the journal ends at entry {found}, but the store says {told}. `holdfast verify` tells more"
     )]
     CutOff { found: u64, told: u64 },
+}
+
+impl ExportError {
+    /// Whether the command line was wrong.
+    pub(crate) const fn is_usage(&self) -> bool {
+        matches!(self, Self::TwoOrigins | Self::Reach(_))
+    }
 }
 
 /// Writes lines and digests them.
@@ -123,37 +141,26 @@ pub(crate) fn export(
     matches: &ArgMatches,
 ) -> Result<(u64, u64, Head), ExportError> {
     let origin = args.origin(matches)?;
-    let failed = |source| ExportError::Write {
-        path: args.out.clone(),
-        source,
-    };
-    // Never over something that may be the only other copy.
-    let file = File::create_new(&args.out).map_err(failed)?;
-    let written = match origin {
-        Origin::Service(url) => {
-            let journal = Remote::new(url, args.api_key.as_deref()).map_err(ExportError::from);
-            journal.and_then(|journal| write(journal, None, &file, &failed))
-        }
-        Origin::Directory(data) => offline(data, args.scratch.clone(), &file, &failed),
-    };
-    if written.is_err() {
-        let _ = std::fs::remove_file(&args.out);
-    }
-    written
-}
-
-fn offline(
-    data: &Path,
-    scratch: Option<PathBuf>,
-    file: &File,
-    failed: &dyn Fn(io::Error) -> ExportError,
-) -> Result<(u64, u64, Head), ExportError> {
-    let snapshot = Snapshot::take(data, &scratch.unwrap_or_else(std::env::temp_dir))?;
-    let told = snapshot.head()?;
-    let journal = snapshot
-        .journal()
-        .map(|entry| entry.map_err(ExportError::from));
-    write(journal, Some(told), file, failed)
+    interruptible(|interrupts| {
+        let failed = |source| ExportError::Write {
+            path: args.out.clone(),
+            source,
+        };
+        let target = Target::begin(&args.out, interrupts).map_err(failed)?;
+        let written = match origin {
+            Origin::Directory(data) => {
+                let snapshot = super::snapshot(data, args.scratch.as_deref(), interrupts)?;
+                let told = snapshot.head()?;
+                let journal = snapshot
+                    .journal()
+                    .map(|entry| entry.map_err(ExportError::from));
+                write(journal, Some(told), target.file(), &failed)?
+            }
+            Origin::Service(reach) => write(Remote::new(*reach)?, None, target.file(), &failed)?,
+        };
+        target.finish(interrupts).map_err(failed)?;
+        Ok(written)
+    })?
 }
 
 /// Writes a journal. `told` is the end that it must have, if that is known.
@@ -206,8 +213,6 @@ fn write(
         }))
         .map_err(failed)?;
     lines.out.flush().map_err(failed)?;
-    drop(lines);
-    file.sync_all().map_err(failed)?;
     bar.finish_and_clear();
     Ok((head.sequence, payments, head))
 }

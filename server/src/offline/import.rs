@@ -1,15 +1,17 @@
 //! `holdfast import`: a store out of an export, whole or not at all.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::PathBuf;
 
 use clap::Args;
+use holdfast_engine::codec::BODY_BYTES_MAX;
 use holdfast_engine::payment::JournalEntry;
 use holdfast_engine::store::offline::{ImportError, Importer, Report};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
+use super::interrupt::{Interrupts, SignalsError, interruptible};
 use super::{FORMAT, VERSION};
 use crate::api_keys::to_hex;
 
@@ -34,6 +36,41 @@ pub(crate) enum ImportFileError {
     Line { line: u64, problem: String },
     #[error(transparent)]
     Import(#[from] ImportError),
+    #[error(transparent)]
+    Signals(#[from] SignalsError),
+}
+
+/// Bytes of a line. An entry is at most [`BODY_BYTES_MAX`] (96 KiB) in the store. A byte of its texts becomes six in JSON at
+/// most (`\u0001`); names of members and digits, which are a few hundred bytes an entry, have what is left.
+const LINE_BYTES_MAX: u64 = 1024 * 1024;
+
+const _: () = assert!(LINE_BYTES_MAX > 6 * BODY_BYTES_MAX + 64 * 1024);
+
+/// Lines of a file that may be anything: endless, or no text.
+struct Lines<R> {
+    reader: R,
+    line: Vec<u8>,
+}
+
+impl<R: BufRead> Lines<R> {
+    /// The next line with its end, and its bytes; none at the end of the file.
+    fn next(&mut self) -> io::Result<Result<&str, String>> {
+        self.line.clear();
+        let mut bounded = Read::by_ref(&mut self.reader).take(LINE_BYTES_MAX);
+        bounded.read_until(b'\n', &mut self.line)?;
+        let is_whole = self.line.last().is_none_or(|end| *end == b'\n');
+        if !is_whole && self.line.len() as u64 == LINE_BYTES_MAX {
+            return Ok(Err(format!(
+                "it is longer than {LINE_BYTES_MAX} bytes, which no line of an export is"
+            )));
+        }
+        if self.line.contains(&0) {
+            let problem = "it holds zero bytes: what was written there is lost, or it is no export";
+            return Ok(Err(problem.to_owned()));
+        }
+        let text = std::str::from_utf8(&self.line);
+        Ok(text.map_err(|error| format!("it is no text in UTF-8: {error}")))
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -61,6 +98,10 @@ struct EndLine {
 
 /// Makes a store from an export.
 pub(crate) fn import(args: &ImportArgs) -> Result<Report, ImportFileError> {
+    interruptible(|interrupts| run(args, interrupts))?
+}
+
+fn run(args: &ImportArgs, interrupts: &Interrupts) -> Result<Report, ImportFileError> {
     let read = |source| ImportFileError::Read {
         path: args.input.clone(),
         source,
@@ -70,32 +111,34 @@ pub(crate) fn import(args: &ImportArgs) -> Result<Report, ImportFileError> {
     let bar = super::bar("importing the journal");
     bar.set_length(total);
     let mut importer = Importer::begin(&args.data)?;
-    let mut reader = BufReader::new(file);
+    let mut lines = Lines {
+        reader: BufReader::new(file),
+        line: Vec::new(),
+    };
     let mut digest = Sha256::new();
     let mut payments = 0;
-    let mut line = String::new();
     for number in 1_u64.. {
-        line.clear();
-        let bytes = reader.read_line(&mut line).map_err(read)?;
-        bar.inc(bytes as u64);
         let wrong = |problem: String| ImportFileError::Line {
             line: number,
             problem,
         };
-        if bytes == 0 {
+        let line = lines.next().map_err(read)?.map_err(wrong)?;
+        bar.inc(line.len() as u64);
+        if line.is_empty() {
             let problem = "the file ends here without its last line: it was cut off";
             return Err(wrong(problem.to_owned()));
         }
         if number == 1 {
-            check_header(&line).map_err(wrong)?;
+            check_header(line).map_err(wrong)?;
         } else if line.starts_with("{\"entries\"") {
-            let end: EndLine = parse(&line).map_err(wrong)?;
+            let end: EndLine = parse(line).map_err(wrong)?;
             check_end(&end, &importer, payments, digest).map_err(wrong)?;
-            if reader.read_line(&mut line).map_err(read)? > 0 {
+            if !lines.reader.fill_buf().map_err(read)?.is_empty() {
                 return Err(wrong("something follows the last line".to_owned()));
             }
             let head = importer.head();
-            let report = importer.finish(head)?;
+            let store = importer.finish(head)?;
+            let report = interrupts.last(|| store.put_in_place())?;
             bar.finish_and_clear();
             return Ok(report);
         } else {
@@ -103,7 +146,7 @@ pub(crate) fn import(args: &ImportArgs) -> Result<Report, ImportFileError> {
                 sequence,
                 entry,
                 digest: told,
-            } = parse(&line).map_err(wrong)?;
+            } = parse(line).map_err(wrong)?;
             payments += u64::from(entry.admission.is_some());
             importer.take(sequence, entry)?;
             if importer.head().digest.to_string() != told {
@@ -111,13 +154,19 @@ pub(crate) fn import(args: &ImportArgs) -> Result<Report, ImportFileError> {
                 return Err(wrong(problem.to_owned()));
             }
         }
-        digest.update(&line);
+        digest.update(line);
     }
     unreachable!("a file has fewer lines than there are numbers")
 }
 
 fn parse<'de, T: Deserialize<'de>>(line: &'de str) -> Result<T, String> {
-    serde_json::from_str(line).map_err(|error| format!("is no line of an export: {error}"))
+    serde_json::from_str(line).map_err(|error| {
+        // It is one line of many: which one is said already.
+        let error = error
+            .to_string()
+            .replace(" at line 1 column ", " at column ");
+        format!("it is no line of an export: {error}")
+    })
 }
 
 fn check_header(line: &str) -> Result<(), String> {

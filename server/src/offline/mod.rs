@@ -2,18 +2,25 @@
 
 mod export;
 mod import;
+mod interrupt;
 mod remote;
+mod target;
 mod verify;
 
-use std::path::PathBuf;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
+use holdfast_engine::store::offline::{Original, Snapshot, SnapshotError};
 use indicatif::{ProgressBar, ProgressStyle};
 
-pub(crate) use export::{ExportArgs, ExportError, export};
+use interrupt::Interrupts;
+
+pub(crate) use export::{ExportArgs, export};
 pub(crate) use import::{ImportArgs, import};
-pub(crate) use verify::{VerifyArgs, verify};
+pub(crate) use verify::{VerifyArgs, VerifyError, verify};
 
 /// Which store to look at, and where the copy that is looked at is put.
 #[derive(Debug, Args)]
@@ -28,10 +35,23 @@ pub(crate) struct Source {
     scratch: Option<PathBuf>,
 }
 
-impl Source {
-    fn scratch(&self) -> PathBuf {
-        self.scratch.clone().unwrap_or_else(std::env::temp_dir)
-    }
+/// The name of a copy of a store begins with this.
+const COPY: &str = "holdfast-snapshot-";
+
+/// Copies a store that no service runs on into a directory of its own in `scratch`, and opens it there.
+fn snapshot(
+    data: &Path,
+    scratch: Option<&Path>,
+    interrupts: &Interrupts,
+) -> Result<Snapshot, SnapshotError> {
+    let original = Original::hold(data)?;
+    let scratch = scratch.map_or_else(std::env::temp_dir, Path::to_owned);
+    let mut named = tempfile::Builder::new();
+    named
+        .prefix(COPY)
+        .permissions(Permissions::from_mode(0o700));
+    let copy = interrupts.make(|| named.tempdir_in(&scratch));
+    original.copy_into(copy.map_err(|source| SnapshotError::Copy { scratch, source })?)
 }
 
 /// A bar on standard error, when a person looks on.

@@ -9,6 +9,9 @@ use reqwest::{Client, Url};
 use serde::Deserialize;
 
 use super::export::ExportError;
+use crate::causes::causes;
+use crate::reach::Reach;
+use crate::tls::install_provider;
 
 /// The service must answer each page within this time.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -16,17 +19,30 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// The journal could not be read from the service.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RemoteError {
-    #[error("cannot speak to the service: {0:?}")]
+    #[error("cannot speak to the service: {}", causes(.0))]
     Http(#[from] reqwest::Error),
-    #[error(
-        "the service answered {status}: {body}. Give it an API key of the role operator with --api-key"
-    )]
+    #[error("the service answered {status}: {body}. {}", advice(*status))]
     Refused { status: StatusCode, body: String },
     #[error("the service's answer is no page of its journal: {0}")]
     Page(#[from] serde_json::Error),
     #[error("the operating system grants no runtime: {0}")]
     Runtime(#[from] std::io::Error),
 }
+
+fn advice(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+            "Give it an API key of the role operator with --api-key"
+        }
+        StatusCode::NOT_FOUND => {
+            "--url is what `holdfast serve` says it listens on, without a path"
+        }
+        _ => "Try again, or stop the service and export its directory with --data",
+    }
+}
+
+/// Characters of an answer that are repeated in an error: it may be anybody's page.
+const QUOTED_CHARS_MAX: usize = 500;
 
 #[derive(Debug, Deserialize)]
 struct Page {
@@ -55,18 +71,22 @@ pub(super) struct Remote {
 }
 
 impl Remote {
-    pub(super) fn new(service: &Url, api_key: Option<&str>) -> Result<Self, RemoteError> {
-        // Who else set a provider in this process has set one that will do as well.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let base = service.as_str().trim_end_matches('/');
-        let journal = format!("{base}/v1/journal");
+    pub(super) fn new(service: Reach) -> Result<Self, RemoteError> {
+        install_provider();
+        let base = service.url.as_str().trim_end_matches('/');
+        let journal = Url::parse(&format!("{base}/v1/journal"));
+        let client = Client::builder().no_proxy().timeout(PATIENCE);
+        let client = match service.tls {
+            Some(tls) => client.tls_backend_preconfigured(tls),
+            None => client,
+        };
         Ok(Self {
             runtime: tokio::runtime::Builder::new_current_thread()
                 .enable_all()
                 .build()?,
-            client: Client::builder().no_proxy().timeout(PATIENCE).build()?,
-            journal: Url::parse(&journal).expect("a longer path is a URL still"),
-            api_key: api_key.map(str::to_owned),
+            client: client.build()?,
+            journal: journal.expect("a longer path is a URL still"),
+            api_key: service.api_key,
             ahead: VecDeque::new(),
             reached: 0,
             after: Some("0".to_owned()),
@@ -85,6 +105,7 @@ impl Remote {
             let status = response.status();
             let body = response.text().await?;
             if status != StatusCode::OK {
+                let body = body.chars().take(QUOTED_CHARS_MAX).collect();
                 return Err(RemoteError::Refused { status, body });
             }
             Ok(serde_json::from_str(&body)?)

@@ -1,14 +1,15 @@
 //! `holdfast verify`: everything in a store held against its journal.
 
+use std::io::{self, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use clap::Args;
-use holdfast_engine::store::offline::{
-    Finding, Phase, Report, Snapshot, SnapshotError, verify as run,
-};
-use serde_json::json;
+use holdfast_engine::store::offline::{Finding, Phase, Report, SnapshotError, verify as run};
+use serde_json::{Value, json};
 
 use super::Source;
+use super::interrupt::{Interrupts, SignalsError, interruptible};
+use crate::output::{self, OutputError};
 
 /// What `verify` can be told.
 #[derive(Debug, Args)]
@@ -34,6 +35,10 @@ pub(crate) enum VerifyError {
          export"
     )]
     Unreadable(String),
+    #[error(transparent)]
+    Signals(#[from] SignalsError),
+    #[error(transparent)]
+    Output(#[from] OutputError),
 }
 
 /// Looks at everything; returns whether all of it holds.
@@ -41,9 +46,11 @@ pub(crate) fn verify(args: &VerifyArgs) -> Result<bool, VerifyError> {
     // sled gives up by panicking on some damage. That is a finding here, not a bug.
     let hook = std::panic::take_hook();
     std::panic::set_hook(Box::new(|_| {}));
-    let looked = catch_unwind(AssertUnwindSafe(|| look(&args.source)));
+    let looked = interruptible(|interrupts| {
+        catch_unwind(AssertUnwindSafe(|| look(&args.source, interrupts)))
+    });
     std::panic::set_hook(hook);
-    let (report, findings) = match looked {
+    let (report, findings) = match looked? {
         Ok(looked) => looked?,
         Err(panic) => {
             let text = panic
@@ -55,16 +62,16 @@ pub(crate) fn verify(args: &VerifyArgs) -> Result<bool, VerifyError> {
         }
     };
     if args.json {
-        print_json(&report, &findings);
+        output::print(json_of(&report, &findings))?;
     } else {
-        print(&report, &findings);
+        output::print_with(|out| write(out, &report, &findings))?;
     }
     Ok(report.findings == 0)
 }
 
-fn look(source: &Source) -> Result<(Report, Vec<Finding>), VerifyError> {
+fn look(source: &Source, interrupts: &Interrupts) -> Result<(Report, Vec<Finding>), VerifyError> {
     let copying = super::bar("copying the store");
-    let snapshot = Snapshot::take(&source.data, &source.scratch())?;
+    let snapshot = super::snapshot(&source.data, source.scratch.as_deref(), interrupts)?;
     copying.finish_and_clear();
     let bar = super::bar("");
     let mut findings = Vec::new();
@@ -90,33 +97,36 @@ fn look(source: &Source) -> Result<(Report, Vec<Finding>), VerifyError> {
     Ok((report, findings))
 }
 
-#[expect(clippy::print_stdout, reason = "this is the command's result")]
-fn print(report: &Report, findings: &[Finding]) {
+fn write(out: &mut dyn Write, report: &Report, findings: &[Finding]) -> io::Result<()> {
     for finding in findings {
-        println!("{} {}: {}", finding.tree, finding.key, finding.problem);
-        println!("    {}", finding.meaning);
+        writeln!(out, "{} {}: {}", finding.tree, finding.key, finding.problem)?;
+        writeln!(out, "    {}", finding.meaning)?;
     }
     if report.findings > findings.len() as u64 {
-        println!("... and {} more", report.findings - findings.len() as u64);
+        writeln!(
+            out,
+            "... and {} more",
+            report.findings - findings.len() as u64
+        )?;
     }
-    println!("entries         {}", report.entries);
-    println!("payments        {}", report.payments);
-    println!("unfinished      {}", report.unfinished);
-    println!("contradictions  {}", report.contradictions);
-    println!("balances        {}", report.accounts);
-    println!(
+    writeln!(out, "entries         {}", report.entries)?;
+    writeln!(out, "payments        {}", report.payments)?;
+    writeln!(out, "unfinished      {}", report.unfinished)?;
+    writeln!(out, "contradictions  {}", report.contradictions)?;
+    writeln!(out, "balances        {}", report.accounts)?;
+    writeln!(
+        out,
         "journal's end   {} {}",
         report.head.sequence, report.head.digest
-    );
+    )?;
     match report.findings {
-        0 => println!("Everything holds."),
-        1 => println!("1 difference."),
-        count => println!("{count} differences."),
+        0 => writeln!(out, "Everything holds."),
+        1 => writeln!(out, "1 difference."),
+        count => writeln!(out, "{count} differences."),
     }
 }
 
-#[expect(clippy::print_stdout, reason = "this is the command's result")]
-fn print_json(report: &Report, findings: &[Finding]) {
+fn json_of(report: &Report, findings: &[Finding]) -> Value {
     let findings: Vec<_> = findings
         .iter()
         .map(|finding| {
@@ -126,7 +136,7 @@ fn print_json(report: &Report, findings: &[Finding]) {
             })
         })
         .collect();
-    let result = json!({
+    json!({
         "ok": report.findings == 0,
         "entries": report.entries,
         "payments": report.payments,
@@ -138,6 +148,5 @@ fn print_json(report: &Report, findings: &[Finding]) {
         },
         "differences": report.findings,
         "findings": findings,
-    });
-    println!("{result}");
+    })
 }

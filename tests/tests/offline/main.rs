@@ -7,6 +7,7 @@
 )]
 
 mod damages;
+mod world;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -370,7 +371,23 @@ async fn a_running_service_is_exported_through_its_journal() {
     let nowhere = path("nowhere.jsonl");
     let refused = run(&["export", "--url", "http://127.0.0.1:9", "--out", &nowhere]).await;
     assert_eq!(refused.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(said.contains("Connection refused"), "{said}");
+    assert!(
+        !said.contains("Error {") && !said.contains("kind:"),
+        "{said}"
+    );
     assert!(!Path::new(&nowhere).exists(), "no half an export is left");
+    for (url, says) in [
+        ("127.0.0.1:9", "is no address of a service"),
+        ("localhost:9", "is no address of a service"),
+        ("http://127.0.0.1:9/?x=1", "no query"),
+    ] {
+        let refused = run(&["export", "--url", url, "--out", &nowhere]).await;
+        let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert_eq!(refused.status.code(), Some(2), "{said}");
+        assert!(said.contains(says), "{said}");
+    }
 }
 
 #[tokio::test]

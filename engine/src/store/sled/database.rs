@@ -4,7 +4,7 @@ use std::path::Path;
 use std::{fs, io};
 
 use super::SledOptions;
-use super::directory::{FORMAT_KEY, FORMAT_PREFIX, OpenProblem, io, sync_path};
+use super::directory::{FORMAT_KEY, FORMAT_PREFIX, OpenProblem, io, not_permitted, sync_path};
 use super::format::{SEGMENT_BYTES, STORE_FORMAT};
 use crate::clock::{Clock, SystemClock};
 use crate::payment::Timestamp;
@@ -56,12 +56,22 @@ fn try_open(
 /// Bytes of a segment of the log: what the database was made with. With anything else sled would take its log for
 /// another and wipe it, so a guess is made for new ones only.
 fn segment_bytes(path: &Path) -> Result<usize, OpenProblem> {
-    let log = fs::metadata(path.join("db"));
-    if log.map_or(true, |log| log.len() == 0) {
-        return Ok(SEGMENT_BYTES);
+    let (log, settings) = (path.join("db"), path.join("conf"));
+    match fs::metadata(&log) {
+        // What may not be looked at is not new.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            return Err(not_permitted(&log)(error));
+        }
+        Ok(log) if log.len() > 0 => {}
+        Ok(_) | Err(_) => return Ok(SEGMENT_BYTES),
     }
     // Lines of text, and a checksum.
-    let written = fs::read(path.join("conf")).unwrap_or_default();
+    let written = match fs::read(&settings) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            return Err(not_permitted(&settings)(error));
+        }
+        written => written.unwrap_or_default(),
+    };
     let written = String::from_utf8_lossy(&written);
     let mut lines = written.lines();
     let line = lines.find_map(|line| line.strip_prefix("segment_size: "));

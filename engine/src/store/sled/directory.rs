@@ -2,9 +2,13 @@
 //!
 //! A store is made under another name, synced file by file, and only then renamed into place. A
 //! crash on the way leaves a directory that the next start throws away, never half a store.
+//!
+//! A directory that is refused is left as it was: it is looked at before anything is made in it. What is made here can be
+//! read by its owner only.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, DirBuilder, File, TryLockError};
 use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64};
@@ -25,6 +29,12 @@ pub(super) const STORE_IN_CREATION: &str = "store.new";
 /// A name of its own, so that a service never takes what is left of an import for an empty directory.
 pub(super) const STORE_IN_IMPORT: &str = "store.import";
 pub(super) const LOCK: &str = "LOCK";
+/// What is made can be read and written by its owner only.
+pub(super) const PRIVATE_DIRECTORY: u32 = 0o700;
+pub(super) const PRIVATE_FILE: u32 = 0o600;
+/// The permissions of everybody else.
+const OF_OTHERS: u32 = 0o077;
+
 pub(super) const FORMAT_KEY: &[u8] = b"format";
 pub(super) const FORMAT_PREFIX: &str = "holdfast store format ";
 
@@ -71,6 +81,16 @@ pub enum OpenProblem {
          remove {STORE_IN_IMPORT:?} to start with an empty store"
     )]
     UnfinishedImport,
+    /// It belongs to another user.
+    #[error(
+        "{} may not be read by this user ({source}). Run Holdfast as the user that the directory belongs to", path.display()
+    )]
+    NotPermitted {
+        /// What may not be read.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
     /// A newer Holdfast wrote it.
     #[error(
         "its store has format version {found}, and this build of Holdfast knows versions up to \
@@ -196,21 +216,24 @@ pub(super) fn no_thread(options: &SledOptions, source: io::Error) -> OpenError {
 }
 
 fn open_in(options: &SledOptions) -> Result<Inner, OpenProblem> {
-    let data = &options.directory;
-    fs::create_dir_all(data).map_err(io("creating the directory"))?;
-    let data = &fs::canonicalize(data).map_err(io("resolving the directory"))?;
+    let data = &make_directory(&options.directory)?;
+    // Looked at before a lock file is put there, and again when nobody else can change it.
+    look(data)?;
     let lock = take_lock(data)?;
     let store = data.join(STORE);
-    if !store.exists() {
-        refuse_foreign(data)?;
-        refuse_gone(data)?;
+    if look(data)? == Holds::Nothing {
         create(options, data)?;
     }
+    tighten(data);
     // At every start, for the last one may have ended between a rename and its sync.
     sync_names(data)?;
-    let db = fs::metadata(store.join("db"));
-    if db.map_or(true, |db| db.len() == 0) {
-        return Err(OpenProblem::NoDatabase);
+    let db = store.join("db");
+    match fs::metadata(&db) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            return Err(not_permitted(&db)(error));
+        }
+        Ok(db) if db.len() > 0 => {}
+        Ok(_) | Err(_) => return Err(OpenProblem::NoDatabase),
     }
     // sled notes how far the log reaches before it is synced: what it finds in it must stay.
     File::open(store.join("db"))
@@ -222,11 +245,83 @@ fn open_in(options: &SledOptions) -> Result<Inner, OpenProblem> {
     assemble(options, database, format, data, lock)
 }
 
+/// Makes the data directory when it does not exist, and returns its whole path: one that is relative has no directories
+/// above it that could be synced.
+pub(super) fn make_directory(data: &Path) -> Result<PathBuf, OpenProblem> {
+    DirBuilder::new()
+        .recursive(true)
+        .mode(PRIVATE_DIRECTORY)
+        .create(data)
+        .map_err(io("creating the directory"))?;
+    fs::canonicalize(data).map_err(io("resolving the directory"))
+}
+
+/// What is in a data directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Holds {
+    Nothing,
+    Store,
+}
+
+/// Looks what is there, and refuses what is not Holdfast's. Nothing is changed.
+fn look(data: &Path) -> Result<Holds, OpenProblem> {
+    if is_there(&data.join(STORE))? {
+        return Ok(Holds::Store);
+    }
+    refuse_foreign(data)?;
+    refuse_gone(data)?;
+    Ok(Holds::Nothing)
+}
+
+/// Whether something has that name. What may not be looked at is not taken for missing.
+pub(super) fn is_there(path: &Path) -> Result<bool, OpenProblem> {
+    path.try_exists().map_err(not_permitted(path))
+}
+
+/// What reading failed with: names the path, and what to do when it is another user's.
+pub(super) fn not_permitted(path: &Path) -> impl FnOnce(io::Error) -> OpenProblem {
+    move |source| match source.kind() {
+        io::ErrorKind::PermissionDenied => OpenProblem::NotPermitted {
+            path: path.to_owned(),
+            source,
+        },
+        _ => io("looking what is in it")(source),
+    }
+}
+
+/// Takes from others what earlier versions let them read. The data directory itself keeps its mode, for whoever made it
+/// may have had a reason; what is in it is Holdfast's. Nothing fails for it: the files may be another user's.
+fn tighten(data: &Path) {
+    for name in [LOCK, WITNESS, STORE] {
+        tighten_all(&data.join(name));
+    }
+}
+
+fn tighten_all(path: &Path) {
+    let Ok(metadata) = fs::metadata(path) else {
+        return;
+    };
+    let mode = metadata.mode();
+    let ours = metadata.uid() == rustix::process::geteuid().as_raw();
+    let made_here = metadata.is_file() || metadata.is_dir();
+    if ours && made_here && mode & OF_OTHERS != 0 {
+        let tight = fs::Permissions::from_mode(mode & !OF_OTHERS);
+        if let Err(error) = fs::set_permissions(path, tight) {
+            tracing::warn!(%error, path = %path.display(), "other users may read this file");
+        }
+    }
+    if metadata.is_dir() {
+        let entries = fs::read_dir(path).into_iter().flatten().flatten();
+        entries.for_each(|entry| tighten_all(&entry.path()));
+    }
+}
+
 pub(super) fn take_lock(data: &Path) -> Result<File, OpenProblem> {
     let lock = File::options()
         .create(true)
         .truncate(false)
         .write(true)
+        .mode(PRIVATE_FILE)
         .open(data.join(LOCK))
         .map_err(io("opening the lock file"))?;
     match lock.try_lock() {
@@ -241,7 +336,11 @@ pub(super) fn take_lock(data: &Path) -> Result<File, OpenProblem> {
 
 /// What was noted beside the store.
 pub(super) fn noted_in(data: &Path) -> Result<Found, OpenProblem> {
-    witness::noted_in(data).map_err(io("reading the note of the journal's end"))
+    let path = data.join(WITNESS);
+    witness::noted_in(data).map_err(|source| match source.kind() {
+        io::ErrorKind::PermissionDenied => OpenProblem::NotPermitted { path, source },
+        _ => io("reading the note of the journal's end")(source),
+    })
 }
 
 /// A directory whose store is gone is not an empty one.
@@ -289,7 +388,7 @@ pub(super) fn check_note(noted: Found, found: Head, reached: u64) -> Result<(), 
 /// A directory with other things in it is more likely a slip of the hand than a wish for a new
 /// store beside them.
 fn refuse_foreign(data: &Path) -> Result<(), OpenProblem> {
-    for entry in fs::read_dir(data).map_err(io("listing the directory"))? {
+    for entry in fs::read_dir(data).map_err(not_permitted(data))? {
         let name = entry.map_err(io("listing the directory"))?.file_name();
         if name == STORE_IN_IMPORT {
             return Err(OpenProblem::UnfinishedImport);
@@ -309,6 +408,7 @@ fn refuse_foreign(data: &Path) -> Result<(), OpenProblem> {
 
 fn create(options: &SledOptions, data: &Path) -> Result<(), OpenProblem> {
     let unfinished = begin(options, &data.join(STORE_IN_CREATION))?;
+    sync_store(&unfinished)?;
     put_in_place(&unfinished, &data.join(STORE))
 }
 
@@ -317,6 +417,11 @@ pub(super) fn begin(options: &SledOptions, unfinished: &Path) -> Result<PathBuf,
     if unfinished.exists() {
         fs::remove_dir_all(unfinished).map_err(io("removing an unfinished store"))?;
     }
+    // sled leaves the mode of what it makes to the process: the directory around it keeps others out.
+    DirBuilder::new()
+        .mode(PRIVATE_DIRECTORY)
+        .create(unfinished)
+        .map_err(io("creating the store"))?;
     let database = database::open(options, unfinished)?;
     let mark = format!("{FORMAT_PREFIX}{STORE_FORMAT}");
     let meta = database.open_tree("meta").map_err(OpenProblem::Database)?;
@@ -336,15 +441,26 @@ pub(super) fn begin(options: &SledOptions, unfinished: &Path) -> Result<PathBuf,
     Ok(unfinished.to_owned())
 }
 
-/// Makes every byte of a new store durable, and gives it its name.
-pub(super) fn put_in_place(unfinished: &Path, store: &Path) -> Result<(), OpenProblem> {
+/// Makes every byte of a new store durable.
+pub(super) fn sync_store(unfinished: &Path) -> Result<(), OpenProblem> {
     // sled syncs none of what it makes, and a torn `conf` keeps it from opening ever again.
     for entry in fs::read_dir(unfinished).map_err(io("listing the new store"))? {
         let path = entry.map_err(io("listing the new store"))?.path();
         sync_path(&path)?;
     }
-    sync_path(unfinished)?;
-    fs::rename(unfinished, store).map_err(io("moving the new store into place"))
+    sync_path(unfinished)
+}
+
+/// Gives a durable store its name. A name that cannot be made durable is taken back: it could be gone after a crash, when
+/// somebody has long relied on it.
+pub(super) fn put_in_place(unfinished: &Path, store: &Path) -> Result<(), OpenProblem> {
+    fs::rename(unfinished, store).map_err(io("moving the new store into place"))?;
+    let data = store.parent().unwrap_or(store);
+    let synced = sync_path(data);
+    if synced.is_err() {
+        fs::rename(store, unfinished).map_err(io("moving the new store back"))?;
+    }
+    synced
 }
 
 /// Makes the names durable under which the store is found: those in the data directory and those of

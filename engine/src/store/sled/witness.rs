@@ -13,13 +13,14 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
+use super::directory::PRIVATE_FILE;
 use crate::chain::Head;
 use crate::codec::{self, Kind};
 use crate::payment::Timestamp;
@@ -145,6 +146,7 @@ impl Witness {
             .truncate(true)
             .read(true)
             .write(true)
+            .mode(PRIVATE_FILE)
             .open(&in_creation)?;
         let mut bytes = [0; FILE_BYTES];
         bytes[..SLOT_BYTES].copy_from_slice(&slot(note)?);

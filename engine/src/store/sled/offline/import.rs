@@ -1,7 +1,8 @@
 //! Making a store from a journal: under another name, verified, and only then renamed into place.
 
 use std::collections::HashMap;
-use std::fs::{self, File};
+use std::fs::{self, DirBuilder, File};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use super::Trees;
@@ -80,21 +81,12 @@ impl Importer {
     /// # Errors
     /// When the directory holds anything, or the disk refuses.
     pub fn begin(data: &Path) -> Result<Self, ImportError> {
-        let io = |action| move |source| OpenProblem::Io { action, source };
-        fs::create_dir_all(data).map_err(io("creating the directory"))?;
-        let mut entries = fs::read_dir(data).map_err(io("listing the directory"))?;
-        // An import that was cut short may have left the note; one without such an import is a store's.
-        let again = data.join(STORE_IN_IMPORT).exists();
-        let ours = |name: &std::ffi::OsStr| {
-            name == STORE_IN_CREATION
-                || name == STORE_IN_IMPORT
-                || name == directory::LOCK
-                || (again && (name == WITNESS || name == WITNESS_IN_CREATION))
-        };
-        if entries.any(|entry| entry.is_ok_and(|entry| !ours(&entry.file_name()))) {
-            return Err(ImportError::NotEmpty(data.to_owned()));
-        }
+        let data = &directory::make_directory(data)?;
+        // Looked at before a lock file is put there, and again when nobody else can change it: another import may have
+        // ended meanwhile.
+        refuse_used(data)?;
         let lock = directory::take_lock(data)?;
+        refuse_used(data)?;
         let options = SledOptions {
             directory: data.to_owned(),
             cache_bytes: CACHE_BYTES,
@@ -211,11 +203,11 @@ impl Importer {
         Ok(())
     }
 
-    /// Ends the journal at `told`, verifies the store, and moves it into place.
+    /// Ends the journal at `told`, verifies the store, and makes all of it durable. It serves once it is put in place.
     ///
     /// # Errors
     /// When the entries lead elsewhere, when the store does not verify, or the disk refuses.
-    pub fn finish(mut self, told: Head) -> Result<Report, ImportError> {
+    pub fn finish(mut self, told: Head) -> Result<Imported, ImportError> {
         let found = self.replay.head();
         if found != told {
             return Err(ImportError::Head { told, found });
@@ -277,13 +269,54 @@ impl Importer {
             };
             let noted = Witness::create(&self.data, note);
             noted.map_err(directory::io("noting the journal's end"))?;
-            directory::sync_path(&self.data)?;
-            directory::put_in_place(unfinished, &self.data.join(STORE))?;
+            directory::sync_store(unfinished)?;
             directory::sync_names(&self.data)?;
         }
-        self.unfinished = None;
-        Ok(report)
+        Ok(Imported {
+            importer: self,
+            report,
+        })
     }
+}
+
+/// A store that is whole and durable, and has not yet the name under which it serves.
+pub struct Imported {
+    importer: Importer,
+    report: Report,
+}
+
+impl Imported {
+    /// Gives the store its name. Nothing is left to be done after it, so an import that fails leaves nothing that serves.
+    ///
+    /// # Errors
+    /// When the disk refuses. The store has not its name then.
+    pub fn put_in_place(mut self) -> Result<Report, ImportError> {
+        if let Some(unfinished) = &self.importer.unfinished {
+            let data = &self.importer.data;
+            directory::put_in_place(unfinished, &data.join(STORE))?;
+        }
+        self.importer.unfinished = None;
+        Ok(self.report)
+    }
+}
+
+/// A store is made in an empty directory, or in what an import before left.
+fn refuse_used(data: &Path) -> Result<(), ImportError> {
+    // An import that was cut short may have left the note; one without such an import is a store's.
+    let again = directory::is_there(&data.join(STORE_IN_IMPORT))?;
+    let ours = |name: &std::ffi::OsStr| {
+        name == STORE_IN_CREATION
+            || name == STORE_IN_IMPORT
+            || name == directory::LOCK
+            || (again && (name == WITNESS || name == WITNESS_IN_CREATION))
+    };
+    for entry in fs::read_dir(data).map_err(directory::not_permitted(data))? {
+        let entry = entry.map_err(directory::io("listing the directory"))?;
+        if !ours(&entry.file_name()) {
+            return Err(ImportError::NotEmpty(data.to_owned()));
+        }
+    }
+    Ok(())
 }
 
 impl Drop for Importer {
@@ -294,7 +327,11 @@ impl Drop for Importer {
             // The name stays, for no service may start where an import was wanted and did not
             // happen; the next import takes it over.
             let _ = fs::remove_dir_all(unfinished);
-            let _ = fs::create_dir(unfinished);
+            let made = DirBuilder::new()
+                .mode(directory::PRIVATE_DIRECTORY)
+                .create(unfinished);
+            // Where not even that is possible, what is left of it has the name still.
+            let _ = made;
         }
     }
 }

@@ -5,8 +5,8 @@ mod import;
 mod snapshot;
 mod verify;
 
-pub use import::{ImportError, Importer};
-pub use snapshot::{Snapshot, SnapshotError};
+pub use import::{ImportError, Imported, Importer};
+pub use snapshot::{Original, Snapshot, SnapshotError};
 pub use verify::{Finding, Phase, Report, verify};
 
 use super::directory::OpenProblem;

@@ -3,8 +3,9 @@
 //! sled cannot open a database without writing to it (it cuts off torn tails and keeps snapshots of its
 //! own), so a copy is opened in its place.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, DirBuilder, File, TryLockError};
 use std::io;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use super::Trees;
@@ -13,7 +14,9 @@ use crate::payment::JournalEntry;
 use crate::store::StoreError;
 use crate::store::sled::batch::CHAIN_HEAD_KEY;
 use crate::store::sled::database;
-use crate::store::sled::directory::{self, LOCK, OpenProblem, STORE};
+use crate::store::sled::directory::{
+    self, LOCK, OpenProblem, PRIVATE_DIRECTORY, PRIVATE_FILE, STORE, STORE_IN_IMPORT,
+};
 use crate::store::sled::format;
 use crate::store::sled::read::{decode_chunk, missing, printable, read};
 use crate::store::sled::witness::Found;
@@ -40,6 +43,29 @@ pub enum SnapshotError {
         .0.display()
     )]
     InUse(PathBuf),
+    /// An import was interrupted.
+    #[error(
+        "{} holds an import that did not finish, and no payment. Run `holdfast import` again", .0.display()
+    )]
+    UnfinishedImport(PathBuf),
+    /// It belongs to another user.
+    #[error(
+        "{} may not be read by this user ({source}). Run the command as the user that the service runs as", path.display()
+    )]
+    NotPermitted {
+        /// What may not be read.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// It cannot be read.
+    #[error("cannot read {}: {source}", path.display())]
+    Read {
+        /// What cannot be read.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
     /// It cannot be copied.
     #[error(
         "cannot copy the store to {}, where it is looked at: {source}. Choose another place with room \
@@ -78,17 +104,32 @@ pub struct Snapshot {
     _lock: Option<File>,
 }
 
-impl Snapshot {
-    /// Copies the store of a data directory into a temporary directory in `scratch` and opens it.
+/// A store that no service runs on, nor can start on while this is held.
+pub struct Original {
+    data: PathBuf,
+    lock: Option<File>,
+}
+
+impl Original {
+    /// Looks for the store of a data directory, and keeps services from it. Nothing is made there.
     ///
     /// # Errors
-    /// When there is none, when it is in use, or when it cannot be copied or opened.
-    pub fn take(data: &Path, scratch: &Path) -> Result<Self, SnapshotError> {
-        let store = data.join(STORE);
-        if !store.is_dir() {
-            return Err(SnapshotError::NoStore(data.to_owned()));
+    /// When there is none, when it may not be read, or when it is in use.
+    pub fn hold(data: &Path) -> Result<Self, SnapshotError> {
+        match fs::metadata(data.join(STORE)) {
+            Ok(store) if store.is_dir() => {}
+            Ok(_) => return Err(SnapshotError::NoStore(data.to_owned())),
+            Err(error) if is_missing(&error) => {
+                // A name that may not be looked up is no import; the store would have said so.
+                return Err(match fs::metadata(data.join(STORE_IN_IMPORT)) {
+                    Ok(_) => SnapshotError::UnfinishedImport(data.to_owned()),
+                    Err(_) => SnapshotError::NoStore(data.to_owned()),
+                });
+            }
+            Err(error) => return Err(unread(data)(error)),
         }
-        let lock = match File::open(data.join(LOCK)) {
+        let path = data.join(LOCK);
+        let lock = match File::open(&path) {
             Ok(lock) => match lock.try_lock() {
                 Ok(()) => Some(lock),
                 Err(TryLockError::WouldBlock) => {
@@ -97,17 +138,22 @@ impl Snapshot {
                 Err(TryLockError::Error(_)) => None,
             },
             // A store that was copied without its lock: nobody can be running on it.
-            Err(_) => None,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(unread(&path)(error)),
         };
-        let failed = |source| SnapshotError::Copy {
-            scratch: scratch.to_owned(),
-            source,
-        };
-        let copy = tempfile::Builder::new()
-            .prefix("holdfast-snapshot-")
-            .tempdir_in(scratch)
-            .map_err(failed)?;
-        copy_directory(&store, copy.path()).map_err(failed)?;
+        Ok(Self {
+            data: data.to_owned(),
+            lock,
+        })
+    }
+
+    /// Copies the store into a directory and opens it there.
+    ///
+    /// # Errors
+    /// When it cannot be copied or opened.
+    pub fn copy_into(self, copy: tempfile::TempDir) -> Result<Snapshot, SnapshotError> {
+        let Self { data, lock } = self;
+        copy_directory(&data.join(STORE), copy.path())?;
         let options = SledOptions {
             directory: copy.path().to_owned(),
             cache_bytes: CACHE_BYTES,
@@ -119,8 +165,8 @@ impl Snapshot {
             return Err(SnapshotError::OldFormat { found });
         }
         let names = database.tree_names();
-        Ok(Self {
-            noted: directory::noted_in(data).map_err(SnapshotError::Open)?,
+        Ok(Snapshot {
+            noted: directory::noted_in(&data).map_err(SnapshotError::Open)?,
             trees: Trees::open(&database).map_err(SnapshotError::Open)?,
             tree_names: names.iter().map(|name| printable(name)).collect(),
             _database: database,
@@ -128,7 +174,9 @@ impl Snapshot {
             _lock: lock,
         })
     }
+}
 
+impl Snapshot {
     /// The end of the journal, as the store says it is.
     ///
     /// # Errors
@@ -163,15 +211,47 @@ impl Snapshot {
     }
 }
 
-fn copy_directory(from: &Path, to: &Path) -> io::Result<()> {
-    for entry in fs::read_dir(from)? {
-        let entry = entry?;
-        let target = to.join(entry.file_name());
-        if entry.file_type()?.is_dir() {
-            fs::create_dir(&target)?;
-            copy_directory(&entry.path(), &target)?;
+fn is_missing(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+    )
+}
+
+/// What reading failed with.
+fn unread(path: &Path) -> impl Fn(io::Error) -> SnapshotError {
+    move |source| {
+        let path = path.to_owned();
+        match source.kind() {
+            io::ErrorKind::PermissionDenied => SnapshotError::NotPermitted { path, source },
+            _ => SnapshotError::Read { path, source },
+        }
+    }
+}
+
+fn copy_directory(from: &Path, to: &Path) -> Result<(), SnapshotError> {
+    let failed = |source| SnapshotError::Copy {
+        scratch: to.to_owned(),
+        source,
+    };
+    for entry in fs::read_dir(from).map_err(unread(from))? {
+        let entry = entry.map_err(unread(from))?;
+        let (path, target) = (entry.path(), to.join(entry.file_name()));
+        if entry.file_type().map_err(unread(&path))?.is_dir() {
+            DirBuilder::new()
+                .mode(PRIVATE_DIRECTORY)
+                .create(&target)
+                .map_err(failed)?;
+            copy_directory(&path, &target)?;
         } else {
-            fs::copy(entry.path(), &target)?;
+            let mut original = File::open(&path).map_err(unread(&path))?;
+            let mut copy = File::options()
+                .write(true)
+                .create_new(true)
+                .mode(PRIVATE_FILE)
+                .open(&target)
+                .map_err(failed)?;
+            io::copy(&mut original, &mut copy).map_err(failed)?;
         }
     }
     Ok(())
