@@ -55,6 +55,25 @@ fn wrong_usage_is_exit_code_2_with_a_message() {
     }
 }
 
+/// An empty variable, as an unset one in a unit file leaves it, is not the directory that one is in.
+#[test]
+fn an_empty_path_is_wrong_usage() {
+    for command in [
+        &["verify"][..],
+        &["export", "--out", "x"],
+        &["import", "--in", "x"],
+    ] {
+        let output = Command::new(env!("CARGO_BIN_EXE_holdfast"))
+            .args(command)
+            .env("HOLDFAST_DATA", "")
+            .output()
+            .unwrap();
+        let said = stderr(&output);
+        assert_eq!(output.status.code(), Some(2), "{command:?}: {said}");
+        assert!(said.contains("--data"), "{command:?}: {said}");
+    }
+}
+
 #[test]
 fn listening_to_the_world_without_api_keys_is_refused_with_an_explanation() {
     for address in ["0.0.0.0:0", "[::]:0", "192.0.2.1:8080"] {
