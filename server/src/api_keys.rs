@@ -43,6 +43,23 @@ pub(crate) struct ApiKey {
     hash: String,
 }
 
+impl ApiKey {
+    /// Who holds it, and its hash.
+    fn key(&self) -> Result<(Bearer, [u8; 32]), InvalidApiKey> {
+        let merchant = Merchant::new(&self.merchant)
+            .map_err(|_| InvalidApiKey::Merchant(self.merchant.clone()))?;
+        let hash = self.hash.strip_prefix(HASH_PREFIX).and_then(from_hex);
+        let hash = hash.ok_or_else(|| InvalidApiKey::Hash(self.merchant.clone()))?;
+        let name = self.name.as_ref().unwrap_or(&self.merchant);
+        let name = OperatorName::new(name).map_err(|_| InvalidApiKey::Name(name.clone()))?;
+        let operator = match self.role {
+            Role::Merchant => None,
+            Role::Operator => Some(name),
+        };
+        Ok((Bearer { merchant, operator }, hash))
+    }
+}
+
 const fn merchant_role() -> Role {
     Role::Merchant
 }
@@ -121,33 +138,26 @@ impl ApiKeys {
     }
 
     /// Takes the blocks of the configuration.
-    pub(crate) fn new(blocks: &[ApiKey]) -> Result<Self, InvalidApiKey> {
-        let keys = blocks.iter().map(|block| {
-            let merchant = Merchant::new(&block.merchant)
-                .map_err(|_| InvalidApiKey::Merchant(block.merchant.clone()))?;
-            let hash = block
-                .hash
-                .strip_prefix(HASH_PREFIX)
-                .and_then(from_hex)
-                .ok_or_else(|| InvalidApiKey::Hash(block.merchant.clone()))?;
-            let name = block.name.as_ref().unwrap_or(&block.merchant);
-            let name = OperatorName::new(name).map_err(|_| InvalidApiKey::Name(name.clone()))?;
-            let operator = match block.role {
-                Role::Merchant => None,
-                Role::Operator => Some(name),
-            };
-            Ok((Bearer { merchant, operator }, hash))
-        });
-        let keys: Keys = keys.collect::<Result<_, _>>()?;
-        for (place, (bearer, hash)) in keys.iter().enumerate() {
-            let mut earlier = keys[..place].iter();
-            if let Some((twin, _)) = earlier.find(|(_, known)| known == hash) {
-                let names = (twin.merchant.to_string(), bearer.merchant.to_string());
-                return Err(InvalidApiKey::Twice(names.0, names.1));
+    ///
+    /// # Errors
+    /// With everything that is wrong with them.
+    pub(crate) fn new(blocks: &[ApiKey]) -> Result<Self, Vec<InvalidApiKey>> {
+        let mut wrong = Vec::new();
+        let mut taken: Vec<(Bearer, [u8; 32])> = Vec::new();
+        for block in blocks {
+            match block.key() {
+                Ok((bearer, hash)) => {
+                    if let Some((twin, _)) = taken.iter().find(|(_, known)| *known == hash) {
+                        let names = (twin.merchant.to_string(), bearer.merchant.to_string());
+                        wrong.push(InvalidApiKey::Twice(names.0, names.1));
+                    }
+                    taken.push((bearer, hash));
+                }
+                Err(error) => wrong.push(error),
             }
         }
         let keys = Self {
-            in_force: watch::Sender::new(keys),
+            in_force: watch::Sender::new(taken.into()),
             ..Self::default()
         };
         let mut spelt: BTreeMap<String, Merchant> = BTreeMap::new();
@@ -155,10 +165,14 @@ impl ApiKeys {
             let folded = merchant.as_str().to_ascii_lowercase();
             if let Some(twin) = spelt.insert(folded, merchant.clone()) {
                 let names = (twin.to_string(), merchant.to_string());
-                return Err(InvalidApiKey::CaseOnly(names.0, names.1));
+                wrong.push(InvalidApiKey::CaseOnly(names.0, names.1));
             }
         }
-        Ok(keys)
+        if wrong.is_empty() {
+            Ok(keys)
+        } else {
+            Err(wrong)
+        }
     }
 
     /// Whom they act for: the merchant `default` where there are none.
@@ -294,18 +308,43 @@ mod tests {
         assert_eq!(bearer.operator.unwrap().as_str(), "default");
     }
 
-    #[test]
-    fn two_merchants_that_differ_only_in_case_are_refused() {
-        let block = |merchant: &str| ApiKey {
+    /// A key of its own for each digit.
+    fn block(merchant: &str, digit: &str) -> ApiKey {
+        ApiKey {
             merchant: merchant.into(),
             role: Role::Merchant,
             name: None,
-            hash: format!("{HASH_PREFIX}{}", "0".repeat(64)),
-        };
-        assert!(ApiKeys::new(&[block("shop"), block("shop")]).is_ok());
+            hash: format!("{HASH_PREFIX}{}", digit.repeat(64)),
+        }
+    }
+
+    #[test]
+    fn two_merchants_that_differ_only_in_case_are_refused() {
+        assert!(ApiKeys::new(&[block("shop", "0"), block("shop", "1")]).is_ok());
         assert_eq!(
-            ApiKeys::new(&[block("shop"), block("SHOP")]).unwrap_err(),
-            InvalidApiKey::CaseOnly("SHOP".into(), "shop".into())
+            ApiKeys::new(&[block("shop", "0"), block("SHOP", "1")]).unwrap_err(),
+            [InvalidApiKey::CaseOnly("SHOP".into(), "shop".into())]
+        );
+    }
+
+    #[test]
+    fn one_secret_speaks_for_one_key_and_all_that_is_wrong_is_told() {
+        let same = InvalidApiKey::Twice("shop".into(), "shop".into());
+        let twice = [block("shop", "0"), block("shop", "0")];
+        assert_eq!(ApiKeys::new(&twice).unwrap_err(), [same]);
+        let blocks = [
+            block("a", "0"),
+            block("b", "0"),
+            block("", "1"),
+            block("c", "x"),
+        ];
+        assert_eq!(
+            ApiKeys::new(&blocks).unwrap_err(),
+            [
+                InvalidApiKey::Twice("a".into(), "b".into()),
+                InvalidApiKey::Merchant(String::new()),
+                InvalidApiKey::Hash("c".into()),
+            ]
         );
     }
 
@@ -319,7 +358,7 @@ mod tests {
         };
         assert_eq!(
             ApiKeys::new(&[block]).unwrap_err(),
-            InvalidApiKey::Hash("m".into())
+            [InvalidApiKey::Hash("m".into())]
         );
     }
 }

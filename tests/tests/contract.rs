@@ -9,7 +9,7 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use holdfast_tests::sample::{BODY, DECLINED_BODY};
-use holdfast_tests::{Answer, ApiKey, Server};
+use holdfast_tests::{Answer, ApiKey, Server, need_tool};
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -217,6 +217,86 @@ async fn a_representation_with_the_weight_0_is_not_sent() {
         let got = content_type("/metrics", accept).await;
         assert!(got.starts_with(expected), "{accept}: {got}");
     }
+}
+
+/// The text between two marks.
+fn between<'a>(text: &'a str, from: &str, to: &str) -> &'a str {
+    let (_, rest) = text.split_once(from).unwrap();
+    rest.split_once(to).unwrap().0
+}
+
+#[tokio::test]
+async fn the_first_examples_can_be_sent_one_after_the_other() {
+    let data = tempfile::tempdir().unwrap();
+    let server = Server::start(data.path(), &[]);
+    let client = server.client();
+    let page = client.get("/docs").await.unwrap().body;
+    let page = std::str::from_utf8(&page).unwrap();
+    let curl = between(page, "<pre>curl", "</pre>");
+    let on_page = (
+        between(curl, "Idempotency-Key: ", "'"),
+        between(curl, "-d '", "'"),
+    );
+    let document = client.get("/openapi.json").await.unwrap().json();
+    let create = &document["paths"]["/v1/payments"]["post"];
+    let key = create["parameters"][0]["schema"]["examples"][0]
+        .as_str()
+        .unwrap();
+    let body = create["requestBody"]["content"]["application/json"]["example"].to_string();
+    let schema = document["components"]["schemas"]["CreatePayment"]["examples"][0].to_string();
+    for (key, body) in [on_page, (key, body.as_str()), (key, schema.as_str())] {
+        let headers = [("idempotency-key", key), JSON];
+        let sent = client.send(Method::POST, "/v1/payments", &headers, body);
+        assert_eq!(
+            sent.await.unwrap().status,
+            StatusCode::CREATED,
+            "{key} {body}"
+        );
+    }
+}
+
+/// The loop of `docs/clients.md`, as it stands but for the address.
+fn run_by_hand(server: &Server, change: impl Fn(&str) -> String) -> std::process::Output {
+    let text = include_str!("../../docs/clients.md");
+    let script = between(text, "```sh\n", "```").replace("127.0.0.1:8080", &server.address);
+    let directory = tempfile::tempdir().unwrap();
+    let mut bash = std::process::Command::new("bash");
+    bash.args(["-c", &change(&script)])
+        .current_dir(directory.path());
+    bash.output().unwrap()
+}
+
+#[tokio::test]
+async fn the_client_by_hand_ends_with_0_only_when_the_payment_is_settled() {
+    if !need_tool("curl", "curl") {
+        return;
+    }
+    let data = tempfile::tempdir().unwrap();
+    let server = Server::start(data.path(), &[]);
+    let settled = run_by_hand(&server, str::to_owned);
+    assert!(settled.status.success(), "{settled:?}");
+    let declined = run_by_hand(&server, |script| {
+        script.replace("acct_shop", "acct_declined")
+    });
+    assert_eq!(declined.status.code(), Some(1), "{declined:?}");
+    assert!(
+        declined.stdout.starts_with(b"402 under the key"),
+        "{declined:?}"
+    );
+
+    // The bank is not there, so the payment stays open; two tries are enough to see it.
+    let data = tempfile::tempdir().unwrap();
+    let server = Server::start(data.path(), &["--bank", "http://127.0.0.1:9"]);
+    let open = run_by_hand(&server, |script| {
+        let patience = "-H 'Prefer: wait=1' -H 'Content-Type";
+        script
+            .replace("0 1 2 4 8 16 30 30", "0 0")
+            .replace("-H 'Content-Type", patience)
+    });
+    assert_eq!(open.status.code(), Some(1), "{open:?}");
+    assert!(open.stdout.starts_with(b"202 under the key"), "{open:?}");
+    let all = server.client().get("/v1/payments").await.unwrap().json();
+    assert_eq!(all["data"].as_array().unwrap().len(), 1, "{all}");
 }
 
 #[tokio::test]

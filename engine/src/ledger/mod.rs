@@ -7,6 +7,7 @@
 //! Architecture invariant: this room does no IO, reads no clock and has no `async`.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
@@ -34,6 +35,22 @@ pub struct Balance {
     pub credits_pending: u64,
     /// Credited.
     pub credits_posted: u64,
+}
+
+impl fmt::Display for Balance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            debits_pending,
+            debits_posted,
+            credits_pending,
+            credits_posted,
+        } = self;
+        write!(
+            f,
+            "debits {debits_pending} pending and {debits_posted} posted, credits {credits_pending} pending and \
+             {credits_posted} posted"
+        )
+    }
 }
 
 /// No side of an account, pending and posted together, goes beyond this, in minor units: the largest
@@ -150,6 +167,16 @@ pub struct Sums {
     pub credits_pending: u128,
     /// Of all posted credits.
     pub credits_posted: u128,
+}
+
+impl fmt::Display for Sums {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "pending debits are {} and credits {}, posted debits {} and credits {}",
+            self.debits_pending, self.credits_pending, self.debits_posted, self.credits_posted
+        )
+    }
 }
 
 impl Sums {

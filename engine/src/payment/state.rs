@@ -1,5 +1,6 @@
 //! The five states of a payment. Data lives in the variant that owns it.
 
+use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -221,5 +222,18 @@ impl StateName {
             Self::Received | Self::Persisted | Self::BankCalled => false,
             Self::Settled | Self::Failed => true,
         }
+    }
+}
+
+impl fmt::Display for StateName {
+    /// As the API has it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Received => "received",
+            Self::Persisted => "persisted",
+            Self::BankCalled => "bank_called",
+            Self::Settled => "settled",
+            Self::Failed => "failed",
+        })
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! poem-openapi generates the document from the handlers and types. What it cannot say is added
 //! here: that rendered members are always present, which of them may be null, that unknown members
-//! are refused, that an API key is needed only where keys are configured, and an example of every
+//! of a request are refused, that an API key is needed only where keys are configured, and an example of every
 //! answer. The result is OpenAPI 3.1, whose `type: [.., "null"]` says "may be null" exactly.
 
 use holdfast_engine::payment::{Currency, Metadata};
@@ -142,6 +142,19 @@ const LEFT_OUT: [(&str, &str); 5] = [
     ("Payment", "bank"),
 ];
 
+/// The schemas of what the server takes: a member that they do not have is refused.
+const TAKEN: [&str; 2] = ["CreatePayment", "ResolvePayment"];
+
+/// Texts that are of a form which the types do not tell.
+const FORMATS: [(&str, &str, &str); 6] = [
+    ("Payment", "id", "uuid"),
+    ("Payment", "created_at", "date-time"),
+    ("Payment", "updated_at", "date-time"),
+    ("Event", "payment_id", "uuid"),
+    ("Event", "at", "date-time"),
+    ("Problem", "type", "uri-reference"),
+];
+
 fn complete(generated: &str) -> Value {
     let mut document: Value = serde_json::from_str(generated).expect("the generator emits JSON");
     document["openapi"] = "3.1.0".into();
@@ -177,7 +190,13 @@ fn complete_schema(name: &str, schema: &mut Value) {
     let Some(properties) = schema["properties"].as_object().cloned() else {
         return;
     };
-    schema["additionalProperties"] = false.into();
+    // What is sent is held to the letter. What is answered may get new members in later versions.
+    if TAKEN.contains(&name) {
+        schema["additionalProperties"] = false.into();
+    }
+    for (_, property, format) in FORMATS.iter().filter(|(of, ..)| *of == name) {
+        schema["properties"][property]["format"] = (*format).into();
+    }
     if name == "CreatePayment" {
         schema["example"] = examples::create_body();
         schema["properties"]["currency"]["enum"] = currencies().into();
@@ -247,16 +266,15 @@ fn complete_operation(operation: &mut Value) {
         return;
     };
     for (status, response) in responses {
-        // What hyper refuses never gets as far as the code that adds headers and bodies.
-        if response.get("content").is_none() {
-            continue;
-        }
         let mut headers = Map::new();
         headers.insert("X-Request-Id".to_owned(), request_id_header());
         if let Some(given) = response["headers"].as_object() {
             headers.extend(given.clone());
         }
         response["headers"] = headers.into();
+        if response.get("content").is_none() {
+            continue;
+        }
         let given = examples::of(&id, status);
         assert!(!given.is_empty(), "{id} {status} has no example");
         if let Some(content) = response["content"].as_object_mut() {

@@ -60,7 +60,8 @@ const UNAVAILABLE: Case = case(
     503,
     Content::Problem,
     &[RETRY_AFTER, CACHE_CONTROL],
-    "`unavailable`: the service is shutting down or its store has stopped.",
+    "`unavailable`: the service is shutting down, its store has stopped, or it serves as many at once as it can. The \
+     request did nothing.",
 );
 const REQUEST_TIMEOUT: Case = case(
     408,

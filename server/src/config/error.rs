@@ -145,6 +145,15 @@ pub(crate) enum ConfigError {
     OpenToTheWorld(SocketAddr),
 }
 
+impl From<Vec<InvalidApiKey>> for ConfigError {
+    fn from(mut wrong: Vec<InvalidApiKey>) -> Self {
+        if wrong.len() == 1 {
+            return Self::ApiKey(wrong.remove(0));
+        }
+        Self::Many(wrong.into_iter().map(Self::ApiKey).collect())
+    }
+}
+
 fn suggestion(similar: Option<&str>) -> String {
     match similar {
         Some(key) => format!(". Did you mean {key:?}?"),

@@ -211,8 +211,9 @@ impl From<Problem> for poem::Error {
 
 impl From<holdfast_engine::service::Unavailable> for Problem {
     fn from(reason: holdfast_engine::service::Unavailable) -> Self {
-        let detail =
-            format!("Nothing was sent to the bank: {reason}. Keep the key and retry with it.");
+        let detail = format!(
+            "This request did nothing: {reason}. Send it again later; a payment with the same key."
+        );
         Self::new(Kind::Unavailable, detail)
     }
 }

@@ -9,7 +9,7 @@ use super::{
 use crate::chain::Head;
 use crate::codec::{self, Kind};
 use crate::ledger::{AccountKey, Balance, Sums};
-use crate::payment::{PaymentId, PaymentKey};
+use crate::payment::{BankName, PaymentId, PaymentKey};
 use crate::store::sled::batch::{self, CHAIN_HEAD_KEY, LOW_WATER_KEY};
 use crate::store::sled::directory::{self, OpenProblem};
 use crate::store::sled::format;
@@ -48,18 +48,19 @@ impl Verifier<'_> {
             sums.entry(key.currency).or_default().add(balance);
             let replayed = expected.remove(&key);
             if replayed != Some(balance) {
-                let problem = format!("is {balance:?}, but the journal leads to {replayed:?}");
+                let replayed = replayed.unwrap_or_default();
+                let problem = format!("is {balance}, but the journal leads to {replayed}");
                 self.find("accounts", shown, problem, BALANCE_WRONG);
             }
         }
         for (key, balance) in expected {
             let shown = printable(&format::account_key(&key));
-            let problem = format!("has no balance, but the journal leads to {balance:?}");
+            let problem = format!("has no balance, but the journal leads to {balance}");
             self.find("accounts", shown, problem, BALANCE_WRONG);
         }
         for (currency, sums) in sums {
             if !sums.agree() {
-                self.find("accounts", currency.code(), format!("{sums:?}"), SUMS_WRONG);
+                self.find("accounts", currency.code(), sums.to_string(), SUMS_WRONG);
             }
         }
     }
@@ -155,7 +156,16 @@ impl Verifier<'_> {
             Ok(told) if told == *self.replay.banks() => {}
             Ok(told) => {
                 let expected = self.replay.banks();
-                let problem = format!("are {told:?}, but the journal names {expected:?}");
+                let names = |banks: &BTreeSet<BankName>| {
+                    let banks: Vec<_> = banks.iter().map(BankName::as_str).collect();
+                    if banks.is_empty() {
+                        "none".to_owned()
+                    } else {
+                        banks.join(", ")
+                    }
+                };
+                let (told, expected) = (names(&told), names(expected));
+                let problem = format!("are {told}, but the journal names {expected}");
                 self.find("meta", "banks", problem, BANKS_WRONG);
             }
             Err(error) => self.find("meta", "banks", error.to_string(), DAMAGED),

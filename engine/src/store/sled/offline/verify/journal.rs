@@ -170,7 +170,7 @@ impl Verifier<'_> {
         let standing = record.into_payment(payment.key.clone());
         if standing != *payment {
             let problem = format!(
-                "is {:?} in version {}, but the journal leads to {:?} in version {}{}",
+                "is {} in version {}, but the journal leads to {} in version {}{}",
                 standing.state.name(),
                 standing.version,
                 payment.state.name(),
