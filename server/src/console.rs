@@ -166,7 +166,8 @@ impl InquiryView {
             }
             Asked::HeldBack => {
                 return not_asked(
-                    "Calls to the bank are being held back, because it does not answer or too many are under way.",
+                    "Calls to the bank are being held back right now, because it does not answer or too many are under way. Ask again in a \
+                     moment.",
                 );
             }
         };

@@ -95,18 +95,25 @@ async fn an_operator_resolves_a_payment_in_review_and_its_answer_is_frozen() {
             428,
             "version-required",
         );
-        check_problem(
-            &resolve(&client, id, Some("*"), &[], decision).await,
-            400,
-            "validation-failed",
-        );
+        let weak = format!("W/\"{version}\"");
+        let others = format!("\"{older}\", {weak}");
+        for unseen in [weak.as_str(), &others, "\"+3\"", "\"18446744073709551616\""] {
+            let refused = resolve(&client, id, Some(unseen), &[], decision).await;
+            check_problem(&refused, 412, "version-stale");
+        }
+        for nonsense in ["", "abc", "\"3", "-1"] {
+            let refused = resolve(&client, id, Some(nonsense), &[], decision).await;
+            check_problem(&refused, 400, "validation-failed");
+        }
         let nonsense = json!({"outcome": "maybe", "evidence": "x"});
         let refused = resolve(&client, id, Some(&version), &[], &nonsense).await;
         check_problem(&refused, 400, "validation-failed");
         assert_eq!(refused.json()["errors"][0]["field"], "outcome");
 
-        let tag = shown.header("etag").to_owned();
-        let first = resolve(&client, id, Some(&tag), &[], decision).await;
+        // A list that has it, or any version at all (RFC 9110, section 13.1.1).
+        let list = format!("\"{older}\", {}", shown.header("etag"));
+        let seen = if key == "to-settle" { &list } else { "*" };
+        let first = resolve(&client, id, Some(seen), &[], decision).await;
         assert_eq!(first.status, StatusCode::OK, "{first:?}");
         assert_eq!(first.json()["state"], decision["outcome"]);
         let again = resolve(&client, id, Some(&version), &[], decision).await;

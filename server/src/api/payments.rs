@@ -12,7 +12,7 @@ use poem::http::{HeaderName, HeaderValue, StatusCode, header};
 use poem::web::Data;
 use poem::{Body, Request, Response};
 use poem_openapi::OpenApi;
-use poem_openapi::param::{Path, Query};
+use poem_openapi::param::{Header, Path, Query};
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -168,6 +168,12 @@ impl PaymentsApi {
         principal: Principal,
         /// The payment's id.
         payment_id: Path<Uuid>,
+        /// Only if the payment has one of these versions: entity tags, or `*`.
+        #[oai(name = "If-Match")]
+        _if_match: Header<Option<String>>,
+        /// Only if the client does not have the version already: entity tags, or `*`.
+        #[oai(name = "If-None-Match")]
+        _if_none_match: Header<Option<String>>,
     ) -> poem::Result<Answer<operations::Get>> {
         let id = PaymentId::from_uuid(payment_id.0);
         let found = front_door
