@@ -65,6 +65,7 @@ fn check_problem(answer: &Answer, status: u16, kind: &str) {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "one life of two payments")]
 async fn an_operator_resolves_a_payment_in_review_and_its_answer_is_frozen() {
     let data = tempfile::tempdir().unwrap();
     let server = Server::start(data.path(), &REVIEW);
