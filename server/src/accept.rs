@@ -330,7 +330,10 @@ fn is_authority(text: &str) -> bool {
     };
     let after = text.strip_prefix(authority.host()).unwrap_or("@");
     let port = after.strip_prefix(':');
-    let is_port = |port: &str| port.is_empty() || port.parse::<u16>().is_ok();
+    let is_port = |port: &str| {
+        let digits = port.bytes().all(|b| b.is_ascii_digit());
+        port.is_empty() || (digits && port.parse::<u16>().is_ok())
+    };
     after.is_empty() || port.is_some_and(is_port)
 }
 
@@ -375,7 +378,7 @@ mod tests {
             assert!(!wrong(Version::HTTP_11, &[host]), "{host}");
         }
         for host in [
-            "a b", "a/b", "user@a", "http://a", "a:b", "a:99999", "a,b c", "[::1", "a?b",
+            "a b", "a/b", "user@a", "http://a", "a:b", "a:99999", "a:+80", "a,b c", "[::1", "a?b",
         ] {
             assert!(wrong(Version::HTTP_11, &[host]), "{host}");
         }

@@ -104,7 +104,10 @@ pub fn main() -> ExitCode {
         Ok(parsed) => parsed,
         Err(error) => return say_usage(&error),
     };
-    let variables = std::env::vars_os().map(|(name, _)| name.to_string_lossy().into_owned());
+    let variables = std::env::vars_os().map(|(name, value)| {
+        let text = |part: OsString| part.to_string_lossy().into_owned();
+        (text(name), text(value))
+    });
     for misspelt in misspelt(&Cli::command(), variables) {
         warn(misspelt);
     }
@@ -198,7 +201,7 @@ fn parse() -> Result<(ArgMatches, Vec<WrongValue>), clap::Error> {
             Ok(matches) => return Ok((matches, wrong)),
             Err(error) => error,
         };
-        let is_check = std::env::args().skip(1).take(2).eq(["config", "check"]);
+        let is_check = std::env::args_os().skip(1).take(2).eq(["config", "check"]);
         let Some(value) = wrong_value(&error).filter(|_| is_check) else {
             return Err(error);
         };
@@ -354,7 +357,8 @@ fn serve(args: ServeArgs) -> ExitCode {
 /// `config check`. `wrong` are the values that are none of their kind, by their options.
 fn check_config(args: ServeArgs, wrong: Vec<WrongValue>) -> ExitCode {
     let (written, mut mistakes) = args.read_on();
-    for WrongValue { said, .. } in wrong {
+    for WrongValue { option, said } in wrong {
+        mistakes.leave_out(&option);
         mistakes.note(ConfigError::Usage(said));
     }
     match written.check(mistakes) {

@@ -26,6 +26,7 @@ use rand::TryRng;
 use crate::accept;
 use crate::api::{ApiKeys, FrontDoor, Routes};
 use crate::bank_client::{BankClient, BankClientError};
+use crate::causes::causes;
 use crate::config::{BankSettings, ConfigError, Retired, Settings, api_keys_again};
 use crate::output;
 use crate::process::{Hangups, ListenError, Signals, listen, raise_descriptor_limit};
@@ -82,20 +83,9 @@ pub(crate) enum ServeError {
         "Holdfast has stopped: {}. Nothing that was acknowledged is lost. Check the disk that holds \
          the data directory (kernel log, free space, health), then start Holdfast again: it \
          recovers every payment from what is durable",
-        chain(.0)
+        causes(&**.0)
     )]
     Fatal(Arc<FatalError>),
-}
-
-fn chain(error: &FatalError) -> String {
-    let mut text = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(error) = source {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        source = error.source();
-    }
-    text
 }
 
 /// Runs the service until a signal or a fatal failure.
@@ -149,7 +139,7 @@ pub(crate) async fn run(settings: Settings) -> Result<(), ServeError> {
         tokio::select! {
             biased;
             error = failure.wait() => {
-                let error = chain(&error);
+                let error = causes(&*error);
                 tracing::error!(error, "answering 503 for a moment, then stopping");
                 tokio::time::sleep(FATAL_GRACE).await;
             }

@@ -255,6 +255,92 @@ fn everything_that_is_wrong_with_a_configuration_is_told_at_once() {
     );
 }
 
+/// What is missing only because its value cannot be used is no mistake of its own.
+#[test]
+fn no_mistake_is_told_that_follows_from_another() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("holdfast.toml");
+    for (text, flags, never) in [
+        (
+            "",
+            &["--rate-per-second", "0", "--rate-burst", "5"][..],
+            "rate_burst is given",
+        ),
+        (
+            "tls_certificate = 5\ntls_key = \"key.pem\"\n",
+            &[],
+            "go together",
+        ),
+        (
+            "[[api_keys]]\nmerchnt = \"a\"\n",
+            &["--listen", "0.0.0.0:9"],
+            "no API keys",
+        ),
+    ] {
+        std::fs::write(&file, text).unwrap();
+        let check = ["config", "check", "--config", file.to_str().unwrap()];
+        let output = holdfast(&[&check, flags].concat());
+        assert_eq!(output.status.code(), Some(2), "{text}");
+        assert!(
+            !stderr(&output).contains(never),
+            "{text}: {}",
+            stderr(&output)
+        );
+    }
+}
+
+#[test]
+fn an_argument_that_is_no_text_is_wrong_usage() {
+    use std::os::unix::ffi::OsStrExt;
+    let odd = std::ffi::OsStr::from_bytes(b"\xff");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_holdfast"));
+    let output = command.arg(odd).output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+}
+
+/// A service and a bank are of use also where nobody reads where they are.
+#[test]
+fn a_banner_that_cannot_be_printed_stops_nobody() {
+    use std::io::{BufRead, BufReader, Read, Write};
+    let data = tempfile::tempdir().unwrap();
+    let data = data.path().join("data");
+    for command in [&["serve", "--data", data.to_str().unwrap()][..], &["bank"]] {
+        for closed in [true, false] {
+            let mut holdfast = Command::new(env!("CARGO_BIN_EXE_holdfast"));
+            holdfast.args(command).args(["--listen", "127.0.0.1:0"]);
+            let full = std::fs::File::options()
+                .write(true)
+                .open("/dev/full")
+                .unwrap();
+            let (reader, writer) = std::io::pipe().unwrap();
+            drop(reader);
+            if closed {
+                holdfast.stdout(writer);
+            } else {
+                holdfast.stdout(full);
+            }
+            let mut child = holdfast
+                .stderr(std::process::Stdio::piped())
+                .spawn()
+                .unwrap();
+            let said = BufReader::new(child.stderr.take().unwrap()).lines();
+            let mut said = said.map_while(Result::ok);
+            let line = said
+                .find(|line| line.contains("serving all the same"))
+                .unwrap();
+            let (_, address) = line.split_once("address=").unwrap();
+            let mut stream = std::net::TcpStream::connect(address.trim()).unwrap();
+            let request = b"GET /docs HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+            stream.write_all(request).unwrap();
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).unwrap();
+            child.kill().unwrap();
+            child.wait().unwrap();
+            assert!(answer.starts_with("HTTP/1.1 200"), "{command:?}: {answer}");
+        }
+    }
+}
+
 #[test]
 fn an_option_that_means_nothing_with_the_chosen_bank_is_told() {
     for (arguments, told) in [

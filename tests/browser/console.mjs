@@ -245,7 +245,7 @@ try {
   assert.equal(await page.evaluate(() => document.activeElement.textContent), "lost-too");
   await accessible("queue");
   await page.getByRole("row", { name: /lost-answer/ }).getByRole("button", { name: "Decide…" }).click();
-  await page.getByText("The bank cannot be asked:").waitFor();
+  await page.getByText("The bank was not asked.").waitFor();
   await accessible("queue with a bank that cannot be asked");
   await form.getByLabel("No debit happened").check();
   assert.equal(await form.getByLabel("The bank's id for the debit").isVisible(), false);
@@ -264,7 +264,7 @@ try {
   await page.getByText("Statement of today, line 14").waitFor();
   // The other one from its own page; what was decided elsewhere meanwhile is not decided again.
   await decide(second.body);
-  await page.getByText("The bank cannot be asked:").waitFor();
+  await page.getByText("The bank was not asked.").waitFor();
   await resolve(base, second.body, { outcome: "failed", evidence: "The bank says no" });
   await form.getByLabel("The debit happened").check();
   await form.getByLabel("Evidence").fill("A guess");
@@ -331,9 +331,9 @@ try {
   for (const [answer, words] of [
     [{ asked: true, answer: "not_found" }, /it does not know this payment, at .* That alone does not prove/],
     [{ asked: true, answer: "unknown", message: "it answered 500" }, /no answer that decides it, at .*: it answered 500/],
-    [{ asked: false, message: "it has no inquiries" }, /The bank cannot be asked: it has no inquiries/],
-    [(route) => route.fulfill({ status: 500, contentType: "application/problem+json", json: { detail: "It broke." } }), /The bank was not asked: It broke\. You can decide without its answer/],
-    [(route) => route.abort(), /The bank was not asked: .* You can decide without its answer/],
+    [{ asked: false, message: "It has no inquiries." }, /The bank was not asked\. It has no inquiries/],
+    [(route) => route.fulfill({ status: 500, contentType: "application/problem+json", json: { detail: "It broke." } }), /There is no answer from the bank: It broke\. You can decide without it/],
+    [(route) => route.abort(), /There is no answer from the bank: .* You can decide without it/],
   ]) {
     await bankSays(answer);
     await decide(third.body);
@@ -361,7 +361,7 @@ try {
   await bankSays(() => {});
   await decide(third.body);
   await page.getByRole("button", { name: "Do not wait for it" }).click();
-  await page.getByText("its answer was not waited for. You can decide without its answer.").waitFor();
+  await page.getByText("it was not waited for. You can decide without it.").waitFor();
   assert.equal(await goOn.isEnabled(), true);
   await page.unroute("**/inquiry");
   // It has got its outcome meanwhile.
@@ -687,7 +687,7 @@ try {
   const button = page.getByRole("button", { name: "Decide…" });
   await narrow("queue-long");
   await button.click();
-  await page.getByText("The bank cannot be asked:").waitFor();
+  await page.getByText("The bank was not asked.").waitFor();
   await form.getByLabel("The debit happened").check();
   await narrow("queue-deciding");
   await page.goto(`${base}/console#/payment/${open400.id}`);

@@ -47,6 +47,23 @@ fn what_is_no_directory_or_holds_something_else_is_refused() {
         1,
         "what was there, and no lock"
     );
+    // Somebody else's directory that happens to be called as ours keeps its files as they are, and what it links to.
+    let shop = directory.path().join("shop");
+    let outside = directory.path().join("outside");
+    fs::create_dir_all(shop.join("store")).unwrap();
+    fs::write(&outside, "theirs").unwrap();
+    fs::write(shop.join("store/index.html"), "theirs").unwrap();
+    std::os::unix::fs::symlink(&outside, shop.join("store/link")).unwrap();
+    let open = fs::Permissions::from_mode(0o664);
+    for theirs in [&outside, &shop.join("store/index.html")] {
+        fs::set_permissions(theirs, open.clone()).unwrap();
+    }
+    let said = refused(&shop);
+    assert!(said.contains("its store/db"), "{said}");
+    assert_eq!(fs::read_dir(&shop).unwrap().count(), 1, "no lock");
+    for theirs in [&outside, &shop.join("store/index.html")] {
+        assert_eq!(fs::metadata(theirs).unwrap().mode() & 0o777, 0o664);
+    }
     // An import that was cut short is no place for a service either.
     let unfinished = directory.path().join("unfinished");
     fs::create_dir_all(unfinished.join("store.import")).unwrap();

@@ -6,9 +6,9 @@
 use poem::endpoint::{make, make_sync};
 use poem::error::NotFoundError;
 use poem::http::{StatusCode, header};
-use poem::web::Accept;
-use poem::{Endpoint, FromRequest, Request, Response, Route};
+use poem::{Endpoint, Request, Response, Route};
 
+use super::negotiation::prefers;
 use super::openapi::Document;
 
 /// Policy of the plain pages: no scripts, nothing from elsewhere.
@@ -32,13 +32,7 @@ pub(super) fn routes(document: &Document) -> Route {
 /// The root: a browser is led to the documentation; nothing else is there.
 pub(super) fn entrance() -> impl Endpoint<Output = Response> {
     poem::get(make(async |request: Request| -> poem::Result<Response> {
-        let Ok(Accept(ranges)) = Accept::from_request_without_body(&request).await else {
-            return Err(NotFoundError.into());
-        };
-        if !ranges
-            .iter()
-            .any(|range| range.essence_str() == "text/html")
-        {
+        if !prefers(&request, "text/html", "application/json").await {
             return Err(NotFoundError.into());
         }
         let found = Response::builder().status(StatusCode::SEE_OTHER);

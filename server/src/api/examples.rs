@@ -346,12 +346,9 @@ fn problems(status: &str, path: &str, life: &Life) -> Vec<Example> {
                 .payment(PaymentView::of(&life.settled)),
         ],
         "412" => vec![
-            Problem::new(
-                Kind::VersionStale,
-                "The payment has version 3 by now. Look at it again before deciding.",
-            )
-            .instance(format!("{PAYMENTS_PATH}/{}", life.unknown.id))
-            .payment(PaymentView::of(&life.unknown)),
+            Problem::new(Kind::VersionStale, "The payment has version 3 by now.")
+                .instance(format!("{PAYMENTS_PATH}/{}", life.unknown.id))
+                .payment(PaymentView::of(&life.unknown)),
         ],
         "428" => vec![Problem::new(
             Kind::VersionRequired,

@@ -61,7 +61,7 @@ const UNAVAILABLE: Case = case(
     Content::Problem,
     &[RETRY_AFTER, CACHE_CONTROL],
     "`unavailable`: the service is shutting down, its store has stopped, or it serves as many at once as it can. The \
-     request did nothing.",
+     request sent nothing to the bank.",
 );
 const REQUEST_TIMEOUT: Case = case(
     408,

@@ -381,10 +381,7 @@ fn not_cancellable(payment: &Payment) -> Problem {
 }
 
 pub(super) fn stale(payment: &Payment) -> Problem {
-    let detail = format!(
-        "The payment has version {} by now. Look at it again before deciding.",
-        payment.version
-    );
+    let detail = format!("The payment has version {} by now.", payment.version);
     Problem::new(Kind::VersionStale, detail)
         .instance(location(payment))
         .payment(PaymentView::of(payment))

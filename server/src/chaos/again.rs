@@ -22,12 +22,13 @@ pub(super) fn program() -> &'static str {
     static PROGRAM: OnceLock<String> = OnceLock::new();
     PROGRAM.get_or_init(|| {
         let program = std::env::current_exe().and_then(|path| path.canonicalize());
-        let typed = std::env::args().next();
+        let typed = std::env::args_os().next();
+        let typed = typed.as_ref().and_then(|typed| typed.to_str());
         let path = std::env::var_os("PATH");
         let directory = std::env::current_dir();
         let started = Started {
             program: program.as_deref().ok(),
-            typed: typed.as_deref(),
+            typed,
             path: path.as_deref(),
             directory: directory.as_deref().ok(),
         };

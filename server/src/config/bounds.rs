@@ -105,6 +105,7 @@ pub(super) fn within(mut options: Options, mistakes: &mut Mistakes) -> Options {
         .collect();
     for name in names {
         written.shift_remove(&name);
+        mistakes.leave_out(&name);
         mistakes.note(ConfigError::Empty { name });
     }
     if written.len() == before {
@@ -130,6 +131,7 @@ fn check(bounds: &Bounds, written: &mut Map<String, Value>, mistakes: &mut Mista
         return;
     }
     written.shift_remove(name);
+    mistakes.leave_out(name);
     mistakes.note(if given < min {
         ConfigError::TooSmall { name, min, given }
     } else {

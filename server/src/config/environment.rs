@@ -9,11 +9,17 @@ const SIMILAR_ENOUGH: f64 = 0.85;
 const PREFIX: &str = "HOLDFAST_";
 
 /// What is said of each variable that begins as ours do and that no command knows.
-pub(crate) fn misspelt(command: &Command, variables: impl Iterator<Item = String>) -> Vec<String> {
+pub(crate) fn misspelt(
+    command: &Command,
+    variables: impl Iterator<Item = (String, String)>,
+) -> Vec<String> {
     let mut known = vec!["HOLDFAST_LOG".to_owned()];
     collect(command, &mut known);
     let mut unknown: Vec<_> = variables
-        .filter(|name| name.starts_with(PREFIX) && !known.contains(name) && !is_of_others(name))
+        .filter(|(name, value)| {
+            name.starts_with(PREFIX) && !known.contains(name) && !is_of_others(name, value)
+        })
+        .map(|(name, _)| name)
         .collect();
     unknown.sort_unstable();
     let said = unknown.iter().map(|name| {
@@ -27,13 +33,20 @@ pub(crate) fn misspelt(command: &Command, variables: impl Iterator<Item = String
 }
 
 /// Variables that others set: Kubernetes for every container beside a service that is called `holdfast`, cargo, and our own tests.
-fn is_of_others(name: &str) -> bool {
+fn is_of_others(name: &str, value: &str) -> bool {
     let rest = &name[PREFIX.len()..];
-    let is_port = rest.split('_').any(|part| part == "PORT");
-    is_port
-        || rest.ends_with("SERVICE_HOST")
-        || rest.starts_with("TEST_")
-        || ["BIN", "COMMIT"].contains(&rest)
+    let of_kubernetes = rest.ends_with("SERVICE_HOST")
+        || rest.contains("SERVICE_PORT")
+        || (rest.ends_with("PORT") && value.contains("://"))
+        || rest.split("PORT_").skip(1).any(|port| {
+            let (digits, protocol) = port.split_once('_').unwrap_or((port, ""));
+            let is_number = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
+            is_number
+                && ["TCP", "UDP", "SCTP"]
+                    .iter()
+                    .any(|name| protocol.starts_with(name))
+        });
+    of_kubernetes || rest.starts_with("TEST_") || ["BIN", "COMMIT"].contains(&rest)
 }
 
 fn collect(command: &Command, known: &mut Vec<String>) {
@@ -62,17 +75,24 @@ mod tests {
     fn a_misspelt_variable_is_told_and_what_others_set_is_not() {
         let command = ServeArgs::augment_args(Command::new("serve"));
         let variables = [
-            "HOLDFAST_FLIGHT_MAX",
-            "HOLDFAST_FLIGHTS_MAX",
-            "HOLDFAST_COLOUR",
-            "HOLDFAST_LOG",
-            "HOLDFAST_SERVICE_HOST",
-            "HOLDFAST_PORT_8080_TCP_ADDR",
-            "PATH",
+            ("HOLDFAST_FLIGHT_MAX", "5"),
+            ("HOLDFAST_FLIGHTS_MAX", "5"),
+            ("HOLDFAST_COLOUR", "1"),
+            ("HOLDFAST_LOG", "info"),
+            ("HOLDFAST_LISTEN_PORT", "9090"),
+            ("HOLDFAST_SERVICE_HOST", "10.0.0.1"),
+            ("HOLDFAST_SERVICE_PORT_HTTP", "80"),
+            ("HOLDFAST_PORT", "tcp://10.0.0.1:80"),
+            ("HOLDFAST_PORT_8080_TCP_ADDR", "10.0.0.1"),
+            ("PATH", "/bin"),
         ];
-        let said = misspelt(&command, variables.map(str::to_owned).into_iter());
-        assert_eq!(said.len(), 2, "{said:?}");
-        assert!(said[0].contains("HOLDFAST_COLOUR"), "{said:?}");
+        let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let said = misspelt(&command, variables.into_iter());
+        assert_eq!(said.len(), 3, "{said:?}");
+        assert!(
+            said[0].contains("HOLDFAST_COLOUR") && said[2].contains("HOLDFAST_LISTEN_PORT"),
+            "{said:?}"
+        );
         assert!(
             said[1].contains("Did you mean HOLDFAST_FLIGHTS_MAX?"),
             "{said:?}"

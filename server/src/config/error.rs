@@ -1,5 +1,6 @@
 //! Configuration that cannot be used, and how all that is wrong with one is told at once.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
@@ -19,7 +20,7 @@ pub(crate) enum ConfigError {
         path: PathBuf,
         source: std::io::Error,
     },
-    #[error("the configuration file {} is not valid: {source}", path.display())]
+    #[error("the configuration file {} is not valid: {}", path.display(), .source.to_string().trim_end())]
     Parse {
         path: PathBuf,
         source: Box<toml::de::Error>,
@@ -171,7 +172,13 @@ fn all(mistakes: &[ConfigError]) -> String {
 
 /// What is found wrong with a configuration on the way through it.
 #[derive(Debug, Default)]
-pub(crate) struct Mistakes(Vec<ConfigError>);
+pub(crate) struct Mistakes {
+    noted: Vec<ConfigError>,
+    /// Options whose value cannot be used, so that they are missing from here on.
+    left_out: BTreeSet<String>,
+    /// Whether the file cannot be read, so that anything may be missing.
+    no_file: bool,
+}
 
 impl Mistakes {
     /// The value; else notes what is wrong with it.
@@ -181,17 +188,38 @@ impl Mistakes {
 
     pub(crate) fn note(&mut self, mistake: impl Into<ConfigError>) {
         match mistake.into() {
-            ConfigError::Many(mistakes) => self.0.extend(mistakes),
-            mistake => self.0.push(mistake),
+            ConfigError::Many(mistakes) => self.noted.extend(mistakes),
+            mistake => self.noted.push(mistake),
         }
+    }
+
+    /// From here on an option is missing, because its value cannot be used.
+    pub(crate) fn leave_out(&mut self, option: &str) {
+        self.left_out.insert(option.to_owned());
+    }
+
+    pub(super) fn lose_file(&mut self) {
+        self.no_file = true;
+    }
+
+    /// The value; else notes what is wrong with it, unless that may be for want of one of these options.
+    pub(super) fn take_with<T>(
+        &mut self,
+        options: &[&str],
+        looked: Result<T, ConfigError>,
+    ) -> Option<T> {
+        if self.no_file || options.iter().any(|option| self.left_out.contains(*option)) {
+            return looked.ok();
+        }
+        self.take(looked)
     }
 
     /// The value, if nothing was wrong.
     pub(super) fn unless<T>(mut self, value: Option<T>) -> Result<T, ConfigError> {
-        match (value, self.0.len()) {
+        match (value, self.noted.len()) {
             (Some(value), 0) => Ok(value),
-            (_, 1) => Err(self.0.remove(0)),
-            _ => Err(ConfigError::Many(self.0)),
+            (_, 1) => Err(self.noted.remove(0)),
+            _ => Err(ConfigError::Many(self.noted)),
         }
     }
 }

@@ -15,6 +15,7 @@ pub(super) fn read(path: &Path, mistakes: &mut Mistakes) -> Options {
         source,
     });
     let Some(mut text) = mistakes.take(read) else {
+        mistakes.lose_file();
         return Options::default();
     };
     let known = keys();
@@ -37,8 +38,10 @@ pub(super) fn read(path: &Path, mistakes: &mut Mistakes) -> Options {
         });
         // Without the entry the others can be looked at. A file that is no TOML is not looked at further.
         let Some(entry) = blamed else {
+            mistakes.lose_file();
             return Options::default();
         };
+        mistakes.leave_out(&entry.key);
         blank(&mut text, entry.from, entry.to);
     }
 }

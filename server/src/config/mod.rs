@@ -190,15 +190,21 @@ fn settings(
     const MIB: u64 = 1024 * 1024;
     let api_keys = mistakes.take(ApiKeys::new(&file.api_keys));
     let listen = options.listen.unwrap_or(LISTEN);
-    if file.api_keys.is_empty() && !listen.ip().is_loopback() {
-        mistakes.note(ConfigError::OpenToTheWorld(listen));
-    }
+    let open = file.api_keys.is_empty() && !listen.ip().is_loopback();
+    let closed = if open {
+        Err(ConfigError::OpenToTheWorld(listen))
+    } else {
+        Ok(())
+    };
+    let closed = mistakes.take_with(&["api_keys"], closed);
     mistakes.take(TelemetryOptions::of(options));
     let service = options.service();
     let bank = BankSettings::of(options, &service, mistakes);
     let retired = mistakes.take(Retired::of(options.retired_merchants.as_deref(), false));
-    let limits = mistakes.take(Limits::of(options));
-    let tls = mistakes.take(tls(options));
+    let rate = ["rate_per_second", "rate_burst"];
+    let limits = mistakes.take_with(&rate, Limits::of(options));
+    let pair = ["tls_certificate", "tls_key"];
+    let tls = mistakes.take_with(&pair, tls(options));
     if files {
         if let Some(Some(tls)) = &tls {
             mistakes.take(Tls::new(tls.clone()));
@@ -207,6 +213,7 @@ fn settings(
             mistakes.take(BankClient::new(bank));
         }
     }
+    closed?;
     let store_cache_mib = options.store_cache_mib.unwrap_or(STORE_CACHE_MIB).max(1);
     Some(Settings {
         listen,

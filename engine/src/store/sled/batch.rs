@@ -189,10 +189,12 @@ impl Inner {
             live.remove(id);
         }
         drop(live);
-        self.durable.send_replace(number);
+        // The journal's end before the batch: whoever was shown an entry may ask for what comes after it. A listener that
+        // wakes too early waits for the batch.
         if applied.head != head {
             self.appended.send_replace(applied.head.sequence);
         }
+        self.durable.send_replace(number);
         Ok(applied.verdicts)
     }
 

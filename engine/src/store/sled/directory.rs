@@ -224,17 +224,8 @@ fn open_in(options: &SledOptions) -> Result<Inner, OpenProblem> {
     if look(data)? == Holds::Nothing {
         create(options, data)?;
     }
-    tighten(data);
     // At every start, for the last one may have ended between a rename and its sync.
     sync_names(data)?;
-    let db = store.join("db");
-    match fs::metadata(&db) {
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-            return Err(not_permitted(&db)(error));
-        }
-        Ok(db) if db.len() > 0 => {}
-        Ok(_) | Err(_) => return Err(OpenProblem::NoDatabase),
-    }
     // sled notes how far the log reaches before it is synced: what it finds in it must stay.
     File::open(store.join("db"))
         .and_then(|log| log.sync_all())
@@ -242,6 +233,8 @@ fn open_in(options: &SledOptions) -> Result<Inner, OpenProblem> {
     database::settle(options, &store)?;
     let database = database::open(options, &store)?;
     let format = database::format_of(&database)?;
+    // Only now is it known to be Holdfast's.
+    tighten(data);
     assemble(options, database, format, data, lock)
 }
 
@@ -265,8 +258,16 @@ enum Holds {
 
 /// Looks what is there, and refuses what is not Holdfast's. Nothing is changed.
 fn look(data: &Path) -> Result<Holds, OpenProblem> {
-    if is_there(&data.join(STORE))? {
-        return Ok(Holds::Store);
+    let store = data.join(STORE);
+    if is_there(&store)? {
+        let db = store.join("db");
+        return match fs::metadata(&db) {
+            Ok(db) if db.len() > 0 => Ok(Holds::Store),
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                Err(not_permitted(&db)(error))
+            }
+            Ok(_) | Err(_) => Err(OpenProblem::NoDatabase),
+        };
     }
     refuse_foreign(data)?;
     refuse_gone(data)?;
@@ -298,7 +299,8 @@ fn tighten(data: &Path) {
 }
 
 fn tighten_all(path: &Path) {
-    let Ok(metadata) = fs::metadata(path) else {
+    // What a link leads to is not in the directory.
+    let Ok(metadata) = fs::symlink_metadata(path) else {
         return;
     };
     let mode = metadata.mode();

@@ -52,8 +52,10 @@ pub struct SledStore {
     /// Takes batches to the committing thread; `None` only while the store is being dropped.
     batches: Option<mpsc::Sender<Batch>>,
     committer: Option<std::thread::JoinHandle<()>>,
-    /// Whose turn it is to look at many values.
-    scans: Arc<Semaphore>,
+    /// Whose turn it is to search.
+    searches: Arc<Semaphore>,
+    /// Whose turn it is to read on in the journal: no search stands in the way of it.
+    pages: Arc<Semaphore>,
 }
 
 /// A batch on its way to the committing thread, and where its verdicts go.
@@ -121,14 +123,15 @@ struct Live {
 }
 
 impl SledStore {
-    /// Runs a read that looks at many values where it holds up no payment: on a thread that may block, and one at a time, so
-    /// that all of them together take one core at most.
+    /// Runs a read that looks at many values where it holds up no payment: on a thread that may block, and one of a kind at a
+    /// time, so that they take no more of the machine however many ask.
     async fn scan<T: Send + 'static>(
         &self,
+        turns: &Arc<Semaphore>,
         read: impl FnOnce(&Inner) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let turn = self.scans.clone().acquire_owned().await;
-        let turn = turn.expect("scans are never closed");
+        let turn = turns.clone().acquire_owned().await;
+        let turn = turn.expect("turns are never closed");
         let inner = self.inner.clone();
         let scanned = tokio::task::spawn_blocking(move || {
             // Held also when nobody waits for the result any more.
@@ -137,7 +140,10 @@ impl SledStore {
         });
         match scanned.await {
             Ok(scanned) => scanned,
-            Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
+            Err(ended) => match ended.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                Err(cancelled) => Err(StoreError::Apply(cancelled.to_string().into())),
+            },
         }
     }
 
@@ -165,7 +171,8 @@ impl SledStore {
             inner,
             batches: Some(batches),
             committer: Some(committer),
-            scans: Arc::new(Semaphore::new(1)),
+            searches: Arc::new(Semaphore::new(1)),
+            pages: Arc::new(Semaphore::new(1)),
         })
     }
 
@@ -311,7 +318,8 @@ impl Store for SledStore {
             self.inner.list(query)?
         } else {
             let query = query.clone();
-            self.scan(move |inner| inner.list(&query)).await?
+            self.scan(&self.searches, move |inner| inner.list(&query))
+                .await?
         };
         self.barrier().await?;
         Ok(page)
@@ -337,7 +345,9 @@ impl Store for SledStore {
         self.inner.ensure_usable()?;
         let merchant = merchant.clone();
         let found = self
-            .scan(move |inner| inner.contradictions(&merchant, after, limit))
+            .scan(&self.pages, move |inner| {
+                inner.contradictions(&merchant, after, limit)
+            })
             .await?;
         self.barrier().await?;
         Ok(found)
@@ -360,7 +370,9 @@ impl Store for SledStore {
         limit: usize,
     ) -> Result<Vec<(u64, JournalEntry)>, StoreError> {
         self.inner.ensure_usable()?;
-        let entries = self.scan(move |inner| inner.journal(after, limit)).await?;
+        let entries = self
+            .scan(&self.pages, move |inner| inner.journal(after, limit))
+            .await?;
         self.barrier().await?;
         Ok(entries)
     }

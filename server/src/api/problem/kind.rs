@@ -206,11 +206,11 @@ impl Kind {
             }
             Self::VersionStale => {
                 "The payment moved on after the version in If-Match was read; `payment` shows how it \
-                 stands now. Look at it, decide again, and send its `version`."
+                 stands now. Look at it again; a decision is then sent with its new `version`."
             }
             Self::VersionRequired => {
                 "A decision is made about a payment as it was seen: send the `version` you looked at in \
-                 If-Match (RFC 9110, section 13.1.1), quoted or bare, exactly once."
+                 If-Match (RFC 9110, section 13.1.1), quoted or bare; also a list of quoted versions, or `*` for any."
             }
             Self::ContentTooLarge => {
                 "The body has more bytes than this service takes, 16 KiB unless it is configured otherwise. The \
@@ -242,8 +242,8 @@ impl Kind {
                  Retry-After: an earlier request with it may have made the payment."
             }
             Self::TooManyHeaders => {
-                "The request has more headers than this service takes, 64 unless it is configured otherwise. Nothing was \
-                 looked up or changed; the idempotency key stays unused."
+                "The request has more headers than this service takes, 64 unless it is configured otherwise, or its request \
+                 line and headers are larger, 32 KiB unless it is configured otherwise. Nothing was looked up or changed; the idempotency key stays unused."
             }
             Self::InternalError => {
                 "A bug in Holdfast. Whatever the request had made durable stays durable: retry with the \

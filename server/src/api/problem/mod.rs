@@ -212,7 +212,7 @@ impl From<Problem> for poem::Error {
 impl From<holdfast_engine::service::Unavailable> for Problem {
     fn from(reason: holdfast_engine::service::Unavailable) -> Self {
         let detail = format!(
-            "This request did nothing: {reason}. Send it again later; a payment with the same key."
+            "This request sent nothing to the bank: {reason}. Send it again later; if it is a payment, with the same key."
         );
         Self::new(Kind::Unavailable, detail)
     }

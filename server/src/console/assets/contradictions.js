@@ -45,7 +45,7 @@ async function readOn(into) {
       into.cursor = String(into.events.at(-1)?.sequence ?? 0);
       next = page.next_cursor;
     }
-    into.more = next !== null;
+    into.more = next !== null && into.events.length >= READ_MAX;
   } catch (problem) {
     // A key that may not read it is not asked for it again and again.
     if (![401, 403].includes(problem.status)) throw problem;

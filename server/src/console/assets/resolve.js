@@ -37,8 +37,8 @@ async function ask(looked, { answer, form, place, show, signal }) {
     said = await post(`/console/payments/${looked.id}/inquiry`, undefined, {}, until);
     shown = answered(said);
   } catch (problem) {
-    const why = ["AbortError", "TimeoutError"].includes(problem.name) ? "its answer was not waited for." : problem.message;
-    shown = notice(`The bank was not asked: ${why} You can decide without its answer.`, "bad");
+    const why = ["AbortError", "TimeoutError"].includes(problem.name) ? "it was not waited for." : problem.message;
+    shown = notice(`There is no answer from the bank: ${why} You can decide without it.`, "bad");
   }
   try {
     // The answer may have moved the payment on, or something else has meanwhile.
@@ -64,7 +64,7 @@ async function ask(looked, { answer, form, place, show, signal }) {
 /** The bank's answer, in words. */
 function answered({ asked, answer, bank_transaction_id: transaction, code, message, at }) {
   const time = at ? [", at ", when(at)] : [];
-  if (!asked) return notice(`The bank cannot be asked: ${message}`);
+  if (!asked) return notice(`The bank was not asked. ${message}`);
   switch (answer) {
     case "confirmed":
     case "declined":
