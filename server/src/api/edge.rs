@@ -364,6 +364,7 @@ fn invalid_parameter(name: &str, reason: &str) -> Problem {
         "limit" => "must be an integer from 1 to 100".to_owned(),
         "state" => "must be one of persisted, bank_called, settled, failed".to_owned(),
         "phase" => "must be one of awaiting, unknown, review".to_owned(),
+        "If-Match" => "must be a list of entity tags, or *: If-Match: \"3\"".to_owned(),
         "cursor" => "must be the next_cursor of an earlier page, unchanged".to_owned(),
         _ => format!("is not valid: {}", quoted(reason)),
     };

@@ -168,8 +168,13 @@ impl PaymentsApi {
         principal: Principal,
         /// The payment's id.
         payment_id: Path<Uuid>,
-        /// Only if the payment has one of these versions: entity tags, or `*`.
-        #[oai(name = "If-Match")]
+        /// Only if the payment has this version, quoted or bare; or one of a list of quoted ones, or `*` for any.
+        #[oai(
+            name = "If-Match",
+            validator(
+                pattern = r#"^([0-9]{1,19}|\*|(W/)?"[!#-~]*"([ \t]*,[ \t]*(W/)?"[!#-~]*")*)$"#
+            )
+        )]
         _if_match: Header<Option<String>>,
         /// Only if the client does not have the version already: entity tags, or `*`.
         #[oai(name = "If-None-Match")]
@@ -183,7 +188,7 @@ impl PaymentsApi {
             .map_err(Problem::from)?;
         let payment = found.ok_or_else(no_such_payment)?;
         let headers = request.headers();
-        let expected = Tags::of(headers, &header::IF_MATCH).map_err(|NoTags| {
+        let expected = Tags::if_match(headers).map_err(|NoTags| {
             Problem::field(
                 "If-Match",
                 "must be a list of entity tags, or *: If-Match: \"3\"",

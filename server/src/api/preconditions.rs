@@ -1,6 +1,6 @@
 //! `If-Match` and `If-None-Match` (RFC 9110, section 13.1): what a client has seen of a payment.
 
-use poem::http::header::{HeaderMap, HeaderName};
+use poem::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 /// What such a header names.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,11 +18,24 @@ pub(crate) struct Tag {
     text: String,
 }
 
+/// What `If-Match` may be: a version bare, `*`, or entity tags.
+pub(crate) const IF_MATCH_PATTERN: &str =
+    r#"^([0-9]{1,19}|\*|(W/)?"[!#-~]*"([ \t]*,[ \t]*(W/)?"[!#-~]*")*)$"#;
+
 /// The header is no list of entity tags.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct NoTags;
 
 impl Tags {
+    /// What `If-Match` says; one version may be bare there. `None` when there is none.
+    pub(crate) fn if_match(headers: &HeaderMap) -> Result<Option<Self>, NoTags> {
+        let mut lines = headers.get_all(header::IF_MATCH).iter();
+        match (lines.next().and_then(bare_version), lines.next()) {
+            (Some(version), None) => Ok(Some(Self::version(version))),
+            _ => Self::of(headers, &header::IF_MATCH),
+        }
+    }
+
     /// What the header of that name says; `None` when there is none.
     pub(crate) fn of(headers: &HeaderMap, name: &HeaderName) -> Result<Option<Self>, NoTags> {
         let mut lines = Vec::new();
@@ -86,16 +99,31 @@ impl Tags {
         }
     }
 
-    /// The version bare, as no entity tag is written.
-    pub(crate) fn version(version: u64) -> Self {
+    fn version(version: u64) -> Self {
         let text = version.to_string();
         Self::OneOf(vec![Tag { weak: false, text }])
     }
 }
 
+/// A version without quotes, which is no entity tag.
+fn bare_version(line: &HeaderValue) -> Option<u64> {
+    let digits = line.to_str().ok()?.trim();
+    let all_digits = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
+    digits.parse().ok().filter(|_| all_digits)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_version_may_be_bare() {
+        let version = |line: &'static str| bare_version(&HeaderValue::from_static(line));
+        assert_eq!(version(" 3 "), Some(3));
+        for other in ["", "\"3\"", "*", "+3", "a", "3, 4", "18446744073709551616"] {
+            assert_eq!(version(other), None, "{other}");
+        }
+    }
 
     #[test]
     fn lists_weak_tags_and_the_star_are_read_as_the_rfc_has_them() {

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use holdfast_engine::payment::{BankTransactionId, EvidenceText, ResolvedOutcome};
-use poem::http::{HeaderValue, header};
 use poem::{Request, RequestBody};
 use poem_openapi::registry::{MetaParamIn, MetaRequest, MetaSchema, MetaSchemaRef, Registry};
 use poem_openapi::{ApiExtractor, ApiExtractorType, Enum, ExtractParamOptions, Object};
@@ -11,7 +10,7 @@ use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 
 use super::json_body::{self, text};
-use super::preconditions::{NoTags, Tags};
+use super::preconditions::{IF_MATCH_PATTERN, NoTags, Tags};
 use super::problem::{FieldError, Kind, Problem, quoted};
 
 /// An operator's decision about a payment whose outcome is unknown.
@@ -193,6 +192,7 @@ impl<'a> ApiExtractor<'a> for VersionHeader {
 
     fn param_schema_ref() -> Option<MetaSchemaRef> {
         let schema = MetaSchema {
+            pattern: Some(IF_MATCH_PATTERN.to_owned()),
             example: Some("\"3\"".into()),
             ..MetaSchema::new("string")
         };
@@ -204,14 +204,7 @@ impl<'a> ApiExtractor<'a> for VersionHeader {
         _body: &mut RequestBody,
         _options: ExtractParamOptions<()>,
     ) -> poem::Result<Self> {
-        let headers = request.headers();
-        let bare = headers.get(header::IF_MATCH).and_then(bare_version);
-        let named = match bare {
-            Some(version) if headers.get_all(header::IF_MATCH).iter().count() == 1 => {
-                Ok(Some(Tags::version(version)))
-            }
-            _ => Tags::of(headers, &header::IF_MATCH),
-        };
+        let named = Tags::if_match(request.headers());
         match named {
             Ok(Some(named)) => Ok(Self(named)),
             Ok(None) => Err(Problem::new(
@@ -226,13 +219,6 @@ impl<'a> ApiExtractor<'a> for VersionHeader {
             .into()),
         }
     }
-}
-
-/// A version without quotes, which is no entity tag.
-fn bare_version(line: &HeaderValue) -> Option<u64> {
-    let digits = line.to_str().ok()?.trim();
-    let all_digits = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
-    digits.parse().ok().filter(|_| all_digits)
 }
 
 #[cfg(test)]
@@ -269,14 +255,5 @@ mod tests {
             }
         }
         insta::assert_snapshot!(table);
-    }
-
-    #[test]
-    fn a_version_may_be_bare() {
-        let version = |line: &'static str| bare_version(&HeaderValue::from_static(line));
-        assert_eq!(version(" 3 "), Some(3));
-        for other in ["", "\"3\"", "*", "+3", "a", "3, 4", "18446744073709551616"] {
-            assert_eq!(version(other), None, "{other}");
-        }
     }
 }
