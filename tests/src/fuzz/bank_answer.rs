@@ -16,7 +16,7 @@ const REFERENCE: &str = "hf_00000000000000000000000000000007";
 
 thread_local! {
     static RUNTIME: LazyCell<Runtime> = LazyCell::new(|| {
-        Builder::new_current_thread().build().expect("a runtime can be built")
+        Builder::new_current_thread().enable_time().build().expect("a runtime can be built")
     });
 }
 
