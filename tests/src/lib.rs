@@ -2,6 +2,7 @@
 
 mod api_key;
 pub mod bank_books;
+mod browser;
 mod client;
 #[cfg(target_os = "linux")]
 mod disk;
@@ -21,6 +22,7 @@ mod tcp_proxy;
 mod told;
 
 pub use api_key::ApiKey;
+pub use browser::{browse, can_browse};
 pub use client::{Answer, Client, NoAnswer};
 #[cfg(target_os = "linux")]
 pub use disk::{Disk, PowerLoss};

@@ -86,18 +86,19 @@ fn the_result_reaches_whom_it_is_for() {
     let directory = tempfile::tempdir().unwrap();
     let server = Server::start(&directory.path().join("data"), &[]);
     let url = format!("{}/", server.url());
+    let quick = [
+        "bench",
+        &url,
+        "--warmup",
+        "0",
+        "--seconds",
+        "1",
+        "--connections",
+        "2",
+    ];
     let run = |arguments: &[&str]| {
         let output = Command::new(holdfast())
-            .args([
-                "bench",
-                &url,
-                "--warmup",
-                "0",
-                "--seconds",
-                "1",
-                "--connections",
-                "2",
-            ])
+            .args(quick)
             .args(arguments)
             .output()
             .unwrap();
@@ -124,16 +125,7 @@ fn the_result_reaches_whom_it_is_for() {
     let (reader, gone) = std::io::pipe().unwrap();
     drop(reader);
     let unread = Command::new(holdfast())
-        .args([
-            "bench",
-            &url,
-            "--warmup",
-            "0",
-            "--seconds",
-            "1",
-            "--connections",
-            "2",
-        ])
+        .args(quick)
         .args(["--json", json.to_str().unwrap()])
         .stdout(gone)
         .status();

@@ -6,11 +6,10 @@
     reason = "what a test cannot go on without fails it"
 )]
 
-use std::path::Path;
 use std::process::{Command, Output};
 
 use holdfast_simulator::chaos::{Invariant, Sabotage, Scenario};
-use holdfast_tests::{holdfast, need_tool};
+use holdfast_tests::{browse, can_browse, holdfast};
 use serde_json::Value;
 
 fn chaos(arguments: &[&str]) -> (Option<i32>, Value, String) {
@@ -136,30 +135,6 @@ fn a_failed_world_is_shrunk_to_what_it_needs() {
     assert!(!page.contains("http://") && !page.contains("https://") && !page.contains("<script"));
 }
 
-/// Runs a script of `tests/browser` with its arguments; screenshots go beside it.
-fn browse(script: &str, arguments: &[&str]) {
-    if !need_tool("chromium", "Debian's package chromium") || !need_tool("node", "Node.js") {
-        return;
-    }
-    let browser = Path::new(env!("CARGO_MANIFEST_DIR")).join("browser");
-    if !browser.join("node_modules/playwright-core").is_dir() {
-        assert!(
-            std::env::var_os("CI").is_none(),
-            "playwright-core is missing under CI"
-        );
-        println!("SKIPPED: playwright-core is not installed; run `npm ci` in tests/browser");
-        return;
-    }
-    let output = Command::new("node")
-        .arg(browser.join(script))
-        .args(arguments)
-        .arg(browser.join("screenshots"))
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{said}");
-}
-
 /// Whole worlds and not only small ones: they have the longest words.
 #[test]
 fn the_page_fits_a_screen_of_1280_pixels() {
@@ -178,7 +153,9 @@ fn the_page_fits_a_screen_of_1280_pixels() {
         assert!(text.contains(&format!("The page is at {page}\n")), "{text}");
         pages.push(page);
     }
-    browse("report.mjs", &[&pages.join(",")]);
+    if can_browse() {
+        browse("report.mjs", &[&pages.join(",")]);
+    }
 }
 
 #[test]

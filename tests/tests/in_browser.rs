@@ -1,40 +1,7 @@
 //! The pages in a real browser, with the network closed: all assets come from the binary. A payment is made from the
 //! documentation, and the console is worked through by clicks and by keyboard.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "what a test cannot go on without fails it"
-)]
-
-use std::path::Path;
-use std::process::Command;
-
-use holdfast_tests::{ApiKey, Server, need_tool};
-
-/// Runs a script of `tests/browser` with its arguments; screenshots go beside it.
-fn browse(script: &str, arguments: &[&str]) {
-    let browser = Path::new(env!("CARGO_MANIFEST_DIR")).join("browser");
-    if !browser.join("node_modules/playwright-core").is_dir() {
-        assert!(
-            std::env::var_os("CI").is_none(),
-            "playwright-core is missing under CI"
-        );
-        println!("SKIPPED: playwright-core is not installed; run `npm ci` in tests/browser");
-        return;
-    }
-    let output = Command::new("node")
-        .arg(browser.join(script))
-        .args(arguments)
-        .arg(browser.join("screenshots"))
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{said}");
-}
-
-fn can_browse() -> bool {
-    need_tool("chromium", "Debian's package chromium") && need_tool("node", "Node.js")
-}
+use holdfast_tests::{ApiKey, Server, browse, can_browse};
 
 #[test]
 fn a_payment_is_made_from_the_docs_with_the_network_closed() {

@@ -4,11 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use crate::process::Signals;
-
-/// What a shell shows for a program that a signal ended: 128 and the signal's number.
-const INTERRUPTED: u8 = 130;
-const TERMINATED: u8 = 143;
+use crate::process::{Signals, status_of};
 
 /// Whether the run is to end.
 #[derive(Debug, Clone, Default)]
@@ -32,10 +28,7 @@ impl Stop {
             .spawn(move || {
                 runtime.block_on(async {
                     loop {
-                        told.signalled(match signals.next().await {
-                            "SIGINT" => INTERRUPTED,
-                            _ => TERMINATED,
-                        });
+                        told.signalled(status_of(signals.next().await));
                     }
                 });
             })?;
@@ -51,7 +44,7 @@ impl Stop {
     /// Ends the run as SIGINT does.
     #[cfg(test)]
     pub(super) fn interrupt(&self) {
-        self.0.store(INTERRUPTED, Ordering::Relaxed);
+        self.0.store(status_of("SIGINT"), Ordering::Relaxed);
     }
 
     /// Whether somebody asked for the end.

@@ -392,7 +392,7 @@ impl MediumPlan for Ground {
             state.trace.note(now_ms, Lane::Store, key, facts, || {
                 Words::durable(format!(
                     "durable: entry {sequence}, {}: {}",
-                    words::state(entry.to.name()),
+                    entry.to.name(),
                     words::cause(&entry.cause)
                 ))
             });

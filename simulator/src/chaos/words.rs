@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt::{self, Display};
 
 use holdfast_engine::bank::{ChargeOutcome, InquiryOutcome};
-use holdfast_engine::payment::{Cause, Decision, Movement, MovementKind, Phase, StateName};
+use holdfast_engine::ledger::Balance;
+use holdfast_engine::payment::{Cause, Decision, Movement, MovementKind, Phase};
 use holdfast_engine::service::ServiceOptions;
 
 use super::auditor::{Failed, Standing, Wanted};
@@ -256,16 +257,6 @@ impl Display for Wanted {
     }
 }
 
-pub(super) const fn state(name: StateName) -> &'static str {
-    match name {
-        StateName::Received => "received",
-        StateName::Persisted => "persisted",
-        StateName::BankCalled => "bank_called",
-        StateName::Settled => "settled",
-        StateName::Failed => "failed",
-    }
-}
-
 pub(super) fn cause(cause: &Cause) -> String {
     match cause {
         Cause::Request => "a request was admitted".to_owned(),
@@ -373,16 +364,19 @@ pub(super) fn movement(movement: &Movement) -> String {
 
 /// An account's four sums.
 pub(super) fn sums(sums: &[u64; 4]) -> String {
-    let [
+    let &[
         debits_pending,
         debits_posted,
         credits_pending,
         credits_posted,
     ] = sums;
-    format!(
-        "debits {debits_pending} pending and {debits_posted} posted, credits {credits_pending} pending and \
-         {credits_posted} posted"
-    )
+    let balance = Balance {
+        debits_pending,
+        debits_posted,
+        credits_pending,
+        credits_posted,
+    };
+    balance.to_string()
 }
 
 /// An account's sums in each currency.
