@@ -1,4 +1,5 @@
-//! The data directory: what is refused, and a creation that was cut short.
+//! The data directory: what is refused, and a creation that was cut short. No test here starts a process: between its birth and
+//! its own program a child holds the locks that another test has just let go of.
 
 #![expect(
     clippy::unwrap_used,
@@ -7,12 +8,10 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 
 use holdfast_engine::store::{OpenProblem, SledOptions, SledStore};
-use holdfast_tests::sample::BODY;
-use holdfast_tests::{Server, holdfast, raw_database};
+use holdfast_tests::raw_database;
 
 fn open(directory: &Path) -> Result<SledStore, holdfast_engine::store::OpenError> {
     SledStore::open(&SledOptions {
@@ -125,78 +124,6 @@ fn two_stores_do_not_share_a_directory() {
     assert!(matches!(second.problem(), OpenProblem::InUse));
     drop(first);
     assert!(open(directory.path()).is_ok());
-}
-
-/// Everything below a directory, itself included, with its permissions.
-fn modes(path: &Path) -> Vec<(PathBuf, u32)> {
-    let mode = fs::metadata(path).unwrap().permissions().mode() & 0o777;
-    let mut found = vec![(path.to_owned(), mode)];
-    if path.is_dir() {
-        for entry in fs::read_dir(path).unwrap() {
-            found.extend(modes(&entry.unwrap().path()));
-        }
-    }
-    found
-}
-
-fn assert_private(path: &Path) {
-    for (path, mode) in modes(path) {
-        let expected = if path.is_dir() { 0o700 } else { 0o600 };
-        assert_eq!(mode, expected, "{}: {mode:o}", path.display());
-    }
-}
-
-/// Whatever the umask of the shell that started the service: payments are nobody else's to read.
-#[tokio::test]
-async fn what_is_made_can_be_read_by_its_owner_only() {
-    let directory = tempfile::tempdir().unwrap();
-    let data = directory.path().join("above/data");
-    let all_may = ["sh", "-c", "umask 000; \"$@\"; true", "sh"];
-    let server = Server::start_under(&all_may, &data, &[]);
-    server.client().pay("k", BODY).await.unwrap();
-    server.signal("TERM");
-    server.wait();
-    assert_private(&directory.path().join("above"));
-    let [out, restored] = ["out.jsonl", "restored"].map(|name| directory.path().join(name));
-    for arguments in [
-        [
-            "export",
-            "--data",
-            data.to_str().unwrap(),
-            "--out",
-            out.to_str().unwrap(),
-        ],
-        [
-            "import",
-            "--data",
-            restored.to_str().unwrap(),
-            "--in",
-            out.to_str().unwrap(),
-        ],
-    ] {
-        let (program, rest) = all_may.split_first().unwrap();
-        let made = Command::new(program)
-            .args(rest)
-            .arg(holdfast())
-            .args(arguments)
-            .output()
-            .unwrap();
-        assert!(made.status.success() && made.stderr.is_empty(), "{made:?}");
-    }
-    assert_private(&out);
-    assert_private(&restored);
-
-    // Files of an earlier version are closed at the next start. The directory is whose it is.
-    for (path, _) in modes(&data) {
-        let mode = if path.is_dir() { 0o755 } else { 0o644 };
-        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
-    }
-    Server::start(&data, &[]).kill();
-    let kept = fs::metadata(&data).unwrap().permissions().mode() & 0o777;
-    assert_eq!(kept, 0o755);
-    for entry in fs::read_dir(&data).unwrap() {
-        assert_private(&entry.unwrap().path());
-    }
 }
 
 /// A store that is opened as a library is closed to others as well, as far as Holdfast makes its files.
