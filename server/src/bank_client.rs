@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use holdfast_engine::bank::{Bank, ChargeOutcome, InquiryOutcome, is_about};
-use holdfast_engine::payment::{
+use holdfast_core::{
     BankAddress, BankName, BankReference, BankTransactionId, Capability, Decision, DeclineCode,
     DeclineMessage,
 };
+use holdfast_engine::bank::{Bank, ChargeOutcome, InquiryOutcome, is_about};
 use holdfast_engine::pipeline::SendPermit;
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, header};
 use http_body_util::Full;
@@ -221,7 +221,7 @@ impl BankClient {
     }
 
     fn order(&self, permit: &SendPermit) -> Request<Full<Bytes>> {
-        let charge = permit.request();
+        let holdfast_core::Request::Payment(charge) = permit.request();
         let body = ChargeBody {
             amount: charge.amount().minor_units(),
             currency: charge.currency().code(),

@@ -107,6 +107,9 @@ impl Lane {
 
     /// Waits for a turn. Slots are given in the order they are asked for; whoever has one and finds
     /// the breaker open keeps it, so at most the bulkhead's width wakes when the breaker closes.
+    ///
+    /// # Panics
+    /// Never: the bulkhead is never closed.
     pub async fn turn(&self) -> Turn {
         let slot = self.slots.clone().acquire_owned().await;
         let slot = slot.expect("the bulkhead is never closed");

@@ -1,9 +1,6 @@
 //! A journal entry: one transition, with its cause and its ledger movement. The journal alone is
 //! enough to rebuild every record.
 
-use serde::{Deserialize, Serialize};
-
-use super::stored;
 use crate::ids::{BankName, OperationId};
 use crate::ledger::Movement;
 use crate::operation::{
@@ -12,12 +9,11 @@ use crate::operation::{
 use crate::time::Timestamp;
 
 /// One transition of one payment, as it is written to the journal.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JournalEntry {
     /// Whose payment.
     pub merchant: Merchant,
-    /// Which operation. Exports call it by the first kind's name.
-    #[serde(rename = "payment_id")]
+    /// Which operation.
     pub operation_id: OperationId,
     /// The payment's version after this transition.
     pub version: u64,
@@ -34,7 +30,6 @@ pub struct JournalEntry {
     /// What moved in the ledger.
     pub movement: Option<Movement>,
     /// Key and request, in the admission only: what no later entry repeats.
-    #[serde(with = "stored::admission")]
     pub admission: Option<Admission>,
 }
 

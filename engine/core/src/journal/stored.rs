@@ -1,4 +1,4 @@
-//! How states, causes and admissions are written down, beside how they are worked with.
+//! How entries, states and causes are written down, beside how they are worked with.
 //!
 //! What was written once is read for ever and gives the same digest in the chain. So what an earlier version wrote keeps
 //! its form, and what has more to say has a form of its own, at the end of the list: a value is written in the
@@ -8,11 +8,12 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::entry::{Admission, Cause};
-use crate::ids::{BankAddress, BankName, BankTransactionId};
+use super::entry::{Admission, Cause, JournalEntry};
+use crate::ids::{BankAddress, BankName, BankTransactionId, OperationId};
+use crate::ledger::Movement;
 use crate::operation::{
-    BankCalled, Capability, Decision, EvidenceText, FailureReason, IdempotencyKey, Mark,
-    OperatorName, PaymentRequest, Phase, Request, State,
+    BankCalled, Capability, Decision, EvidenceText, FailureReason, IdempotencyKey, Mark, Merchant,
+    OperatorName, PaymentRequest, Phase, Request, State, StateName,
 };
 use crate::tenure::Tenure;
 use crate::time::Timestamp;
@@ -373,22 +374,105 @@ fn payment(request: Request) -> Arc<PaymentRequest> {
     }
 }
 
-/// For `#[serde(with)]`.
-pub(super) mod admission {
-    use super::{
-        Admission, Deserialize, Deserializer, Request, Serialize, Serializer, StoredAdmission,
-        WrittenAdmission, payment,
-    };
+/// A [`JournalEntry`] on its way out.
+#[derive(Serialize)]
+struct EntryOut<'a> {
+    merchant: &'a Merchant,
+    /// Exports call it by the first kind's name.
+    #[serde(rename = "payment_id")]
+    operation_id: OperationId,
+    version: u64,
+    from: Option<StateName>,
+    to: &'a State,
+    attempts: u32,
+    cause: &'a Cause,
+    at: Timestamp,
+    movement: Option<&'a Movement>,
+    admission: AdmissionOut<'a>,
+}
 
-    #[expect(
-        clippy::ref_option,
-        reason = "serde calls it with a reference to the field"
-    )]
-    pub(in super::super) fn serialize<S: Serializer>(
-        admission: &Option<Admission>,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        let admission = admission.clone();
+/// A [`JournalEntry`] on its way in.
+#[derive(Deserialize)]
+struct EntryIn {
+    merchant: Merchant,
+    #[serde(rename = "payment_id")]
+    operation_id: OperationId,
+    version: u64,
+    from: Option<StateName>,
+    to: State,
+    attempts: u32,
+    cause: Cause,
+    at: Timestamp,
+    movement: Option<Movement>,
+    #[serde(deserialize_with = "admission_in")]
+    admission: Option<Admission>,
+}
+
+impl Serialize for JournalEntry {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self {
+            merchant,
+            operation_id,
+            version,
+            from,
+            to,
+            attempts,
+            cause,
+            at,
+            movement,
+            admission,
+        } = self;
+        let out = EntryOut {
+            merchant,
+            operation_id: *operation_id,
+            version: *version,
+            from: *from,
+            to,
+            attempts: *attempts,
+            cause,
+            at: *at,
+            movement: movement.as_ref(),
+            admission: AdmissionOut(admission.as_ref()),
+        };
+        out.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for JournalEntry {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let EntryIn {
+            merchant,
+            operation_id,
+            version,
+            from,
+            to,
+            attempts,
+            cause,
+            at,
+            movement,
+            admission,
+        } = EntryIn::deserialize(deserializer)?;
+        Ok(Self {
+            merchant,
+            operation_id,
+            version,
+            from,
+            to,
+            attempts,
+            cause,
+            at,
+            movement,
+            admission,
+        })
+    }
+}
+
+/// An optional [`Admission`] on its way out.
+struct AdmissionOut<'a>(Option<&'a Admission>);
+
+impl Serialize for AdmissionOut<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let admission = self.0.cloned();
         if serializer.is_human_readable() {
             let written = admission.map(|admission| WrittenAdmission {
                 idempotency_key: admission.idempotency_key,
@@ -419,37 +503,35 @@ pub(super) mod admission {
         };
         stored.serialize(serializer)
     }
+}
 
-    pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Option<Admission>, D::Error> {
-        if deserializer.is_human_readable() {
-            let written = Option::<WrittenAdmission>::deserialize(deserializer)?;
-            return Ok(written.map(|written| Admission {
-                idempotency_key: written.idempotency_key,
-                request: Request::Payment(written.request),
-                bank: written.bank,
-            }));
-        }
-        Ok(match StoredAdmission::deserialize(deserializer)? {
-            StoredAdmission::None => None,
-            StoredAdmission::Nameless {
-                idempotency_key,
-                request,
-            } => Some(Admission {
-                idempotency_key,
-                request: Request::Payment(request),
-                bank: None,
-            }),
-            StoredAdmission::Named {
-                idempotency_key,
-                request,
-                bank,
-            } => Some(Admission {
-                idempotency_key,
-                request: Request::Payment(request),
-                bank: Some(bank),
-            }),
-        })
+fn admission_in<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Admission>, D::Error> {
+    if deserializer.is_human_readable() {
+        let written = Option::<WrittenAdmission>::deserialize(deserializer)?;
+        return Ok(written.map(|written| Admission {
+            idempotency_key: written.idempotency_key,
+            request: Request::Payment(written.request),
+            bank: written.bank,
+        }));
     }
+    Ok(match StoredAdmission::deserialize(deserializer)? {
+        StoredAdmission::None => None,
+        StoredAdmission::Nameless {
+            idempotency_key,
+            request,
+        } => Some(Admission {
+            idempotency_key,
+            request: Request::Payment(request),
+            bank: None,
+        }),
+        StoredAdmission::Named {
+            idempotency_key,
+            request,
+            bank,
+        } => Some(Admission {
+            idempotency_key,
+            request: Request::Payment(request),
+            bank: Some(bank),
+        }),
+    })
 }
