@@ -1,21 +1,21 @@
-# The steps of `.ci/run` and more, one by one for people.
+# The steps of `.ci/run` and more, to run one at a time.
 
-# What is formatted as it should be
+# Check the formatting
 format:
     cargo fmt --all --check
 
-# Every lint is an error
+# Run every lint; a warning is an error
 lint:
     cargo clippy --workspace --all-targets -- -D warnings
 
-# The README's test command
+# Run every test
 test:
     cargo test --workspace
 
-# Licences, bans and sources of dependencies (needs cargo-deny)
+# Check licences, bans and sources of dependencies (needs cargo-deny)
 deny:
     cargo deny check licenses bans sources
 
-# Holdfast beside the PostgreSQL pattern (needs PostgreSQL)
+# Compare Holdfast with the PostgreSQL pattern (needs PostgreSQL)
 compare:
     benches/compare.py
