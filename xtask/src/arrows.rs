@@ -1,0 +1,256 @@
+//! Which crate names which, and which room of the server names an adapter. The table is `xtask/arrows.toml`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::finding::{Check, Finding};
+use crate::problem::Problem;
+use crate::rust::{Names, parse};
+use crate::tables::{self, ARROWS, Arrow, Arrows, Pure};
+use crate::tree::{Tree, line_where};
+use crate::workspace::{Member, cargo};
+
+/// What was found, and what could not be looked at yet.
+#[derive(Debug, Default)]
+pub(crate) struct Outcome {
+    /// What is wrong.
+    pub(crate) findings: Vec<Finding>,
+    /// What was left out, with its reason.
+    pub(crate) notes: Vec<String>,
+}
+
+/// Arrows between crates, crates without input and output, and rooms that name adapters.
+pub(crate) fn check(tree: &Tree, members: &[Member]) -> Result<Outcome, Problem> {
+    let table = tables::arrows(tree)?;
+    let mut outcome = Outcome::default();
+    let names: BTreeSet<_> = members.iter().map(|member| member.name.as_str()).collect();
+    for member in members {
+        outcome
+            .findings
+            .extend(crate_arrows(tree, member, &names, &table.crates)?);
+    }
+    for (name, arrow) in &table.crates {
+        for to in arrow.to.iter().chain(&arrow.dev) {
+            if !table.crates.contains_key(to) {
+                let line = tables::line_of(tree, ARROWS, to)?;
+                let message = format!("{name} may name {to}, and the table has no crate {to}");
+                outcome
+                    .findings
+                    .push(Finding::new(Check::Arrow, ARROWS, line, message));
+            }
+        }
+    }
+    for name in &table.pure.crates {
+        if let Some(member) = members.iter().find(|member| member.name == *name) {
+            outcome.findings.extend(purity(tree, member, &table.pure)?);
+        } else {
+            let note = format!("there is no crate {name} yet: its dependencies were not looked at");
+            outcome.notes.push(note);
+        }
+    }
+    outcome.findings.extend(rooms(tree, members, &table)?);
+    Ok(outcome)
+}
+
+fn crate_arrows(
+    tree: &Tree,
+    member: &Member,
+    members: &BTreeSet<&str>,
+    table: &BTreeMap<String, Arrow>,
+) -> Result<Vec<Finding>, Problem> {
+    let Some(arrow) = table.get(&member.name) else {
+        let message = format!("the crate {} is not in {ARROWS}", member.name);
+        return Ok(vec![Finding::new(
+            Check::Arrow,
+            &member.manifest,
+            1,
+            message,
+        )]);
+    };
+    let normal = reach(table, arrow.to.iter());
+    let dev = reach(table, arrow.to.iter().chain(&arrow.dev));
+    let text = tree.text(&member.manifest)?;
+    let mut findings = Vec::new();
+    for (kind, named, allowed) in [
+        ("dependencies", &member.normal, &normal),
+        ("dev-dependencies", &member.dev, &dev),
+    ] {
+        for name in named.iter().filter(|name| members.contains(name.as_str())) {
+            if !allowed.contains(name.as_str()) {
+                let line = line_of_dependency(&text, kind, name);
+                let message = format!("{} must not name {name} in its {kind}", member.name);
+                findings.push(Finding::new(Check::Arrow, &member.manifest, line, message));
+            }
+        }
+    }
+    Ok(findings)
+}
+
+/// These crates, and all that they may name.
+fn reach<'a>(
+    table: &'a BTreeMap<String, Arrow>,
+    from: impl Iterator<Item = &'a String>,
+) -> BTreeSet<&'a str> {
+    let mut reached = BTreeSet::new();
+    let mut next: Vec<_> = from.collect();
+    while let Some(name) = next.pop() {
+        if reached.insert(name.as_str()) {
+            next.extend(table.get(name).into_iter().flat_map(|arrow| &arrow.to));
+        }
+    }
+    reached
+}
+
+/// The line of a manifest that names a package below a heading of that kind.
+fn line_of_dependency(text: &str, kind: &str, name: &str) -> usize {
+    let mut section = String::new();
+    for (index, line) in text.lines().enumerate() {
+        if line.starts_with('[') {
+            line.trim_matches(['[', ']']).clone_into(&mut section);
+        }
+        let is_section = section.split('.').any(|part| part == kind);
+        if is_section && line.contains(name) {
+            return index + 1;
+        }
+    }
+    line_where(text, |line| line.contains(name))
+}
+
+/// Packages with input or output that a crate depends on, with the way to each.
+fn purity(tree: &Tree, member: &Member, pure: &Pure) -> Result<Vec<Finding>, Problem> {
+    let output = cargo(
+        tree.root(),
+        &[
+            "tree",
+            "--package",
+            &member.name,
+            "--edges",
+            "normal,no-proc-macro",
+            "--prefix",
+            "depth",
+            "--no-dedupe",
+        ],
+    )?;
+    let text = tree.text(&member.manifest)?;
+    let mut way: Vec<&str> = Vec::new();
+    let mut found = BTreeSet::new();
+    let mut findings = Vec::new();
+    for line in output.lines() {
+        let digits = line.bytes().take_while(u8::is_ascii_digit).count();
+        let (depth, package) = line.split_at(digits);
+        let Ok(depth) = depth.parse::<usize>() else {
+            continue;
+        };
+        let name = package.split(' ').next().unwrap_or_default();
+        way.truncate(depth);
+        way.push(name);
+        if depth > 0 && pure.without.iter().any(|not| is_like(name, not)) && found.insert(name) {
+            let first = way.get(1).copied().unwrap_or_default();
+            let line = line_of_dependency(&text, "dependencies", first);
+            let message = format!(
+                "{} is pure, and depends on {name}: {}",
+                member.name,
+                way.join(" -> ")
+            );
+            findings.push(Finding::new(Check::Arrow, &member.manifest, line, message));
+        }
+    }
+    Ok(findings)
+}
+
+fn is_like(name: &str, pattern: &str) -> bool {
+    match pattern.strip_suffix('*') {
+        Some(start) => name.starts_with(start),
+        None => name == pattern,
+    }
+}
+
+/// Rooms that name an adapter without leave, and leave that no room needs.
+fn rooms(tree: &Tree, members: &[Member], table: &Arrows) -> Result<Vec<Finding>, Problem> {
+    let adapters: BTreeSet<_> = table.rooms.iter().flat_map(|room| &room.names).collect();
+    let adapters: Vec<_> = members
+        .iter()
+        .filter(|member| adapters.contains(&member.name))
+        .collect();
+    let mut findings = Vec::new();
+    let mut needed = BTreeSet::new();
+    for folder in folders(table) {
+        for file in tree.rust_files().filter(|file| file.starts_with(&folder)) {
+            for (adapter, line) in adapters_in(tree, file, &adapters)? {
+                let mut leave = table
+                    .rooms
+                    .iter()
+                    .enumerate()
+                    .filter(|(_, room)| room.names.contains(adapter) && is_in(file, &room.at));
+                if let Some((index, _)) = leave.next() {
+                    needed.insert((index, adapter));
+                } else {
+                    let message =
+                        format!("names the adapter {adapter}; only the rooms of {ARROWS} may");
+                    findings.push(Finding::new(Check::Arrow, file, line, message));
+                }
+            }
+        }
+    }
+    for (index, room) in table.rooms.iter().enumerate() {
+        let line = tables::line_of(tree, ARROWS, &room.at)?;
+        if room.reason.trim().is_empty() {
+            let message = format!("{} may name adapters without a reason", room.at);
+            findings.push(Finding::new(Check::Arrow, ARROWS, line, message));
+        }
+        for name in &room.names {
+            let exists = adapters.iter().any(|adapter| adapter.name == *name);
+            if exists && !needed.contains(&(index, name)) {
+                let message = format!(
+                    "{} does not name {name} any more: remove the entry",
+                    room.at
+                );
+                findings.push(Finding::new(Check::Arrow, ARROWS, line, message));
+            }
+        }
+    }
+    Ok(findings)
+}
+
+/// The source folders of the crates that the rooms belong to.
+fn folders(table: &Arrows) -> BTreeSet<String> {
+    let sources = table.rooms.iter().filter_map(|room| {
+        let at = room.at.find("src/")?;
+        Some(room.at[..at + "src/".len()].to_owned())
+    });
+    sources.collect()
+}
+
+fn is_in(file: &str, room: &str) -> bool {
+    file == room || (room.ends_with('/') && file.starts_with(room))
+}
+
+/// The adapters that a file names, each with the first line.
+fn adapters_in<'a>(
+    tree: &Tree,
+    file: &str,
+    adapters: &[&'a Member],
+) -> Result<BTreeMap<&'a String, usize>, Problem> {
+    let items = parse(tree, file)?.items;
+    let mut found = BTreeMap::new();
+    let mut pending = vec![items];
+    while let Some(items) = pending.pop() {
+        for reference in Names::of(&items).references {
+            let first = reference.path.first();
+            for adapter in adapters {
+                if first.is_some_and(|first| *first == adapter.ident()) {
+                    let line = found.entry(&adapter.name).or_insert(reference.line);
+                    *line = reference.line.min(*line);
+                }
+            }
+        }
+        for item in items {
+            if let syn::Item::Mod(module) = item
+                && !crate::rust::is_for_tests(&module.attrs)
+                && let Some((_, items)) = module.content
+            {
+                pending.push(items);
+            }
+        }
+    }
+    Ok(found)
+}

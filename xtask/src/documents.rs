@@ -1,0 +1,259 @@
+//! What the documents name exists: files, folders and tests in backticks, and where links lead.
+//!
+//! It knows nothing of what the documents say; it reads `README.md`, `CONTRIBUTING.md` and what is below `docs/`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::finding::{Check, Finding};
+use crate::markdown::{Block, Page, Span};
+use crate::problem::Problem;
+use crate::tables::{self, ALLOW, Allow};
+use crate::tree::{Tree, ends_with, has_end, normal};
+
+/// The ends of files that the tree is made of: a name with one of them is that of a file of ours.
+const ENDS: [&str; 15] = [
+    "rs",
+    "py",
+    "sh",
+    "mjs",
+    "js",
+    "ts",
+    "css",
+    "html",
+    "toml",
+    "md",
+    "json",
+    "yml",
+    "snap",
+    "service",
+    "proptest-regressions",
+];
+/// Headings of columns in which a name of several words is that of a test.
+const TEST_COLUMNS: [&str; 3] = ["guarded by", "test", "tests"];
+/// The name of a test is a sentence: it has this many words at least.
+const TEST_WORDS_MIN: usize = 4;
+
+/// Every name and link that leads nowhere.
+pub(crate) fn check(tree: &Tree, allow: &Allow) -> Result<Vec<Finding>, Problem> {
+    let mut pages = BTreeMap::new();
+    for file in tree.files().filter(|file| is_document(file)) {
+        pages.insert(file, Page::parse(&tree.text(file)?));
+    }
+    let mut names = Names {
+        tree,
+        functions: functions(tree)?,
+        allowed: allow
+            .names
+            .iter()
+            .flat_map(|group| &group.at)
+            .map(String::as_str)
+            .collect(),
+        needed: BTreeSet::new(),
+        findings: Vec::new(),
+    };
+    for (file, page) in &pages {
+        for block in &page.blocks {
+            names.check(file, block);
+        }
+    }
+    let Names {
+        allowed,
+        needed,
+        mut findings,
+        ..
+    } = names;
+    for entry in &allowed - &needed {
+        let line = tables::line_of(tree, ALLOW, entry)?;
+        let message = format!("no document names `{entry}` any more: remove the entry");
+        findings.push(Finding::new(Check::Document, ALLOW, line, message));
+    }
+    for (file, page) in &pages {
+        for (to, line) in &page.links {
+            if let Some(message) = broken(tree, &pages, file, to) {
+                findings.push(Finding::new(Check::Document, *file, *line, message));
+            }
+        }
+    }
+    Ok(findings)
+}
+
+fn is_document(file: &str) -> bool {
+    has_end(file, "md")
+        && (file.starts_with("docs/") || ["README.md", "CONTRIBUTING.md"].contains(&file))
+}
+
+/// The functions of each file of Rust, those within macros too.
+fn functions(tree: &Tree) -> Result<BTreeMap<&str, BTreeSet<String>>, Problem> {
+    let mut functions = BTreeMap::new();
+    for file in tree.rust_files() {
+        let text = tree.text(file)?;
+        let names = text.split("fn ").skip(1).filter_map(|after| {
+            let end = after.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))?;
+            let is_function = matches!(after.as_bytes()[end], b'(' | b'<');
+            is_function.then(|| after[..end].to_owned())
+        });
+        functions.insert(file, names.collect());
+    }
+    Ok(functions)
+}
+
+struct Names<'a> {
+    tree: &'a Tree,
+    functions: BTreeMap<&'a str, BTreeSet<String>>,
+    allowed: BTreeSet<&'a str>,
+    needed: BTreeSet<&'a str>,
+    findings: Vec<Finding>,
+}
+
+impl Names<'_> {
+    fn check(&mut self, page: &str, block: &Block) {
+        let is_of_tests = block
+            .column
+            .as_ref()
+            .is_some_and(|column| TEST_COLUMNS.contains(&column.as_str()));
+        // The file of Rust that was named last, and whether this span still speaks of it.
+        let mut of: Option<&str> = None;
+        let mut goes_on = false;
+        for span in &block.spans {
+            if is_test_name(&span.code) && (is_of_tests || (goes_on && is_joint(&span.before))) {
+                if let Some(message) = self.missing_test(of, &span.code) {
+                    self.find(page, span, message);
+                }
+                continue;
+            }
+            goes_on = false;
+            match named(self.tree, &span.code) {
+                Named::NoFile => {}
+                Named::Exists => {
+                    if has_end(&span.code, "rs") {
+                        of = Some(&span.code);
+                        goes_on = true;
+                    }
+                }
+                Named::Missing => {
+                    let message = format!("there is no `{}`", span.code);
+                    self.find(page, span, message);
+                }
+            }
+        }
+    }
+
+    fn find(&mut self, page: &str, span: &Span, message: String) {
+        let entry = format!("{page} {}", span.code);
+        if let Some(allowed) = self.allowed.get(entry.as_str()) {
+            self.needed.insert(allowed);
+        } else {
+            let finding = Finding::new(Check::Document, page, span.line, message);
+            self.findings.push(finding);
+        }
+    }
+
+    fn missing_test(&self, of: Option<&str>, name: &str) -> Option<String> {
+        let has = |file: &str| {
+            let functions = self.functions.get(file);
+            functions.is_some_and(|names| names.contains(name))
+        };
+        if self.files(of).any(has) {
+            return None;
+        }
+        let elsewhere = self.files(None).find(|file| has(file));
+        Some(match (of, elsewhere) {
+            (Some(of), Some(file)) => format!("`{of}` has no test `{name}`; `{file}` has"),
+            (Some(of), None) => format!("`{of}` has no test `{name}`, nor has any other file"),
+            (None, _) => format!("there is no test `{name}`"),
+        })
+    }
+
+    /// The files that a name stands for, or all of them.
+    fn files<'a>(&'a self, end: Option<&'a str>) -> impl Iterator<Item = &'a str> {
+        let files = self.functions.keys().copied();
+        files.filter(move |file| end.is_none_or(|end| ends_with(file, end)))
+    }
+}
+
+/// Whether a span has the form of a test's name.
+fn is_test_name(code: &str) -> bool {
+    let words: Vec<_> = code.split('_').collect();
+    let is_word = |word: &&str| {
+        !word.is_empty()
+            && word
+                .bytes()
+                .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit())
+    };
+    words.len() >= TEST_WORDS_MIN && words.iter().all(is_word)
+}
+
+/// Whether what stands between two spans makes one list of them.
+fn is_joint(between: &str) -> bool {
+    matches!(between.trim(), "" | "," | "and" | ", and" | ":")
+}
+
+/// What a span names.
+#[derive(Debug, PartialEq, Eq)]
+enum Named {
+    NoFile,
+    Exists,
+    Missing,
+}
+
+fn named(tree: &Tree, code: &str) -> Named {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '/');
+    if !code.chars().all(is_plain) || code.starts_with(['/', '-']) || code.contains("..") {
+        return Named::NoFile;
+    }
+    let path = code.trim_end_matches('/');
+    let is_file = ENDS.iter().any(|end| has_end(path, end));
+    let exists = match path.split_once('/') {
+        // From the root on.
+        Some((first, _)) if tree.has_folder(first) => tree.has_file(path) || tree.has_folder(path),
+        Some((first, _)) if is_file || code.ends_with('/') || tree.has_folder_ending(first) => {
+            has_ending(tree, path)
+        }
+        None if is_file || code.ends_with('/') => has_ending(tree, path),
+        Some(_) | None => return Named::NoFile,
+    };
+    if exists {
+        Named::Exists
+    } else {
+        Named::Missing
+    }
+}
+
+/// Whether a file, a folder or a room has a path with this end.
+fn has_ending(tree: &Tree, path: &str) -> bool {
+    tree.has_folder_ending(path)
+        || tree.files_ending(path).next().is_some()
+        || tree.files_ending(&format!("{path}.rs")).next().is_some()
+}
+
+/// Why a link leads nowhere.
+fn broken(tree: &Tree, pages: &BTreeMap<&str, Page>, from: &str, to: &str) -> Option<String> {
+    let is_elsewhere = ["http:", "https:", "mailto:"]
+        .iter()
+        .any(|scheme| to.starts_with(scheme));
+    if is_elsewhere {
+        return None;
+    }
+    let (path, anchor) = match to.split_once('#') {
+        Some((path, anchor)) => (path, Some(anchor)),
+        None => (to, None),
+    };
+    let folder = from.rsplit_once('/').map_or("", |(folder, _)| folder);
+    let file = match path.strip_prefix('/') {
+        _ if path.is_empty() => from.to_owned(),
+        Some(path) => normal(path),
+        None => normal(&format!("{folder}/{path}")),
+    };
+    if !tree.has_file(&file) && !tree.has_folder(&file) {
+        return Some(format!(
+            "the link to {to} leads to {file}, which is not there"
+        ));
+    }
+    let anchor = anchor?;
+    match pages.get(file.as_str()) {
+        Some(page) if page.anchors.iter().any(|known| known == anchor) => None,
+        Some(_) => Some(format!("{file} has no heading with the anchor #{anchor}")),
+        // A line of a source file, for one.
+        None => None,
+    }
+}

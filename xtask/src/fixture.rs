@@ -1,0 +1,1 @@
+//! Small work trees for tests.
