@@ -115,9 +115,7 @@ fn crates(drawing: &mut String, members: &[Member], rooms: &BTreeMap<&str, Graph
         .iter()
         .flat_map(|member| arrows_of(member, &member.dev))
         .collect();
-    drawing.push_str(
-        "\n### Crates\n\nA dotted arrow is for tests only.\n\n```mermaid\nflowchart TD\n",
-    );
+    drawing.push_str(HEAD);
     for member in members {
         let rooms = rooms.get(member.name.as_str());
         let rooms = rooms.map(|graph| label(&graph.rooms)).unwrap_or_default();
