@@ -28,7 +28,9 @@ deny:
 test:
     cargo test --workspace
 
-# The tests at their full length: as many simulated worlds as every moment of interest needs, and about three minutes each of kills and of power losses
+# As many simulated worlds as every moment of interest needs; and about three minutes each of kills and of power losses.
+
+# Every test at its full length
 test-long:
     HOLDFAST_TEST_CHAOS_SEEDS=2000 HOLDFAST_TEST_KILLS=300 HOLDFAST_TEST_POWER_LOSSES=200 \
       HOLDFAST_TEST_CONNECTIONS=10000 cargo test --workspace
@@ -37,7 +39,9 @@ test-long:
 bench-once:
     cargo test -p holdfast-tests --bench hot_path
 
-# Two validators of the OpenAPI document (needs openapi-spec-validator, and the packages of tests/browser; run after a build)
+# Needs openapi-spec-validator and the packages of tests/browser.
+
+# Two validators of the OpenAPI document (run after a build)
 openapi:
     #!/usr/bin/env bash
     set -euo pipefail
@@ -46,7 +50,7 @@ openapi:
     python3 -m openapi_spec_validator "$document"
     (cd tests/browser && npx --no-install redocly lint --config redocly.yaml "$document")
 
-# The service against its document (needs Schemathesis; run after a build)
+# The service against its document (run after a build; needs Schemathesis)
 conformance:
     tests/conformance.sh
 
@@ -54,7 +58,10 @@ conformance:
 clients:
     tests/clients/run.sh
 
-# A minute of each fuzz target, beginning with the corpus that is kept; what is found new goes elsewhere. libFuzzer needs a nightly toolchain; without one the corpus alone is run, by the tests
+# Begins with the corpus that is kept; what is found new goes elsewhere. libFuzzer needs a nightly toolchain; without one the
+# corpus alone is run, by the tests.
+
+# A minute of each fuzz target
 fuzz:
     #!/usr/bin/env bash
     set -euo pipefail

@@ -254,3 +254,187 @@ fn adapters_in<'a>(
     }
     Ok(found)
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::fixture::Fixture;
+    use crate::tidy::tidy;
+
+    /// A package that lies beside the members, as one of a registry would.
+    fn package(name: &str, dependencies: &str) -> String {
+        format!(
+            "[package]\nname = \"{name}\"\nversion = \"0.1.0\"\nedition = \"2024\"\n\n{dependencies}\n"
+        )
+    }
+
+    #[test]
+    fn a_crate_that_names_one_above_it_is_found_with_its_line() {
+        let found = Fixture::clean()
+            .with_more(
+                "core/Cargo.toml",
+                "\n[dev-dependencies]\nserver = { path = \"../server\" }\n",
+            )
+            .with("server/Cargo.toml", &package("server", ""))
+            .with("server/src/serve.rs", "")
+            .with(
+                "simulator/Cargo.toml",
+                &package(
+                    "simulator",
+                    "[dependencies]\nserver = { path = \"../server\" }",
+                ),
+            )
+            .found();
+        assert_eq!(
+            found,
+            [
+                "core/Cargo.toml:7: [arrow] core must not name server in its dev-dependencies",
+                "simulator/Cargo.toml:7: [arrow] simulator must not name server in its dependencies",
+                "xtask/arrows.toml:11: [arrow] server/src/serve.rs does not name simulator any more: remove the entry",
+            ]
+        );
+    }
+
+    #[test]
+    fn what_is_allowed_for_tests_is_allowed_for_nothing_else() {
+        let fixture = Fixture::clean();
+        let table = fixture.tree().text("xtask/arrows.toml").unwrap();
+        let table = table.replace(
+            "core = { to = [] }",
+            "core = { to = [], dev = [\"server\"] }",
+        );
+        let fixture = fixture
+            .with("xtask/arrows.toml", &table)
+            .with("server/Cargo.toml", &package("server", ""))
+            .with("server/src/serve.rs", "use simulator::Bank;")
+            .with_more(
+                "core/Cargo.toml",
+                "\n[dev-dependencies]\nserver = { path = \"../server\" }\n",
+            );
+        assert_eq!(fixture.found(), [] as [&str; 0]);
+        let fixture = fixture.with(
+            "core/Cargo.toml",
+            &package("core", "[dependencies]\nserver = { path = \"../server\" }"),
+        );
+        let found = fixture.found();
+        assert_eq!(
+            found,
+            ["core/Cargo.toml:7: [arrow] core must not name server in its dependencies"]
+        );
+    }
+
+    #[test]
+    fn a_crate_without_a_line_in_the_table_is_found() {
+        let found = Fixture::clean()
+            .with("Cargo.toml", "[workspace]\nresolver = \"3\"\nmembers = [\"core\", \"simulator\", \"server\", \"new\"]\n")
+            .with("new/Cargo.toml", &package("new", ""))
+            .with("new/src/lib.rs", "")
+            .found();
+        assert_eq!(
+            found,
+            ["new/Cargo.toml:1: [arrow] the crate new is not in xtask/arrows.toml"]
+        );
+    }
+
+    #[test]
+    fn input_and_output_below_a_pure_crate_are_found_with_the_way_to_them() {
+        let found = Fixture::clean()
+            .with_more(
+                "core/Cargo.toml",
+                "\n[dependencies]\nhelper = { path = \"../vendor/helper\" }\n",
+            )
+            .with(
+                "vendor/helper/Cargo.toml",
+                &package(
+                    "helper",
+                    "[dependencies]\ntokio-util = { path = \"../tokio-util\" }",
+                ),
+            )
+            .with("vendor/helper/src/lib.rs", "")
+            .with("vendor/tokio-util/Cargo.toml", &package("tokio-util", ""))
+            .with("vendor/tokio-util/src/lib.rs", "")
+            .found();
+        assert_eq!(
+            found,
+            [
+                "core/Cargo.toml:7: [arrow] core is pure, and depends on tokio-util: core -> helper -> tokio-util"
+            ]
+        );
+    }
+
+    #[test]
+    fn what_only_the_tests_of_a_pure_crate_need_is_no_input_and_output() {
+        let found = Fixture::clean()
+            .with_more(
+                "core/Cargo.toml",
+                "\n[dev-dependencies]\ntokio = { path = \"../vendor/tokio\" }\n",
+            )
+            .with("vendor/tokio/Cargo.toml", &package("tokio", ""))
+            .with("vendor/tokio/src/lib.rs", "")
+            .found();
+        assert_eq!(found, [] as [&str; 0]);
+    }
+
+    #[test]
+    fn a_pure_crate_that_is_not_there_is_said() {
+        let fixture = Fixture::clean();
+        let table = fixture.tree().text("xtask/arrows.toml").unwrap();
+        let fixture = fixture.with(
+            "xtask/arrows.toml",
+            &table.replace("crates = [\"core\"]", "crates = [\"later\"]"),
+        );
+        let notes = tidy(&fixture.tree()).unwrap().notes;
+        assert_eq!(
+            notes,
+            ["there is no crate later yet: its dependencies were not looked at"]
+        );
+    }
+
+    #[test]
+    fn a_room_that_names_an_adapter_without_leave_is_found() {
+        for line in [
+            "use simulator::Bank;",
+            "fn f() { simulator::run(); }",
+            "fn f() { assert_eq!(1, simulator::COUNT); }",
+            "mod inner { use simulator::Bank; }",
+        ] {
+            let found = Fixture::clean()
+                .with_more("server/src/api/mod.rs", &format!("{line}\n"))
+                .found();
+            assert_eq!(
+                found,
+                [
+                    "server/src/api/mod.rs:8: [arrow] names the adapter simulator; only the rooms of xtask/arrows.toml may"
+                ],
+                "{line}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_unit_test_may_name_an_adapter() {
+        let found = Fixture::clean()
+            .with_more(
+                "server/src/api/mod.rs",
+                "#[cfg(test)]\nmod tests {\n    use simulator::Bank;\n}\n",
+            )
+            .found();
+        assert_eq!(found, [] as [&str; 0]);
+    }
+
+    #[test]
+    fn an_entry_is_needed_and_has_a_reason() {
+        let found = Fixture::clean()
+            .with_more(
+                "xtask/arrows.toml",
+                "\n[[rooms]]\nat = \"server/src/api/\"\nnames = [\"simulator\"]\nreason = \" \"\n",
+            )
+            .found();
+        assert_eq!(
+            found,
+            [
+                "xtask/arrows.toml:16: [arrow] server/src/api/ does not name simulator any more: remove the entry",
+                "xtask/arrows.toml:16: [arrow] server/src/api/ may name adapters without a reason",
+            ]
+        );
+    }
+}

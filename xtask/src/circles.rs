@@ -63,3 +63,170 @@ fn finding(member: &str, files: &BTreeSet<&str>, arrows: &Arrows) -> Finding {
     let (file, line) = place.unwrap_or_default();
     Finding::new(Check::Circle, file, line, message)
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::fixture::Fixture;
+
+    /// What is found in the crate `core` of these files.
+    fn found(files: &[(&str, &str)]) -> Vec<String> {
+        let fixture = Fixture::clean();
+        let fixture = files.iter().fold(fixture, |fixture, (file, text)| {
+            fixture.with(&format!("core/src/{file}"), text)
+        });
+        fixture.found()
+    }
+
+    #[test]
+    fn a_circle_is_found_with_its_arrows_and_the_names_that_tie_it() {
+        let found = found(&[(
+            "state.rs",
+            "pub struct State;\n\nuse crate::payment::Payment;\n\nfn f(_: Payment) {}\n",
+        )]);
+        assert_eq!(
+            found,
+            [
+                "core/src/payment.rs:1: [circle] core: 2 files need each other
+  core/src/payment.rs:1 -> core/src/state.rs: State
+  core/src/state.rs:3 -> core/src/payment.rs: Payment"
+            ]
+        );
+    }
+
+    /// Each of these lines in `state.rs` needs `payment.rs`, which needs `state.rs`.
+    #[test]
+    fn every_way_to_name_the_other_file_ties_a_circle() {
+        for line in [
+            "use crate::payment::Payment;",
+            "use super::payment::{Payment as P};",
+            "use crate::payment; fn f(_: payment::Payment) {}",
+            "use crate::payment::*;",
+            "fn f() { crate::payment::made_by_a_macro(); }",
+            "fn f() { use super::payment; payment::f(); }",
+            "fn f() { println!(\"{}\", crate::payment::COUNT); }",
+            "mod inner { fn f(_: super::super::payment::Payment) {} }",
+            "impl crate::payment::Payment {}",
+        ] {
+            let found = found(&[("state.rs", &format!("pub struct State;\n{line}\n"))]);
+            assert_eq!(found.len(), 1, "{line}: {found:#?}");
+            assert!(
+                found[0].contains("core/src/state.rs:2 -> core/src/payment.rs"),
+                "{line}: {found:#?}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_takes_nothing_ties_no_circle() {
+        for line in [
+            "#[cfg(test)] mod tests { use crate::payment::Payment; }",
+            "#[cfg(test)] use crate::payment::Payment;",
+            "/// See [`crate::payment::Payment`].\nfn f() {}",
+            "use other::payment::Payment;",
+            "use crate::payment;",
+            "pub(in crate::payment) fn f() {}",
+            "pub use crate::payment::Payment;",
+        ] {
+            let found = found(&[("state.rs", &format!("pub struct State;\n{line}\n"))]);
+            assert_eq!(found, [] as [&str; 0], "{line}");
+        }
+    }
+
+    #[test]
+    fn a_child_that_names_its_parents_items_ties_a_circle_with_a_parent_that_uses_it() {
+        let child = (
+            "payment/child.rs",
+            "use super::Payment;\npub struct Child(Payment);\n",
+        );
+        let parent = |line: &str| format!("pub mod child;\npub struct Payment;\n{line}\n");
+        let loose = found(&[child, ("payment.rs", &parent("pub use child::Child;"))]);
+        assert_eq!(loose, [] as [&str; 0]);
+        for line in [
+            "use child::Child;",
+            "pub use child::Child; fn f(_: Child) {}",
+            "fn f() { child::new(); }",
+        ] {
+            let tied = found(&[child, ("payment.rs", &parent(line))]);
+            assert_eq!(tied.len(), 1, "{line}");
+            assert!(
+                tied[0].contains("core/src/payment.rs:3 -> core/src/payment/child.rs"),
+                "{line}: {tied:#?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_name_that_is_handed_on_is_taken_from_the_file_that_defines_it() {
+        // `a` takes `B` by way of `payment`, which only hands it on: the circle is between `a` and `b`.
+        let found = found(&[
+            (
+                "payment.rs",
+                "mod a;\nmod b;\npub use a::A;\npub use b::{B as Bee};\n",
+            ),
+            (
+                "payment/a.rs",
+                "use crate::payment::Bee;\npub struct A(Bee);\n",
+            ),
+            ("payment/b.rs", "use super::A;\npub struct B(A);\n"),
+        ]);
+        assert_eq!(
+            found,
+            [
+                "core/src/payment/a.rs:1: [circle] core: 2 files need each other
+  core/src/payment/a.rs:1 -> core/src/payment/b.rs: B
+  core/src/payment/b.rs:1 -> core/src/payment/a.rs: A"
+            ]
+        );
+    }
+
+    #[test]
+    fn what_everything_is_handed_on_from_is_looked_through() {
+        let found = found(&[
+            (
+                "payment.rs",
+                "mod a;\nmod b;\npub use a::*;\npub use b::*;\n",
+            ),
+            ("payment/a.rs", "use crate::payment::B;\npub struct A(B);\n"),
+            ("payment/b.rs", "use super::A;\npub struct B(A);\n"),
+        ]);
+        assert_eq!(found.len(), 1, "{found:#?}");
+        assert!(
+            found[0].contains("core/src/payment/b.rs:1 -> core/src/payment/a.rs: A"),
+            "{found:#?}"
+        );
+    }
+
+    #[test]
+    fn a_module_at_a_path_is_read_where_it_lies() {
+        let found = found(&[
+            ("lib.rs", "#[path = \"elsewhere/a.rs\"]\nmod a;\nmod b;\n"),
+            ("elsewhere/a.rs", "use crate::b::B;\npub struct A(B);\n"),
+            ("b.rs", "use crate::a::A;\npub struct B(A);\n"),
+        ]);
+        assert_eq!(found.len(), 1, "{found:#?}");
+        assert!(
+            found[0].contains("core/src/b.rs:1 -> core/src/elsewhere/a.rs: A"),
+            "{found:#?}"
+        );
+    }
+
+    #[test]
+    fn a_circle_in_a_test_program_is_found_too() {
+        let found = Fixture::clean()
+            .with("core/tests/model/main.rs", "mod a;\nmod b;\n")
+            .with(
+                "core/tests/model/a.rs",
+                "use crate::b::B;\npub struct A(B);\n",
+            )
+            .with(
+                "core/tests/model/b.rs",
+                "use crate::a::A;\npub struct B(A);\n",
+            )
+            .found();
+        assert_eq!(found.len(), 1, "{found:#?}");
+        assert!(
+            found[0].contains("core: 2 files need each other"),
+            "{found:#?}"
+        );
+    }
+}

@@ -257,3 +257,154 @@ fn broken(tree: &Tree, pages: &BTreeMap<&str, Page>, from: &str, to: &str) -> Op
         None => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::fixture::Fixture;
+
+    /// What is found once a line is added to a page.
+    fn found(page: &str, line: &str) -> Vec<String> {
+        Fixture::clean()
+            .with_more(page, &format!("\n{line}\n"))
+            .found()
+    }
+
+    #[test]
+    fn files_and_folders_that_are_not_there_are_found() {
+        for name in [
+            "gone.rs",
+            "server/src/gone.rs",
+            "server/src/gone",
+            "gone/",
+            "server/gone/",
+            "src/api/gone",
+            "core/tests.md",
+        ] {
+            let found = found("README.md", &format!("Look at `{name}`."));
+            assert_eq!(
+                found,
+                [format!("README.md:5: [document] there is no `{name}`")]
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_there_or_no_file_at_all_is_not_found() {
+        for name in [
+            "serve.rs",
+            "api/mod.rs",
+            "server/src/api/",
+            "src/serve",
+            "server",
+            "Cargo.toml",
+            "application/json",
+            "/livez",
+            "GET /v1/payments",
+            "--data",
+            "3.1.0",
+            "state.version",
+        ] {
+            assert_eq!(
+                found("README.md", &format!("Look at `{name}`.")),
+                [] as [&str; 0],
+                "{name}"
+            );
+        }
+        let in_a_block = "```\n`gone.rs`\n```";
+        assert_eq!(found("README.md", in_a_block), [] as [&str; 0]);
+    }
+
+    #[test]
+    fn a_test_that_is_not_in_its_file_is_found() {
+        let row = "| other | `server/src/serve.rs` `a_late_retry_gets_the_first_answer`, `a_test_that_is_nowhere` |";
+        let fixture = Fixture::clean().with_more("docs/SAFETY.md", &format!("{row}\n"));
+        assert_eq!(
+            fixture.found(),
+            [
+                "docs/SAFETY.md:6: [document] `server/src/serve.rs` has no test `a_late_retry_gets_the_first_answer`; `server/tests/cli.rs` has",
+                "docs/SAFETY.md:6: [document] `server/src/serve.rs` has no test `a_test_that_is_nowhere`, nor has any other file",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_test_is_looked_for_wherever_one_is_named() {
+        let wrong = [
+            "`cli.rs` `a_test_that_is_nowhere`",
+            "`cli.rs`, `a_late_retry_gets_the_first_answer` and `a_test_that_is_nowhere`",
+            "| what | test |\n|---|---|\n| x | `a_test_that_is_nowhere` |",
+        ];
+        for text in wrong {
+            let found = found("README.md", text);
+            assert_eq!(found.len(), 1, "{text}: {found:#?}");
+            assert!(found[0].contains("`a_test_that_is_nowhere`"), "{found:#?}");
+        }
+        let right = [
+            "`cli.rs` `a_late_retry_gets_the_first_answer`",
+            "`cli.rs` has the option `bank_answer_timeout_ms`",
+            "| what | test |\n|---|---|\n| x | `a_late_retry_gets_the_first_answer` |",
+        ];
+        for text in right {
+            assert_eq!(found("README.md", text), [] as [&str; 0], "{text}");
+        }
+    }
+
+    #[test]
+    fn links_and_anchors_that_lead_nowhere_are_found() {
+        let cases = [
+            (
+                "[a](gone.md)",
+                "the link to gone.md leads to docs/gone.md, which is not there",
+            ),
+            (
+                "![a](gone.png)",
+                "the link to gone.png leads to docs/gone.png, which is not there",
+            ),
+            (
+                "[a](/openapi.json)",
+                "the link to /openapi.json leads to openapi.json, which is not there",
+            ),
+            (
+                "[a](SAFETY.md#gone)",
+                "docs/SAFETY.md has no heading with the anchor #gone",
+            ),
+            (
+                "[a](#gone)",
+                "docs/ARCHITECTURE.md has no heading with the anchor #gone",
+            ),
+        ];
+        for (link, message) in cases {
+            let found = found("docs/ARCHITECTURE.md", link);
+            assert_eq!(
+                found,
+                [format!("docs/ARCHITECTURE.md:5: [document] {message}")]
+            );
+        }
+        for link in [
+            "[a](../README.md#holdfast)",
+            "[a](#architecture)",
+            "[a](../server)",
+            "[a](https://x.y/z.md)",
+        ] {
+            assert_eq!(
+                found("docs/ARCHITECTURE.md", link),
+                [] as [&str; 0],
+                "{link}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_name_may_be_allowed_while_a_document_has_it() {
+        let allow = "[[names]]\nreason = \"In a data directory.\"\nat = [\"README.md gone.rs\"]\n";
+        let fixture = Fixture::clean().with("xtask/allow.toml", allow);
+        assert_eq!(
+            fixture.found(),
+            [
+                "xtask/allow.toml:3: [document] no document names `README.md gone.rs` any more: remove the entry"
+            ]
+        );
+        let fixture = fixture.with_more("README.md", "`gone.rs`\n");
+        assert_eq!(fixture.found(), [] as [&str; 0]);
+    }
+}

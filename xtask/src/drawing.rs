@@ -240,3 +240,69 @@ fn reduced(arrows: &Ends) -> Ends {
         .cloned()
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::Fixture;
+
+    fn ends(arrows: &[(&str, &str)]) -> Ends {
+        let arrows = arrows.iter();
+        arrows
+            .map(|(from, to)| ((*from).to_owned(), (*to).to_owned()))
+            .collect()
+    }
+
+    #[test]
+    fn a_drawing_is_out_of_date_once_an_arrow_is_new() {
+        let fixture = Fixture::clean();
+        let undrawn = check(&fixture.tree()).unwrap();
+        assert_eq!(undrawn.len(), 1);
+        write(&fixture.tree()).unwrap();
+        assert_eq!(check(&fixture.tree()).unwrap(), []);
+        let fixture = fixture
+            .with_more("core/src/lib.rs", "mod new;\n")
+            .with("core/src/new.rs", "use crate::payment::Payment;\n");
+        let found = check(&fixture.tree()).unwrap();
+        assert_eq!(
+            found[0].to_string(),
+            "docs/ARCHITECTURE.md:5: [drawing] the drawing is out of date: run `cargo run -p xtask -- draw`"
+        );
+    }
+
+    #[test]
+    fn a_drawing_shows_crates_rooms_and_arrows_and_leaves_the_page_alone() {
+        let fixture = Fixture::clean();
+        write(&fixture.tree()).unwrap();
+        let fixture = fixture
+            .with_more(PAGE, "\n## After\n")
+            .with_more("core/src/lib.rs", "mod last;\n");
+        let fixture = fixture.with("core/src/last.rs", "");
+        write(&fixture.tree()).unwrap();
+        let page = fixture.tree().text(PAGE).unwrap();
+        assert!(
+            page.starts_with("# Architecture\n\n`core/` is pure."),
+            "{page}"
+        );
+        assert!(
+            page.ends_with("<!-- drawing: end -->\n\n## After\n"),
+            "{page}"
+        );
+        for line in [
+            "  n_core[\"<b>core</b> (core/)<br/>last, payment, state\"]",
+            "  n_server --> n_simulator",
+            "  n_payment --> n_state",
+            "Without an arrow: `last`.",
+        ] {
+            assert!(page.lines().any(|found| found == line), "{line}: {page}");
+        }
+    }
+
+    #[test]
+    fn an_arrow_that_a_longer_way_stands_for_is_left_out() {
+        let all = ends(&[("a", "b"), ("b", "c"), ("a", "c"), ("c", "d"), ("a", "d")]);
+        assert_eq!(reduced(&all), ends(&[("a", "b"), ("b", "c"), ("c", "d")]));
+        let circle = ends(&[("a", "b"), ("b", "a"), ("a", "c"), ("b", "c")]);
+        assert_eq!(reduced(&circle), circle);
+    }
+}

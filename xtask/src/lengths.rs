@@ -150,3 +150,75 @@ impl<'ast> Visit<'ast> for Functions<'_> {
         visit::visit_trait_item_fn(self, item);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::fixture::{Fixture, lines};
+
+    fn function(inside: usize) -> String {
+        format!("fn long() {{\n{}}}\n", lines(inside))
+    }
+
+    #[test]
+    fn a_long_function_is_found_and_one_of_just_the_most_lines_is_not() {
+        let found = |inside| {
+            let source = format!("struct S;\nimpl S {{\n{}}}\n", function(inside));
+            Fixture::clean()
+                .with("simulator/src/lib.rs", &source)
+                .found()
+        };
+        assert_eq!(found(68), [] as [&str; 0]);
+        assert_eq!(
+            found(69),
+            [
+                "simulator/src/lib.rs:3: [length] simulator/src/lib.rs S::long: a function of 71 lines, and 70 are the most"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_long_file_is_found_and_empty_lines_do_not_count() {
+        let found = |lines: usize| {
+            let source = "// A comment counts.\n\n".repeat(lines);
+            Fixture::clean()
+                .with("server/tests/long.rs", &source)
+                .found()
+        };
+        assert_eq!(found(400), [] as [&str; 0]);
+        assert_eq!(
+            found(401),
+            [
+                "server/tests/long.rs:1: [length] server/tests/long.rs: a file of 401 lines, and 400 are the most"
+            ]
+        );
+    }
+
+    #[test]
+    fn what_is_long_may_be_allowed_while_it_is() {
+        let allow = "[[functions]]\nreason = \"A table.\"\nat = [\"simulator/src/lib.rs long\"]\n";
+        let fixture = Fixture::clean()
+            .with("xtask/allow.toml", allow)
+            .with("simulator/src/lib.rs", &function(100));
+        assert_eq!(fixture.found(), [] as [&str; 0]);
+        let fixture = fixture.with("simulator/src/lib.rs", &function(10));
+        assert_eq!(
+            fixture.found(),
+            [
+                "xtask/allow.toml:3: [length] simulator/src/lib.rs long is no function of more than 70 lines: remove the entry"
+            ]
+        );
+    }
+
+    #[test]
+    fn an_entry_without_a_reason_is_found() {
+        let allow = "[[functions]]\nreason = \"\"\nat = [\"simulator/src/lib.rs long\"]\n";
+        let found = Fixture::clean()
+            .with("xtask/allow.toml", allow)
+            .with("simulator/src/lib.rs", &function(100))
+            .found();
+        assert_eq!(
+            found,
+            ["xtask/allow.toml:1: [length] entries for a function without a reason"]
+        );
+    }
+}

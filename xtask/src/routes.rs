@@ -170,3 +170,67 @@ fn documented(path: &str) -> String {
     });
     parts.collect::<Vec<_>>().join("/")
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::fixture::Fixture;
+
+    #[test]
+    fn a_route_without_a_place_in_the_document_is_found() {
+        let found = Fixture::clean()
+            .with(
+                "server/src/api/probes.rs",
+                "struct Probes;
+
+#[OpenApi(prefix_path = \"/v1\", tag = \"Tag::Probes\")]
+impl Probes {
+    #[oai(
+        path = \"/health/:name\",
+        method = \"get\",
+        tag = \"Tag::Probes\",
+    )]
+    fn health(&self) {}
+}
+",
+            )
+            .found();
+        assert_eq!(
+            found,
+            [
+                "server/src/api/probes.rs:6: [route] GET /v1/health/{name} is not in tests/tests/snapshots/openapi.snap"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_documented_route_without_a_handler_is_found() {
+        let fixture = Fixture::clean();
+        let snapshot = fixture
+            .tree()
+            .text("tests/tests/snapshots/openapi.snap")
+            .unwrap();
+        let more = snapshot.replace("\"post\": {}", "\"post\": {},\n      \"get\": {}");
+        let found = fixture
+            .with("tests/tests/snapshots/openapi.snap", &more)
+            .found();
+        assert_eq!(
+            found,
+            [
+                "tests/tests/snapshots/openapi.snap:7: [route] no handler in server/src/api declares GET /v1/payments"
+            ]
+        );
+    }
+
+    #[test]
+    fn routes_without_any_document_are_found() {
+        let found = Fixture::clean()
+            .without("tests/tests/snapshots/openapi.snap")
+            .found();
+        assert_eq!(
+            found,
+            [
+                "tests/tests/:1: [route] there is no snapshot of the OpenAPI document to hold the routes against"
+            ]
+        );
+    }
+}
