@@ -258,7 +258,6 @@ fn adapters_in<'a>(
 #[cfg(test)]
 mod tests {
     use crate::fixture::Fixture;
-    use crate::tidy::tidy;
 
     /// A package that lies beside the members, as one of a registry would.
     fn package(name: &str, dependencies: &str) -> String {
@@ -382,7 +381,7 @@ mod tests {
             "xtask/arrows.toml",
             &table.replace("crates = [\"core\"]", "crates = [\"later\"]"),
         );
-        let notes = tidy(&fixture.tree()).unwrap().notes;
+        let notes = fixture.tidy().unwrap().notes;
         assert_eq!(
             notes,
             ["there is no crate later yet: its dependencies were not looked at"]

@@ -13,7 +13,7 @@ use crate::finding::{Check, Finding};
 use crate::problem::Problem;
 use crate::rust::Graph;
 use crate::tree::{Tree, line_where};
-use crate::workspace::{self, Member};
+use crate::workspace::Member;
 
 /// The page with the drawing.
 const PAGE: &str = "docs/ARCHITECTURE.md";
@@ -39,9 +39,9 @@ const LABEL_CHARS_MAX: usize = 48;
 type Ends = BTreeSet<(String, String)>;
 
 /// Writes the drawing between its markers, at the end of the page where it has none yet.
-pub(crate) fn write(tree: &Tree) -> Result<(), Problem> {
+pub(crate) fn write(tree: &Tree, members: &[Member]) -> Result<(), Problem> {
     let text = tree.text(PAGE)?;
-    let drawn = replaced(&text, &drawing(tree)?);
+    let drawn = replaced(&text, &drawing(tree, members)?);
     if drawn == text {
         return Ok(());
     }
@@ -49,13 +49,13 @@ pub(crate) fn write(tree: &Tree) -> Result<(), Problem> {
 }
 
 /// Whether the page shows the tree as it is.
-pub(crate) fn check(tree: &Tree) -> Result<Vec<Finding>, Problem> {
+pub(crate) fn check(tree: &Tree, members: &[Member]) -> Result<Vec<Finding>, Problem> {
     let text = if tree.has_file(PAGE) {
         tree.text(PAGE)?
     } else {
         String::new()
     };
-    if replaced(&text, &drawing(tree)?) == text {
+    if replaced(&text, &drawing(tree, members)?) == text {
         return Ok(Vec::new());
     }
     let line = line_where(&text, |line| line == BEGIN);
@@ -77,14 +77,13 @@ fn replaced(text: &str, drawing: &str) -> String {
     }
 }
 
-fn drawing(tree: &Tree) -> Result<String, Problem> {
-    let members = workspace::members(tree)?;
+fn drawing(tree: &Tree, members: &[Member]) -> Result<String, Problem> {
     let mut rooms = BTreeMap::new();
-    for member in &members {
+    for member in members {
         rooms.insert(member.name.as_str(), graph(tree, member)?);
     }
     let mut drawing = String::new();
-    crates(&mut drawing, &members, &rooms);
+    crates(&mut drawing, members, &rooms);
     for (name, graph) in &rooms {
         inside(&mut drawing, name, graph);
     }
@@ -256,14 +255,14 @@ mod tests {
     #[test]
     fn a_drawing_is_out_of_date_once_an_arrow_is_new() {
         let fixture = Fixture::clean();
-        let undrawn = check(&fixture.tree()).unwrap();
+        let undrawn = fixture.undrawn();
         assert_eq!(undrawn.len(), 1);
-        write(&fixture.tree()).unwrap();
-        assert_eq!(check(&fixture.tree()).unwrap(), []);
+        fixture.draw();
+        assert_eq!(fixture.undrawn(), []);
         let fixture = fixture
             .with_more("core/src/lib.rs", "mod new;\n")
             .with("core/src/new.rs", "use crate::payment::Payment;\n");
-        let found = check(&fixture.tree()).unwrap();
+        let found = fixture.undrawn();
         assert_eq!(
             found[0].to_string(),
             "docs/ARCHITECTURE.md:5: [drawing] the drawing is out of date: run `cargo run -p xtask -- draw`"
@@ -273,12 +272,12 @@ mod tests {
     #[test]
     fn a_drawing_shows_crates_rooms_and_arrows_and_leaves_the_page_alone() {
         let fixture = Fixture::clean();
-        write(&fixture.tree()).unwrap();
+        fixture.draw();
         let fixture = fixture
             .with_more(PAGE, "\n## After\n")
             .with_more("core/src/lib.rs", "mod last;\n");
         let fixture = fixture.with("core/src/last.rs", "");
-        write(&fixture.tree()).unwrap();
+        fixture.draw();
         let page = fixture.tree().text(PAGE).unwrap();
         assert!(
             page.starts_with("# Architecture\n\n`core/` is pure."),

@@ -4,8 +4,11 @@ use std::fs;
 
 use tempfile::TempDir;
 
+use crate::finding::Finding;
+use crate::problem::Problem;
+use crate::tidy::{self, Outcome};
 use crate::tree::Tree;
-use crate::{drawing, tidy};
+use crate::{drawing, workspace};
 
 /// The tables, manifests, sources and documents of a tree in which nothing is wrong.
 const CLEAN: [(&str, &str); 17] = [
@@ -124,10 +127,30 @@ impl Fixture {
         Tree::read(self.0.path()).unwrap()
     }
 
+    /// Draws it.
+    pub(crate) fn draw(&self) {
+        let tree = self.tree();
+        drawing::write(&tree, &workspace::members(&tree).unwrap()).unwrap();
+    }
+
+    /// Whether its drawing is out of date.
+    pub(crate) fn undrawn(&self) -> Vec<Finding> {
+        let tree = self.tree();
+        drawing::check(&tree, &workspace::members(&tree).unwrap()).unwrap()
+    }
+
+    /// What tidy says of it.
+    pub(crate) fn tidy(&self) -> Result<Outcome, Problem> {
+        let tree = self.tree();
+        tidy::tidy(&tree, &workspace::members(&tree)?)
+    }
+
     /// All that is wrong in it, once it is drawn.
     pub(crate) fn found(&self) -> Vec<String> {
-        drawing::write(&self.tree()).unwrap();
-        let outcome = tidy::tidy(&self.tree()).unwrap();
+        let tree = self.tree();
+        let members = workspace::members(&tree).unwrap();
+        drawing::write(&tree, &members).unwrap();
+        let outcome = tidy::tidy(&tree, &members).unwrap();
         outcome.findings.iter().map(ToString::to_string).collect()
     }
 }

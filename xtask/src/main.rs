@@ -70,17 +70,18 @@ fn main() -> ExitCode {
 fn run(arguments: Arguments) -> Result<ExitCode, Problem> {
     let root = arguments.root.unwrap_or_else(compiled_root);
     let tree = Tree::read(&root)?;
+    let members = workspace::members(&tree)?;
     let findings = match arguments.task {
         Task::Tidy => {
-            let outcome = tidy::tidy(&tree)?;
+            let outcome = tidy::tidy(&tree, &members)?;
             for note in &outcome.notes {
                 eprintln!("note: {note}");
             }
             outcome.findings
         }
-        Task::Draw { check: true } => drawing::check(&tree)?,
+        Task::Draw { check: true } => drawing::check(&tree, &members)?,
         Task::Draw { check: false } => {
-            drawing::write(&tree)?;
+            drawing::write(&tree, &members)?;
             Vec::new()
         }
     };

@@ -2,37 +2,36 @@
 
 use crate::problem::Problem;
 use crate::tree::Tree;
-use crate::{arrows, circles, documents, drawing, lengths, routes, tables, workspace};
+use crate::workspace::Member;
+use crate::{arrows, circles, documents, drawing, lengths, routes, tables};
 
 pub(crate) use crate::arrows::Outcome;
 
 /// All that is wrong in a tree, ordered by file and line.
-pub(crate) fn tidy(tree: &Tree) -> Result<Outcome, Problem> {
-    let members = workspace::members(tree)?;
+pub(crate) fn tidy(tree: &Tree, members: &[Member]) -> Result<Outcome, Problem> {
     let allow = tables::allow(tree)?;
     let Outcome {
         mut findings,
         notes,
-    } = arrows::check(tree, &members)?;
-    findings.extend(circles::check(tree, &members)?);
+    } = arrows::check(tree, members)?;
+    findings.extend(circles::check(tree, members)?);
     findings.extend(documents::check(tree, &allow)?);
     findings.extend(routes::check(tree)?);
     findings.extend(lengths::check(tree, &allow)?);
-    findings.extend(drawing::check(tree)?);
+    findings.extend(drawing::check(tree, members)?);
     findings.sort();
     Ok(Outcome { findings, notes })
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::drawing;
     use crate::fixture::Fixture;
 
     #[test]
     fn in_a_clean_tree_nothing_is_found() {
         let fixture = Fixture::clean();
-        drawing::write(&fixture.tree()).unwrap();
-        let outcome = super::tidy(&fixture.tree()).unwrap();
+        fixture.draw();
+        let outcome = fixture.tidy().unwrap();
         assert_eq!(outcome.findings, []);
         assert!(outcome.notes.is_empty(), "{:?}", outcome.notes);
     }
@@ -58,13 +57,13 @@ mod tests {
     #[test]
     fn a_source_that_cannot_be_read_is_no_clean_one() {
         let fixture = Fixture::clean().with("core/src/state.rs", "struct");
-        let problem = super::tidy(&fixture.tree()).err().unwrap();
+        let problem = fixture.tidy().err().unwrap();
         assert_eq!(
             problem.to_string(),
             "could not parse core/src/state.rs (line 1)"
         );
         let fixture = Fixture::clean().without("core/src/state.rs");
-        let problem = super::tidy(&fixture.tree()).err().unwrap();
+        let problem = fixture.tidy().err().unwrap();
         assert_eq!(
             problem.to_string(),
             "core/src/lib.rs declares `mod state;`, and there is no file for it"

@@ -7,18 +7,18 @@ use std::process::{Command, Output};
 fn xtask(root: &Path, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
     command.arg("--root").arg(root).args(arguments);
-    command.output().unwrap()
+    command.output().expect("the program starts")
 }
 
 fn write(root: &Path, file: &str, text: &str) {
     let path = root.join(file);
-    fs::create_dir_all(path.parent().unwrap()).unwrap();
-    fs::write(path, text).unwrap();
+    fs::create_dir_all(path.parent().unwrap_or(root)).expect("a folder is made");
+    fs::write(path, text).expect("a file is written");
 }
 
 /// A tree of one crate, drawn, in which nothing is wrong.
 fn clean() -> tempfile::TempDir {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempfile::tempdir().expect("a folder is made");
     let root = folder.path();
     write(
         root,
