@@ -74,7 +74,7 @@ mod tests {
         let fixture = files.iter().fold(fixture, |fixture, (file, text)| {
             fixture.with(&format!("core/src/{file}"), text)
         });
-        fixture.found()
+        fixture.circles()
     }
 
     #[test]
@@ -222,7 +222,7 @@ mod tests {
                 "core/tests/model/b.rs",
                 "use crate::a::A;\npub struct B(A);\n",
             )
-            .found();
+            .circles();
         assert_eq!(found.len(), 1, "{found:#?}");
         assert!(
             found[0].contains("core: 2 files need each other"),

@@ -266,7 +266,7 @@ mod tests {
     fn found(page: &str, line: &str) -> Vec<String> {
         Fixture::clean()
             .with_more(page, &format!("\n{line}\n"))
-            .found()
+            .gone()
     }
 
     #[test]
@@ -319,7 +319,7 @@ mod tests {
         let row = "| other | `server/src/serve.rs` `a_late_retry_gets_the_first_answer`, `a_test_that_is_nowhere` |";
         let fixture = Fixture::clean().with_more("docs/SAFETY.md", &format!("{row}\n"));
         assert_eq!(
-            fixture.found(),
+            fixture.gone(),
             [
                 "docs/SAFETY.md:6: [document] `server/src/serve.rs` has no test `a_late_retry_gets_the_first_answer`; `server/tests/cli.rs` has",
                 "docs/SAFETY.md:6: [document] `server/src/serve.rs` has no test `a_test_that_is_nowhere`, nor has any other file",
@@ -399,12 +399,12 @@ mod tests {
         let allow = "[[names]]\nreason = \"In a data directory.\"\nat = [\"README.md gone.rs\"]\n";
         let fixture = Fixture::clean().with("xtask/allow.toml", allow);
         assert_eq!(
-            fixture.found(),
+            fixture.gone(),
             [
                 "xtask/allow.toml:3: [document] no document names `README.md gone.rs` any more: remove the entry"
             ]
         );
         let fixture = fixture.with_more("README.md", "`gone.rs`\n");
-        assert_eq!(fixture.found(), [] as [&str; 0]);
+        assert_eq!(fixture.gone(), [] as [&str; 0]);
     }
 }

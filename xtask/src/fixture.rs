@@ -8,7 +8,7 @@ use crate::finding::Finding;
 use crate::problem::Problem;
 use crate::tidy::{self, Outcome};
 use crate::tree::Tree;
-use crate::{drawing, workspace};
+use crate::{circles, documents, drawing, lengths, routes, tables, workspace};
 
 /// The tables, manifests, sources and documents of a tree in which nothing is wrong.
 const CLEAN: [(&str, &str); 17] = [
@@ -150,9 +150,36 @@ impl Fixture {
         let tree = self.tree();
         let members = workspace::members(&tree).unwrap();
         drawing::write(&tree, &members).unwrap();
-        let outcome = tidy::tidy(&tree, &members).unwrap();
-        outcome.findings.iter().map(ToString::to_string).collect()
+        shown(&tidy::tidy(&tree, &members).unwrap().findings)
     }
+
+    /// The circles in it.
+    pub(crate) fn circles(&self) -> Vec<String> {
+        let tree = self.tree();
+        shown(&circles::check(&tree, &workspace::members(&tree).unwrap()).unwrap())
+    }
+
+    /// What its documents name and is not there.
+    pub(crate) fn gone(&self) -> Vec<String> {
+        let tree = self.tree();
+        shown(&documents::check(&tree, &tables::allow(&tree).unwrap()).unwrap())
+    }
+
+    /// The routes on which source and document differ.
+    pub(crate) fn routes(&self) -> Vec<String> {
+        shown(&routes::check(&self.tree()).unwrap())
+    }
+
+    /// What is too long in it.
+    pub(crate) fn long(&self) -> Vec<String> {
+        let tree = self.tree();
+        shown(&lengths::check(&tree, &tables::allow(&tree).unwrap()).unwrap())
+    }
+}
+
+/// Findings as they are shown.
+pub(crate) fn shown(findings: &[Finding]) -> Vec<String> {
+    findings.iter().map(ToString::to_string).collect()
 }
 
 /// Lines of code, for files and functions that are too long.

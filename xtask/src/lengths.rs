@@ -165,7 +165,7 @@ mod tests {
             let source = format!("struct S;\nimpl S {{\n{}}}\n", function(inside));
             Fixture::clean()
                 .with("simulator/src/lib.rs", &source)
-                .found()
+                .long()
         };
         assert_eq!(found(68), [] as [&str; 0]);
         assert_eq!(
@@ -182,7 +182,7 @@ mod tests {
             let source = "// A comment counts.\n\n".repeat(lines);
             Fixture::clean()
                 .with("server/tests/long.rs", &source)
-                .found()
+                .long()
         };
         assert_eq!(found(400), [] as [&str; 0]);
         assert_eq!(
@@ -199,10 +199,10 @@ mod tests {
         let fixture = Fixture::clean()
             .with("xtask/allow.toml", allow)
             .with("simulator/src/lib.rs", &function(100));
-        assert_eq!(fixture.found(), [] as [&str; 0]);
+        assert_eq!(fixture.long(), [] as [&str; 0]);
         let fixture = fixture.with("simulator/src/lib.rs", &function(10));
         assert_eq!(
-            fixture.found(),
+            fixture.long(),
             [
                 "xtask/allow.toml:3: [length] simulator/src/lib.rs long is no function of more than 70 lines: remove the entry"
             ]
@@ -215,7 +215,7 @@ mod tests {
         let found = Fixture::clean()
             .with("xtask/allow.toml", allow)
             .with("simulator/src/lib.rs", &function(100))
-            .found();
+            .long();
         assert_eq!(
             found,
             ["xtask/allow.toml:1: [length] entries for a function without a reason"]

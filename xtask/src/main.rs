@@ -3,6 +3,7 @@
 //!
 //! It reads the tree and knows nothing of payments.
 
+mod adapters;
 mod arrows;
 mod circles;
 mod documents;

@@ -193,7 +193,7 @@ impl Probes {
 }
 ",
             )
-            .found();
+            .routes();
         assert_eq!(
             found,
             [
@@ -212,7 +212,7 @@ impl Probes {
         let more = snapshot.replace("\"post\": {}", "\"post\": {},\n      \"get\": {}");
         let found = fixture
             .with("tests/tests/snapshots/openapi.snap", &more)
-            .found();
+            .routes();
         assert_eq!(
             found,
             [
@@ -225,7 +225,7 @@ impl Probes {
     fn routes_without_any_document_are_found() {
         let found = Fixture::clean()
             .without("tests/tests/snapshots/openapi.snap")
-            .found();
+            .routes();
         assert_eq!(
             found,
             [
