@@ -122,6 +122,13 @@ impl Names<'_> {
                 continue;
             }
             goes_on = false;
+            // `file.rs::test`.
+            if let Some((file, name)) = span.code.split_once("::")
+                && has_end(file, "rs")
+                && let Some(message) = self.missing_test(Some(file), name)
+            {
+                self.find(page, span, message);
+            }
             match named(self.tree, &span.code) {
                 Named::NoFile => {}
                 Named::Exists => {
@@ -331,16 +338,21 @@ mod tests {
     fn a_test_is_looked_for_wherever_one_is_named() {
         let wrong = [
             "`cli.rs` `a_test_that_is_nowhere`",
+            "`server/tests/cli.rs::a_test_that_is_nowhere`",
             "`cli.rs`, `a_late_retry_gets_the_first_answer` and `a_test_that_is_nowhere`",
             "| what | test |\n|---|---|\n| x | `a_test_that_is_nowhere` |",
         ];
         for text in wrong {
             let found = found("README.md", text);
             assert_eq!(found.len(), 1, "{text}: {found:#?}");
-            assert!(found[0].contains("`a_test_that_is_nowhere`"), "{found:#?}");
+            assert!(
+                found[0].contains("no test `a_test_that_is_nowhere`"),
+                "{found:#?}"
+            );
         }
         let right = [
             "`cli.rs` `a_late_retry_gets_the_first_answer`",
+            "`server/tests/cli.rs::a_late_retry_gets_the_first_answer`",
             "`cli.rs` has the option `bank_answer_timeout_ms`",
             "| what | test |\n|---|---|\n| x | `a_late_retry_gets_the_first_answer` |",
         ];

@@ -14,8 +14,8 @@ use crate::tree::{Tree, has_end, line_where};
 
 /// Where the routes are declared.
 const API: &str = "server/src/api";
-/// Where the snapshots of the documents are.
-const SNAPSHOTS: &str = "tests/tests/";
+/// Below which folder the snapshot of the document is.
+const SNAPSHOTS: &str = "tests/";
 
 /// A method in upper case, and a path with `{name}` for what varies.
 type Route = (String, String);
@@ -229,7 +229,7 @@ impl Probes {
         assert_eq!(
             found,
             [
-                "tests/tests/:1: [route] there is no snapshot of the OpenAPI document to hold the routes against"
+                "tests/:1: [route] there is no snapshot of the OpenAPI document to hold the routes against"
             ]
         );
     }
