@@ -9,7 +9,7 @@ use crate::tables::{self, ARROWS, Arrows};
 use crate::tree::Tree;
 use crate::workspace::Member;
 
-/// Rooms that name an adapter without leave, and leave that no room needs.
+/// Rooms that name an adapter and are not in the table, and entries of the table that no room needs.
 pub(crate) fn check(
     tree: &Tree,
     members: &[Member],
@@ -25,12 +25,12 @@ pub(crate) fn check(
     for folder in folders(table) {
         for file in tree.rust_files().filter(|file| file.starts_with(&folder)) {
             for (adapter, line) in adapters_in(tree, file, &adapters)? {
-                let mut leave = table
+                let mut allowing = table
                     .rooms
                     .iter()
                     .enumerate()
                     .filter(|(_, room)| room.names.contains(adapter) && is_in(file, &room.at));
-                if let Some((index, _)) = leave.next() {
+                if let Some((index, _)) = allowing.next() {
                     needed.insert((index, adapter));
                 } else {
                     let message =
@@ -109,7 +109,7 @@ mod tests {
     use crate::fixture::Fixture;
 
     #[test]
-    fn a_room_that_names_an_adapter_without_leave_is_found() {
+    fn a_room_that_names_an_adapter_and_is_not_in_the_table_is_found() {
         for line in [
             "use simulator::Bank;",
             "fn f() { simulator::run(); }",

@@ -43,7 +43,7 @@ pub(crate) fn check(tree: &Tree, members: &[Member]) -> Result<Outcome, Problem>
         if let Some(member) = members.iter().find(|member| member.name == *name) {
             outcome.findings.extend(purity(tree, member, &table.pure)?);
         } else {
-            let note = format!("there is no crate {name} yet: its dependencies were not looked at");
+            let note = format!("there is no crate {name} yet: its dependencies were not checked");
             outcome.notes.push(note);
         }
     }
@@ -295,7 +295,7 @@ mod tests {
         let notes = fixture.tidy().unwrap().notes;
         assert_eq!(
             notes,
-            ["there is no crate later yet: its dependencies were not looked at"]
+            ["there is no crate later yet: its dependencies were not checked"]
         );
     }
 }

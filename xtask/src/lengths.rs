@@ -71,7 +71,7 @@ fn compare(
     let mut findings = Vec::new();
     for (name, Long { file, line, lines }) in long {
         if !allowed.iter().any(|group| group.at.contains(name)) {
-            let message = format!("{name}: a {kind} of {lines} lines, and {max} are the most");
+            let message = format!("{name}: a {kind} of {lines} lines; the limit is {max}");
             findings.push(Finding::new(Check::Length, *file, *line, message));
         }
     }
@@ -83,7 +83,7 @@ fn compare(
         for entry in group.at.iter().filter(|entry| !long.contains_key(*entry)) {
             let line = tables::line_of(tree, ALLOW, entry)?;
             let message =
-                format!("{entry} is no {kind} of more than {max} lines: remove the entry");
+                format!("{entry} is not a {kind} of more than {max} lines: remove the entry");
             findings.push(Finding::new(Check::Length, ALLOW, line, message));
         }
     }
@@ -171,7 +171,7 @@ mod tests {
         assert_eq!(
             found(69),
             [
-                "simulator/src/lib.rs:3: [length] simulator/src/lib.rs S::long: a function of 71 lines, and 70 are the most"
+                "simulator/src/lib.rs:3: [length] simulator/src/lib.rs S::long: a function of 71 lines; the limit is 70"
             ]
         );
     }
@@ -188,7 +188,7 @@ mod tests {
         assert_eq!(
             found(401),
             [
-                "server/tests/long.rs:1: [length] server/tests/long.rs: a file of 401 lines, and 400 are the most"
+                "server/tests/long.rs:1: [length] server/tests/long.rs: a file of 401 lines; the limit is 400"
             ]
         );
     }
@@ -204,7 +204,7 @@ mod tests {
         assert_eq!(
             fixture.long(),
             [
-                "xtask/allow.toml:3: [length] simulator/src/lib.rs long is no function of more than 70 lines: remove the entry"
+                "xtask/allow.toml:3: [length] simulator/src/lib.rs long is not a function of more than 70 lines: remove the entry"
             ]
         );
     }

@@ -34,7 +34,7 @@ pub(crate) fn check(tree: &Tree) -> Result<Vec<Finding>, Problem> {
     let documents = documents(tree)?;
     let mut findings = Vec::new();
     if documents.is_empty() && !declared.routes.is_empty() {
-        let message = "there is no snapshot of the OpenAPI document to hold the routes against";
+        let message = "there is no snapshot of the OpenAPI document to compare the routes with";
         findings.push(Finding::new(Check::Route, SNAPSHOTS, 1, message));
     }
     for document in &documents {
@@ -229,7 +229,7 @@ impl Probes {
         assert_eq!(
             found,
             [
-                "tests/:1: [route] there is no snapshot of the OpenAPI document to hold the routes against"
+                "tests/:1: [route] there is no snapshot of the OpenAPI document to compare the routes with"
             ]
         );
     }

@@ -61,7 +61,7 @@ fn findings_end_with_1_and_each_has_its_line() {
         String::from_utf8(output.stdout).unwrap(),
         "README.md:1: [document] there is no `gone.rs`
 README.md:3: [document] the link to gone.md leads to gone.md, which is not there
-only/src/a.rs:1: [length] only/src/a.rs: a file of 401 lines, and 400 are the most
+only/src/a.rs:1: [length] only/src/a.rs: a file of 401 lines; the limit is 400
 "
     );
 }
