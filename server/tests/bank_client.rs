@@ -21,8 +21,7 @@ use holdfast_core::{
 use holdfast_engine::bank::{Bank, ChargeOutcome, InquiryOutcome};
 use holdfast_engine::fatal::Failure;
 use holdfast_engine::metrics::Metrics;
-use holdfast_engine::pipeline::{Committed, Pipeline, SendPermit};
-use holdfast_engine::store::Write;
+use holdfast_engine::pipeline::{Admitted, Pipeline, SendPermit};
 use holdfast_server::bank_client::{BankClient, BankClientOptions, Marks, Reading};
 use holdfast_simulator::SimulatedStore;
 use sockets::{Peer, Script, answer, json, tls};
@@ -45,6 +44,7 @@ fn mark() -> Arc<Mark> {
         bank: BankName::new("default").unwrap(),
         address: BankAddress::new("http://127.0.0.1:1").unwrap(),
         capability: Capability::InquiryOnly { grace_ms: 1 },
+        tenure: None,
     })
 }
 
@@ -78,16 +78,15 @@ async fn permit() -> SendPermit {
     };
     let now = Timestamp::from_unix_ms(1);
     let id = OperationId::from_uuid(uuid::Uuid::from_u128(7));
-    let received = Operation::received(id, key, Arc::new(request.unwrap()), now);
+    let received = Operation::received(id, key, request.unwrap().into(), now);
     let admitted = transition(&received, &Event::Admit, now).unwrap();
     let dispatched = transition(&admitted.operation, &Event::Dispatch(mark()), now).unwrap();
     let store = Arc::new(SimulatedStore::default());
     let (pipeline, run) = Pipeline::new(store, 16, Metrics::default(), Failure::default());
     tokio::spawn(run);
-    let write = admitted.then(dispatched);
-    match pipeline.commit(write).await.unwrap() {
-        Committed::Applied { permit, .. } => permit.unwrap(),
-        Committed::Lost { .. } | Committed::Refused(_) => panic!("nobody else writes"),
+    match pipeline.admit(admitted.then(dispatched)).await.unwrap() {
+        Admitted::Admitted { permit, .. } => permit.unwrap(),
+        Admitted::Lost(_) | Admitted::Refused(_) => panic!("nobody else writes"),
     }
 }
 

@@ -1,5 +1,6 @@
 //! The test kit: a real `holdfast` process, an HTTP client, and what tests say over and over.
 
+mod any_store;
 mod api_key;
 pub mod bank_books;
 mod browser;
@@ -21,6 +22,7 @@ mod stub;
 mod tcp_proxy;
 mod told;
 
+pub use any_store::AnyStore;
 pub use api_key::ApiKey;
 pub use browser::{browse, can_browse};
 pub use client::{Answer, Client, NoAnswer};

@@ -10,27 +10,29 @@ use std::time::Duration;
 
 use holdfast_core::{Capability, FailureReason, State};
 use holdfast_engine::bank::{ChargeOutcome, InquiryOutcome};
-use holdfast_engine::lanes::BreakerOptions;
+use holdfast_engine::lanes::{BreakerOptions, LaneOptions};
 use holdfast_engine::service::ServiceOptions;
 use holdfast_simulator::SimulatedStore;
-use holdfast_tests::scripted::{KEYED, ScriptedBank, World, wait, world_with};
+use holdfast_tests::scripted::{
+    KEYED, ScriptedBank, VirtualClock, World, wait, world_bounded, world_of, world_with,
+};
 use tokio::time::Instant;
 
-fn options() -> ServiceOptions {
-    ServiceOptions {
+fn bounds() -> LaneOptions {
+    LaneOptions {
         breaker: BreakerOptions {
             failures_max: 3,
             open_ms: 60_000,
             open_ms_max: 60_000,
         },
-        ..ServiceOptions::default()
+        ..LaneOptions::default()
     }
 }
 
 /// A world whose breaker has just opened: three calls were refused, a fourth will be answered.
 async fn opened() -> World {
     let bank = ScriptedBank::new(KEYED).charges(vec![ChargeOutcome::NotSent; 3]);
-    let world = world_with(bank, SimulatedStore::default(), options());
+    let world = world_bounded(bank, bounds());
     for n in 0..3 {
         world.pay(&format!("early{n}"), wait(0)).await.unwrap();
     }
@@ -74,7 +76,7 @@ async fn while_the_breaker_is_open_one_probe_at_a_time_asks() {
     let bank = ScriptedBank::new(Capability::InquiryOnly { grace_ms: 1_000 })
         .charges([ChargeOutcome::Unknown])
         .inquiries(vec![InquiryOutcome::Unknown; 40]);
-    let world = world_with(bank, SimulatedStore::default(), options());
+    let world = world_bounded(bank, bounds());
     let started = Instant::now();
     let payment = world.settles("k").await;
     // After three failures in a row, one probe a minute: that is what 40 failed inquiries took.
@@ -96,7 +98,7 @@ async fn a_turn_that_comes_after_the_banks_memory_is_over_is_used_to_ask_and_not
     let bank = ScriptedBank::new(capability)
         .charges(vec![ChargeOutcome::Unknown; 3])
         .inquiries(vec![InquiryOutcome::Unknown; 3]);
-    let world = world_with(bank, SimulatedStore::default(), options());
+    let world = world_bounded(bank, bounds());
     for n in 0..3 {
         world.pay(&format!("k{n}"), wait(0)).await.unwrap();
     }
@@ -127,7 +129,9 @@ async fn the_schedule_of_attempts_survives_a_restart() {
     assert_eq!(due_ms, 25_000);
 
     // Another process finds the record; its clock begins where the first one's did.
-    let next = world_with(ScriptedBank::new(KEYED), world.store.reopen(), options());
+    let (bank, store) = (ScriptedBank::new(KEYED), world.store.reopen());
+    let (options, clock) = (ServiceOptions::default(), VirtualClock::default());
+    let next = world_of(bank, bounds(), store, options, clock);
     let started = Instant::now();
     assert_eq!(next.service.recover().await.unwrap(), 1);
     next.settles("k").await;

@@ -14,13 +14,15 @@ use holdfast_core::journal::{Replay, Replayed};
 use holdfast_core::ledger::{AccountKey, Balance, LedgerError, SIDE_MAX};
 use holdfast_core::record::Chunk;
 use holdfast_core::{
-    BankTransactionId, Decision, Event, Evidence, Operation, OperationKey, Timestamp, transition,
+    BankTransactionId, Decision, Event, Evidence, Operation, OperationKey, Refusal, Request, Step,
+    Timestamp, transition,
 };
 use holdfast_engine::source::SeededSource;
-use holdfast_engine::store::{Store, Verdict, Write};
+use holdfast_engine::store::{Log, Verdict, Views};
 use holdfast_local::format::account_key;
 use holdfast_local::{LocalOptions, LocalStore};
 use holdfast_simulator::SimulatedStore;
+use holdfast_tests::AnyStore;
 use holdfast_tests::raw_database;
 use holdfast_tests::sample::{key_of, mark, request};
 use rand::rngs::StdRng;
@@ -30,6 +32,7 @@ fn open(directory: &std::path::Path) -> LocalStore {
     let options = LocalOptions {
         directory: directory.to_owned(),
         accept_older: false,
+        neighbours: Vec::new(),
         cache_bytes: 16 << 20,
     };
     LocalStore::open(&options).unwrap()
@@ -53,18 +56,18 @@ impl Lives {
         }
     }
 
-    fn admit(&mut self) -> Write {
+    fn admit(&mut self) -> Step {
         self.admitted += 1;
         let now = Timestamp::from_unix_ms(self.admitted);
         let merchant = ["shop", "mall"][self.random.random_range(0..2)];
         let key = key_of(merchant, &format!("k{}", self.admitted));
         let request = request(self.random.random_range(1..1_000));
         let received = Operation::received(self.source.operation_id(now), key, request, now);
-        Write::new(transition(&received, &Event::Admit, now).unwrap())
+        transition(&received, &Event::Admit, now).unwrap()
     }
 
     /// Whatever may happen next to an open payment.
-    fn go_on(&mut self) -> Option<Write> {
+    fn go_on(&mut self) -> Option<Step> {
         if self.open.is_empty() {
             return None;
         }
@@ -93,7 +96,7 @@ impl Lives {
         }
     }
 
-    fn batch(&mut self) -> Vec<Write> {
+    fn batch(&mut self) -> Vec<Step> {
         let size = self.random.random_range(1..8);
         (0..size)
             .filter_map(|_| {
@@ -108,12 +111,12 @@ impl Lives {
 }
 
 /// Everything the store says, against everything its journal says.
-async fn compare(store: &dyn Store, known: &BTreeMap<OperationKey, Operation>) {
+async fn compare(store: &dyn AnyStore, known: &BTreeMap<OperationKey, Operation>) {
     let mut replay = Replay::default();
     let mut rebuilt: BTreeMap<OperationKey, Operation> = BTreeMap::new();
     let mut after = 0;
     loop {
-        let page = store.journal(after, 7).await.unwrap();
+        let page = store.entries(after, 7).await.unwrap();
         let Some((last, _)) = page.last() else { break };
         after = *last;
         for (sequence, entry) in page {
@@ -125,7 +128,7 @@ async fn compare(store: &dyn Store, known: &BTreeMap<OperationKey, Operation>) {
             }
         }
     }
-    assert_eq!(*store.appended().borrow(), after);
+    assert_eq!(*store.head().borrow(), after);
     for payment in replay.all_open() {
         rebuilt.insert(payment.key.clone(), payment.clone());
     }
@@ -148,12 +151,12 @@ async fn compare(store: &dyn Store, known: &BTreeMap<OperationKey, Operation>) {
     assert!(replay.book().sums().values().all(|sums| sums.agree()));
 }
 
-async fn random_run(store: &dyn Store, seed: u64, batches: u32) {
+async fn random_run(store: &dyn AnyStore, seed: u64, batches: u32) {
     let mut lives = Lives::new(seed);
     let mut known = BTreeMap::new();
     for _ in 0..batches {
         let batch = lives.batch();
-        let payments: Vec<_> = batch.iter().map(|write| write.last().clone()).collect();
+        let payments: Vec<_> = batch.iter().map(|write| write.operation.clone()).collect();
         let verdicts = store.commit(batch).await.unwrap();
         assert!(verdicts.iter().all(|verdict| *verdict == Verdict::Applied));
         for payment in payments {
@@ -218,7 +221,7 @@ async fn a_store_of_version_1_gets_its_balances_and_its_chain_when_it_is_opened(
 async fn snapshot(directory: &std::path::Path) -> (Digest, Vec<(AccountKey, Balance)>) {
     let store = open(directory);
     let mut replay = Replay::default();
-    for (sequence, entry) in store.journal(0, usize::MAX).await.unwrap() {
+    for (sequence, entry) in store.entries(0, usize::MAX).await.unwrap() {
         replay.apply(sequence, &entry).unwrap();
     }
     let mut balances = Vec::new();
@@ -240,7 +243,8 @@ async fn a_payment_that_its_account_has_no_room_for_is_refused_and_nothing_is_st
     let mut lives = Lives::new(5);
     let first = lives.admit();
     let merchant = first.key().merchant.clone();
-    let creditor = first.last().request.creditor().clone();
+    let Request::Payment(asked) = &first.operation.request;
+    let creditor = asked.creditor().clone();
     open(directory.path()).commit(vec![first]).await.unwrap();
     {
         let database = raw_database(directory.path());
@@ -274,7 +278,7 @@ async fn a_payment_that_its_account_has_no_room_for_is_refused_and_nothing_is_st
     let verdicts = store.commit(vec![refused, bystander]).await.unwrap();
     assert!(matches!(
         &verdicts[0],
-        Verdict::Refused(LedgerError::Full { account, .. }) if *account == creditor
+        Verdict::Refused(Refusal::AccountFull(LedgerError::Full { account, .. })) if *account == creditor
     ));
     assert_eq!(
         verdicts[1],
@@ -282,5 +286,5 @@ async fn a_payment_that_its_account_has_no_room_for_is_refused_and_nothing_is_st
         "others of the batch are not touched by it"
     );
     assert_eq!(store.get(&key).await.unwrap(), None);
-    assert_eq!(store.journal(0, 100).await.unwrap().len(), 2);
+    assert_eq!(store.entries(0, 100).await.unwrap().len(), 2);
 }

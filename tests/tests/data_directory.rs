@@ -17,6 +17,7 @@ fn open(directory: &Path) -> Result<LocalStore, holdfast_local::OpenError> {
     LocalStore::open(&LocalOptions {
         directory: directory.to_owned(),
         accept_older: false,
+        neighbours: Vec::new(),
         cache_bytes: 16 << 20,
     })
 }

@@ -12,12 +12,14 @@ use std::fmt::Write as _;
 
 use holdfast_core::{
     AccountId, BankTransactionId, Decision, DeclineCode, DeclineMessage, Event, Evidence,
-    IdempotencyKey, Merchant, Operation, OperationId, Phase, StateName, Timestamp, transition,
+    IdempotencyKey, Merchant, Operation, OperationId, Phase, StateName, Step, Timestamp,
+    transition,
 };
 use holdfast_engine::source::SeededSource;
-use holdfast_engine::store::{Query, Store, Verdict, Write};
+use holdfast_engine::store::{Log, Query, Verdict};
 use holdfast_local::{LocalOptions, LocalStore};
 use holdfast_simulator::SimulatedStore;
+use holdfast_tests::AnyStore;
 use holdfast_tests::sample::{key_of, mark, request};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -63,15 +65,15 @@ impl Run {
     }
 
     /// An admission, under a key that may be taken.
-    fn admit(&mut self, merchant: &str, amount: u64) -> Write {
+    fn admit(&mut self, merchant: &str, amount: u64) -> Step {
         let at = self.at();
         let key = key_of(merchant, &format!("k{}", self.random.random_range(0..400)));
         let received = Operation::received(self.source.operation_id(at), key, request(amount), at);
-        Write::new(transition(&received, &Event::Admit, at).unwrap())
+        transition(&received, &Event::Admit, at).unwrap()
     }
 
     /// Whatever may follow on a payment as it once was.
-    fn go_on(&mut self) -> Option<Write> {
+    fn go_on(&mut self) -> Option<Step> {
         let payment = self.some()?;
         let at = self.at();
         let decided = |decision| Event::Decided {
@@ -100,9 +102,9 @@ impl Run {
         None
     }
 
-    async fn commit(&mut self, stores: &[&dyn Store; 2]) {
+    async fn commit(&mut self, stores: &[&dyn AnyStore; 2]) {
         let size = self.random.random_range(1..6);
-        let batch: Vec<Write> = (0..size)
+        let batch: Vec<Step> = (0..size)
             .filter_map(|_| match self.random.random_range(0..10) {
                 0..4 => {
                     let merchant = ["shop", "mall"][self.random.random_range(0..2)];
@@ -120,7 +122,7 @@ impl Run {
                 Verdict::Applied => {
                     self.coverage.count("write", true);
                     self.coverage.count("hold", true);
-                    self.seen.push(write.last().clone());
+                    self.seen.push(write.operation.clone());
                 }
                 Verdict::Lost { .. } => self.coverage.count("write", false),
                 Verdict::Refused(_) => self.coverage.count("hold", false),
@@ -128,7 +130,7 @@ impl Run {
         }
     }
 
-    async fn read(&mut self, stores: &[&dyn Store; 2]) {
+    async fn read(&mut self, stores: &[&dyn AnyStore; 2]) {
         let [one, two] = stores;
         let merchant = Merchant::new(self.merchant()).unwrap();
         let number = self.random.random_range(0..500);
@@ -145,8 +147,8 @@ impl Run {
         assert_eq!(found, two.find(&merchant, id).await.unwrap());
         self.coverage.count("find", found.is_some());
 
-        let entries = one.entries(&merchant, id).await.unwrap();
-        assert_eq!(entries, two.entries(&merchant, id).await.unwrap());
+        let entries = one.history(&merchant, id).await.unwrap();
+        assert_eq!(entries, two.history(&merchant, id).await.unwrap());
         self.coverage.count("entries", entries.is_some());
 
         let query = Query {
@@ -164,7 +166,7 @@ impl Run {
         };
         let page = one.list(&query).await.unwrap();
         assert_eq!(page, two.list(&query).await.unwrap(), "{query:?}");
-        self.coverage.count("list", !page.payments.is_empty());
+        self.coverage.count("list", !page.operations.is_empty());
 
         let account = ["acct_alice", "acct_nobody"][self.random.random_range(0..2)];
         let account = AccountId::new(account).unwrap();
@@ -178,8 +180,8 @@ impl Run {
 
         let after = self.random.random_range(0..12_000);
         let limit = self.random.random_range(1..30);
-        let journal = one.journal(after, limit).await.unwrap();
-        assert_eq!(journal, two.journal(after, limit).await.unwrap());
+        let journal = one.entries(after, limit).await.unwrap();
+        assert_eq!(journal, two.entries(after, limit).await.unwrap());
         self.coverage.count("journal", !journal.is_empty());
 
         let after = self.random.random_bool(0.8).then_some(id);
@@ -194,8 +196,8 @@ impl Run {
 }
 
 /// Everything both stores hold.
-async fn snapshot(store: &dyn Store) -> String {
-    let journal = store.journal(0, usize::MAX).await.unwrap();
+async fn snapshot(store: &dyn AnyStore) -> String {
+    let journal = store.entries(0, usize::MAX).await.unwrap();
     let open = store.unfinished(None, usize::MAX).await.unwrap();
     let mut said = format!("{} entries, {open:?}\n{journal:?}\n", journal.len());
     for merchant in ["shop", "mall", "full"] {
@@ -216,6 +218,7 @@ async fn the_simulated_store_answers_as_the_real_one_does() {
         let options = LocalOptions {
             directory: directory.path().to_owned(),
             accept_older: false,
+            neighbours: Vec::new(),
             cache_bytes: 16 << 20,
         };
         let (mut simulated, mut real) = (
@@ -249,9 +252,9 @@ async fn the_simulated_store_answers_as_the_real_one_does() {
 }
 
 /// Fills an account, so that the next hold finds no room.
-async fn fill(run: &mut Run, stores: &[&dyn Store; 2]) {
+async fn fill(run: &mut Run, stores: &[&dyn AnyStore; 2]) {
     for batch in 0..9 {
-        let writes: Vec<Write> = (0..1_001)
+        let writes: Vec<Step> = (0..1_001)
             .map(|n| {
                 let at = run.at();
                 let key = key_of("full", &format!("f{batch}-{n}"));
@@ -261,7 +264,7 @@ async fn fill(run: &mut Run, stores: &[&dyn Store; 2]) {
                     request(999_999_999_999),
                     at,
                 );
-                Write::new(transition(&received, &Event::Admit, at).unwrap())
+                transition(&received, &Event::Admit, at).unwrap()
             })
             .collect();
         let verdicts = stores[0].commit(writes.clone()).await.unwrap();

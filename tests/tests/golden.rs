@@ -10,13 +10,14 @@
 
 use std::fmt::Write;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use holdfast_core::codec::{self, ValueKind};
 use holdfast_core::journal::Digest;
 use holdfast_core::ledger::{Balance, Book};
 use holdfast_core::record::{Chunk, LinkedEntry, Record, sequence_key};
 use holdfast_core::{
-    BankTransactionId, Decision, Event, Evidence, EvidenceText, Interruption, JournalEntry,
+    BankTransactionId, Decision, Event, Evidence, EvidenceText, Interruption, JournalEntry, Mark,
     Operation, OperationId, OperatorName, Resolution, ResolvedOutcome, State, Step, Timestamp,
     transition,
 };
@@ -60,7 +61,7 @@ fn nameless_life() -> Vec<Step> {
     let events = vec![(Event::Admit, 0), (dispatch, 1), (confirmed(), 120)];
     let mut steps = follow(received(), events);
     for step in &mut steps {
-        for state in [&mut step.operation.state, &mut step.entry.to] {
+        for state in [&mut step.operation.state, &mut step.entries[0].to] {
             if let State::BankCalled(called) = state {
                 called.mark = None;
             }
@@ -69,9 +70,27 @@ fn nameless_life() -> Vec<Step> {
     steps
 }
 
-/// A life with everything that was added since: the bank's name and promise, an attempt held back, a bank that has the
-/// reference already, an operator's decision and the end of the watch.
+/// The same life, as a version told it that kept no tenures.
 fn named_life() -> Vec<Step> {
+    let mut steps = sent_life();
+    for step in &mut steps {
+        for state in [&mut step.operation.state, &mut step.entries[0].to] {
+            if let State::BankCalled(called) = state {
+                called.mark = called.mark.as_ref().map(|mark| {
+                    Arc::new(Mark {
+                        tenure: None,
+                        ..Mark::clone(mark)
+                    })
+                });
+            }
+        }
+    }
+    steps
+}
+
+/// A life with everything that was added since: the bank's name and promise, an attempt held back, a bank that has the
+/// reference already, an operator's decision, the end of the watch, and the tenure of each attempt.
+fn sent_life() -> Vec<Step> {
     let resolution = Resolution {
         outcome: ResolvedOutcome::Failed,
         evidence: EvidenceText::new("statement, line 14").unwrap(),
@@ -133,14 +152,14 @@ fn the_record_of_version_1_is_read_as_ever() {
         ("record-v1-settled.hex", &life[2]),
     ] {
         let payment = &step.operation;
-        let decoded = Record::decode(&payment_key(&payment.key), &old(name)).unwrap();
+        let decoded = Record::decode(&record_key(&payment.key), &old(name)).unwrap();
         assert_eq!(decoded.last_sequence(), 17);
         assert_eq!(decoded.into_operation(payment.key.clone()), *payment);
     }
 }
 
 #[test]
-fn the_record_of_version_2_is_written_and_read_as_ever() {
+fn the_record_of_version_2_is_read_as_ever() {
     let life = named_life();
     for (name, step) in [
         ("record-v2-sent.hex", &life[1]),
@@ -148,7 +167,27 @@ fn the_record_of_version_2_is_written_and_read_as_ever() {
         ("record-v2-resolved.hex", &life[5]),
     ] {
         let payment = &step.operation;
-        let storage_key = payment_key(&payment.key);
+        let storage_key = record_key(&payment.key);
+        let bytes = old(name);
+        let decoded = Record::decode(&storage_key, &bytes).unwrap();
+        assert_eq!(decoded.into_operation(payment.key.clone()), *payment);
+        // What it says has the same form today: only the number of the version is another one.
+        let current = Record::of(payment, 17).encode(&storage_key).unwrap();
+        assert_eq!((bytes[0], current[0]), (2, 3));
+        assert_eq!(bytes[5..], current[5..]);
+    }
+}
+
+#[test]
+fn the_record_of_version_3_is_written_and_read_as_ever() {
+    let life = sent_life();
+    for (name, step) in [
+        ("record-v3-sent.hex", &life[1]),
+        ("record-v3-unknown.hex", &life[4]),
+        ("record-v3-resolved.hex", &life[5]),
+    ] {
+        let payment = &step.operation;
+        let storage_key = record_key(&payment.key);
         let current = Record::of(payment, 17).encode(&storage_key).unwrap();
         let bytes = golden(name, &current);
         assert_eq!(
@@ -163,10 +202,10 @@ fn the_record_of_version_2_is_written_and_read_as_ever() {
 /// The chunk that holds a life.
 fn chunk(before: Option<Digest>, life: Vec<Step>) -> Chunk {
     let mut previous = None;
-    let entries = (15..).zip(life).map(|(sequence, step)| {
+    let entries = (15..).zip(life).map(|(sequence, mut step)| {
         let linked = LinkedEntry {
             previous,
-            entry: step.entry,
+            entry: step.entries.remove(0),
         };
         previous = Some(sequence);
         linked
@@ -179,7 +218,7 @@ fn chunk(before: Option<Digest>, life: Vec<Step>) -> Chunk {
 
 /// The digest of an entry stays what it was, whatever later versions can say beside it.
 fn before(life: &[Step]) -> Digest {
-    Digest::GENESIS.after(14, &life[0].entry).unwrap()
+    Digest::GENESIS.after(14, &life[0].entries[0]).unwrap()
 }
 
 #[test]
@@ -197,37 +236,61 @@ fn the_journal_of_version_2_is_read_as_ever() {
     assert_eq!(Chunk::decode(&sequence_key(15), &bytes).unwrap(), chunk);
     // What it says has the same form today: only the number of the version is another one.
     let current = chunk.encode(15).unwrap();
-    assert_eq!((bytes[0], current[0]), (2, 3));
+    assert_eq!((bytes[0], current[0]), (2, 4));
     assert_eq!(bytes[5..], current[5..]);
 }
 
 #[test]
-fn the_journal_of_version_3_is_written_and_read_as_ever() {
+fn the_journal_of_version_3_is_read_as_ever() {
     let life = named_life();
     let chunk = chunk(Some(before(&life)), life);
+    let bytes = old("journal-v3.hex");
+    assert_eq!(Chunk::decode(&sequence_key(15), &bytes).unwrap(), chunk);
     let current = chunk.encode(15).unwrap();
-    let bytes = golden("journal-v3.hex", &current);
+    assert_eq!((bytes[0], current[0]), (3, 4));
+    assert_eq!(bytes[5..], current[5..]);
+}
+
+#[test]
+fn the_journal_of_version_4_is_written_and_read_as_ever() {
+    let life = sent_life();
+    let chunk = chunk(Some(before(&life)), life);
+    let current = chunk.encode(15).unwrap();
+    let bytes = golden("journal-v4.hex", &current);
     assert_eq!(bytes, current);
     assert_eq!(Chunk::decode(&sequence_key(15), &bytes).unwrap(), chunk);
+}
+
+#[test]
+fn the_cursor_of_version_1_is_written_and_read_as_ever() {
+    let current = codec::encode(ValueKind::Cursor, b"webhooks", &17_u64).unwrap();
+    let bytes = golden("cursor-v1.hex", &current);
+    assert_eq!(bytes, current);
+    let decoded: u64 = codec::decode(ValueKind::Cursor, b"webhooks", &bytes).unwrap();
+    assert_eq!(decoded, 17);
 }
 
 /// An export is text; what earlier versions exported is read as well.
 #[test]
 fn an_entry_is_the_same_as_text() {
-    for step in nameless_life().into_iter().chain(named_life()) {
-        let text = serde_json::to_string(&step.entry).unwrap();
+    for step in nameless_life()
+        .into_iter()
+        .chain(named_life())
+        .chain(sent_life())
+    {
+        let text = serde_json::to_string(&step.entries[0]).unwrap();
         let read: JournalEntry = serde_json::from_str(&text).unwrap();
-        assert_eq!(read, step.entry, "{text}");
+        assert_eq!(read, step.entries[0], "{text}");
     }
-    let text = serde_json::to_string(&nameless_life()[0].entry).unwrap();
+    let text = serde_json::to_string(&nameless_life()[0].entries[0]).unwrap();
     assert!(!text.contains("bank"), "{text}");
 }
 
 #[test]
 fn the_balance_of_version_1_is_written_and_read_as_ever() {
-    let admitted = nameless_life().remove(0);
-    let movement = admitted.entry.movement.unwrap();
-    let merchant = admitted.entry.merchant;
+    let admitted = nameless_life().remove(0).entries.remove(0);
+    let movement = admitted.movement.unwrap();
+    let merchant = admitted.merchant;
     let mut book = Book::default();
     book.apply(&merchant, &movement).unwrap();
     let (key, balance) = book.iter().next().unwrap();
@@ -242,7 +305,7 @@ fn the_balance_of_version_1_is_written_and_read_as_ever() {
 
 #[test]
 fn the_id_of_version_1_is_written_and_read_as_ever() {
-    let payment = nameless_life().remove(0).payment;
+    let payment = nameless_life().remove(0).operation;
     let storage_key = id_key(&payment.key.merchant, payment.id);
     let current = encode_id(&storage_key, &payment.key.idempotency_key).unwrap();
     let bytes = golden("id-v1.hex", &current);

@@ -2,19 +2,18 @@
 
 use std::sync::Arc;
 
-use holdfast_core::{Event, Operation, OperationId, Timestamp, transition};
+use holdfast_core::{Event, Operation, OperationId, Step, Timestamp, transition};
 use holdfast_engine::fatal::Failure;
 use holdfast_engine::metrics::Metrics;
-use holdfast_engine::pipeline::{Committed, Pipeline};
-use holdfast_engine::store::Write;
+use holdfast_engine::pipeline::{Admitted, Pipeline};
 use holdfast_simulator::SimulatedStore;
 use holdfast_tests::sample::{key, request};
 
-fn admission(n: u128) -> Write {
+fn admission(n: u128) -> Step {
     let now = Timestamp::from_unix_ms(1);
     let id = OperationId::from_uuid(uuid::Uuid::from_u128(n + 1));
     let received = Operation::received(id, key(&format!("k{n}")), request(5), now);
-    Write::new(transition(&received, &Event::Admit, now).expect("a received payment is admitted"))
+    transition(&received, &Event::Admit, now).expect("a received payment is admitted")
 }
 
 /// How many commits it takes when each writer comes after so many turns of the scheduler.
@@ -33,14 +32,14 @@ async fn commits(batch_max: usize, turns: &[usize]) -> u64 {
             for _ in 0..turns {
                 tokio::task::yield_now().await;
             }
-            pipeline.commit(admission(n)).await
+            pipeline.admit(admission(n)).await
         })
     });
     let writers: Vec<_> = writers.collect();
     for writer in writers {
         let committed = writer.await.expect("no writer panics");
         assert!(
-            matches!(committed, Ok(Committed::Applied { .. })),
+            matches!(committed, Ok(Admitted::Admitted { .. })),
             "{committed:?}"
         );
     }

@@ -116,7 +116,7 @@ async fn an_operator_decides_and_state_ledger_and_journal_move_together() {
 fn in_question(world: &World) -> [i64; 2] {
     [Phase::Unknown, Phase::Review].map(|phase| {
         let gauges = &world.service.metrics().in_question;
-        gauges.get_or_create(&ByPhase { phase }).get()
+        gauges.get_or_create(&ByPhase::of(phase)).get()
     })
 }
 

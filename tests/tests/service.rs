@@ -6,29 +6,27 @@
     reason = "what a test cannot go on without fails it"
 )]
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use holdfast_core::ledger::Balance;
 use holdfast_core::{
-    AccountId, BankName, Capability, Cause, Currency, Event, FailureReason, Interruption,
-    JournalEntry, Merchant, Operation, OperationId, OperationKey, Phase, State, Timestamp,
-    transition,
+    BankName, Capability, Cause, Event, Evidence, FailureReason, Interruption, JournalEntry, Mark,
+    Operation, OperationId, OperationKey, Phase, State, Step, Tenure, Timestamp, transition,
 };
 use holdfast_engine::bank::{ChargeOutcome, InquiryOutcome};
+use holdfast_engine::lanes::LaneOptions;
 use holdfast_engine::service::{
-    CreateError, CreateOptions, Parts, Service, ServiceOptions, Unavailable,
+    CreateError, CreateOptions, Service, ServiceOptions, ServiceParts, Unavailable,
 };
 use holdfast_engine::source::SeededSource;
 use holdfast_engine::startup::{BankTerms, Misfit, check_banks};
-use holdfast_engine::store::{NotedTime, Page, Query, Store, StoreError, Verdict, Write};
+use holdfast_engine::store::{Log, NotedTime, Store, StoreError, Verdict};
 use holdfast_simulator::SimulatedStore;
 use holdfast_tests::sample::{key, mark, request};
 use holdfast_tests::scripted::{
-    KEYED, ScriptedBank, VirtualClock, World, confirmed, phase, small_budgets, wait, world,
-    world_at, world_with,
+    KEYED, ScriptedBank, VirtualClock, World, confirmed, lane, phase, small_budgets, wait, world,
+    world_at, world_of, world_with,
 };
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -160,17 +158,37 @@ async fn an_answer_that_comes_late_is_applied_to_what_stands_then() {
     assert_eq!(causes[2..], [Cause::NoAnswer, Cause::BankAnswer]);
 }
 
-/// A store that knows of an unfinished payment and has no record of it.
-struct WithoutRecord(SimulatedStore);
+/// A log that knows of an unfinished payment and has no record of it.
+struct WithoutRecord(Arc<SimulatedStore>);
 
 #[async_trait]
-impl Store for WithoutRecord {
+impl Log for WithoutRecord {
+    fn tenure(&self) -> Tenure {
+        self.0.tenure()
+    }
+
+    fn is_over(&self, tenure: Tenure) -> bool {
+        self.0.is_over(tenure)
+    }
+
+    async fn commit(&self, batch: Vec<Step>) -> Result<Vec<Verdict>, StoreError> {
+        self.0.commit(batch).await
+    }
+
     async fn get(&self, _: &OperationKey) -> Result<Option<Operation>, StoreError> {
         Ok(None)
     }
 
-    async fn commit(&self, batch: Vec<Write>) -> Result<Vec<Verdict>, StoreError> {
-        self.0.commit(batch).await
+    async fn entries(
+        &self,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<(u64, JournalEntry)>, StoreError> {
+        self.0.entries(after, limit).await
+    }
+
+    fn head(&self) -> watch::Receiver<u64> {
+        self.0.head()
     }
 
     async fn unfinished(
@@ -181,61 +199,8 @@ impl Store for WithoutRecord {
         self.0.unfinished(after, limit).await
     }
 
-    async fn find(&self, _: &Merchant, _: OperationId) -> Result<Option<Operation>, StoreError> {
-        Ok(None)
-    }
-
-    async fn list(&self, query: &Query) -> Result<Page, StoreError> {
-        self.0.list(query).await
-    }
-
-    async fn entries(
-        &self,
-        merchant: &Merchant,
-        id: OperationId,
-    ) -> Result<Option<Vec<(u64, JournalEntry)>>, StoreError> {
-        self.0.entries(merchant, id).await
-    }
-
-    async fn contradictions(
-        &self,
-        merchant: &Merchant,
-        after: u64,
-        limit: usize,
-    ) -> Result<Vec<(u64, JournalEntry)>, StoreError> {
-        self.0.contradictions(merchant, after, limit).await
-    }
-
-    async fn account(
-        &self,
-        merchant: &Merchant,
-        account: &AccountId,
-    ) -> Result<Vec<(Currency, Balance)>, StoreError> {
-        self.0.account(merchant, account).await
-    }
-
-    async fn journal(
-        &self,
-        after: u64,
-        limit: usize,
-    ) -> Result<Vec<(u64, JournalEntry)>, StoreError> {
-        Store::journal(&self.0, after, limit).await
-    }
-
     fn has_room(&self) -> bool {
         self.0.has_room()
-    }
-
-    fn appended(&self) -> watch::Receiver<u64> {
-        self.0.appended()
-    }
-
-    async fn merchants(&self) -> Result<BTreeSet<Merchant>, StoreError> {
-        self.0.merchants().await
-    }
-
-    async fn banks(&self) -> Result<BTreeSet<BankName>, StoreError> {
-        self.0.banks().await
     }
 
     fn noted_time(&self) -> NotedTime {
@@ -246,8 +211,8 @@ impl Store for WithoutRecord {
         self.0.note_time(noted).await
     }
 
-    fn check_place(&self) -> Result<(), StoreError> {
-        self.0.check_place()
+    fn check_tenure(&self) -> Result<(), StoreError> {
+        self.0.check_tenure()
     }
 
     async fn close(&self) -> Result<(), StoreError> {
@@ -261,9 +226,13 @@ async fn an_unfinished_payment_without_a_record_stops_the_service() {
     let world = world(ScriptedBank::new(KEYED).latency_s(5));
     world.pay("k", wait(0)).await.unwrap();
     let bank = Arc::new(ScriptedBank::new(KEYED));
-    let service = Service::start(Parts {
-        store: Arc::new(WithoutRecord(world.store.reopen())),
-        bank: bank.clone(),
+    let store = Arc::new(world.store.reopen());
+    let service = Service::start(ServiceParts {
+        store: Store {
+            log: Arc::new(WithoutRecord(store.clone())),
+            ..Store::new(store)
+        },
+        banks: vec![lane(bank.clone())],
         clock: Arc::new(world.clock.clone()),
         source: Arc::new(SeededSource::new([1; 32])),
         options: ServiceOptions::default(),
@@ -276,7 +245,7 @@ async fn an_unfinished_payment_without_a_record_stops_the_service() {
         source.contains("payments has no entry for default k"),
         "{source}"
     );
-    let request = Arc::unwrap_or_clone(request(1999));
+    let request = request(1999);
     let retry = service.create(key("k"), request, wait(10)).await;
     assert!(matches!(
         retry,
@@ -454,12 +423,58 @@ async fn after_a_clock_that_was_set_back_the_next_life_asks_and_does_not_send() 
     assert!(!next.store.noted_time().in_doubt);
 }
 
+/// The mark of an attempt that a life of this tenure sent, on a log of another one.
+async fn interrupted(mark_of: impl Fn(Tenure) -> Option<Tenure>) -> World {
+    let store = SimulatedStore::default().reopen();
+    let now = Timestamp::from_unix_ms(1_767_225_600_000);
+    let id = SeededSource::new([4; 32]).operation_id(now);
+    let received = Operation::received(id, key("k"), request(1999), now);
+    let admitted = transition(&received, &Event::Admit, now).unwrap();
+    let mark = Arc::new(Mark {
+        tenure: mark_of(store.tenure()),
+        ..Mark::clone(&mark())
+    });
+    let sent = transition(&admitted.operation, &Event::Dispatch(mark), now).unwrap();
+    store.commit(vec![admitted.then(sent)]).await.unwrap();
+    let world = world_with(ScriptedBank::new(KEYED), store, small_budgets());
+    assert_eq!(world.service.recover().await.unwrap(), 1);
+    world
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_attempt_of_a_tenure_that_is_over_is_closed_as_unknown_and_goes_on() {
+    for earlier in [None, Some(Tenure::NONE), Some(Tenure::new(99))] {
+        let world = interrupted(|_| earlier).await;
+        assert_eq!(world.settles("k").await.attempts, 2);
+        assert_eq!(world.causes()[2], Cause::Recovery);
+    }
+}
+
+/// Whoever sent it records its end; to send it again, or to call it unknown, is not ours.
+#[tokio::test(start_paused = true)]
+async fn an_attempt_of_a_living_tenure_is_left_to_its_owner() {
+    let world = interrupted(Some).await;
+    let payment = world.pay("k", wait(60)).await.unwrap().payment;
+    assert_eq!(phase(&payment), Some(Phase::Awaiting));
+    assert_eq!((world.causes().len(), world.bank.counts()), (2, (0, 0)));
+    // The owner does, and the flight hears of it.
+    let decided = Event::Decided {
+        decision: confirmed(),
+        evidence: Evidence::Answer,
+    };
+    let step = transition(&payment, &decided, payment.updated_at).unwrap();
+    world.store.commit(vec![step]).await.unwrap();
+    let settled = world.pay("k", wait(60)).await.unwrap().payment;
+    assert!(matches!(settled.state, State::Settled { .. }));
+    assert_eq!(world.bank.counts(), (0, 0));
+}
+
 /// An earlier version kept no bank with a payment; what this one has sent says where it went.
 #[tokio::test(start_paused = true)]
 async fn a_payment_is_with_the_bank_that_it_was_sent_to() {
     let store = SimulatedStore::default();
     let now = Timestamp::from_unix_ms(1);
-    let id = SeededSource::new([4; 32]).payment_id(now);
+    let id = SeededSource::new([4; 32]).operation_id(now);
     let received = Operation::received(id, key("k"), request(1999), now);
     assert_eq!(received.at_bank(), None);
     let admitted = transition(&received, &Event::Admit, now).unwrap();
@@ -468,12 +483,16 @@ async fn a_payment_is_with_the_bank_that_it_was_sent_to() {
     let terms = |name: &str| BankTerms {
         name: BankName::new(name).unwrap(),
         address: mark().address.clone(),
-        asked_for: true,
+        is_stand_in: false,
         moved: true,
     };
-    let refused = check_bank(&store, &terms("other")).await.unwrap_err();
+    let store = Store::new(Arc::new(store));
+    let refused = check_banks(&store, &[terms("other")]).await.unwrap_err();
     assert!(matches!(refused, Misfit::OtherBank { .. }), "{refused}");
-    check_bank(&store, &terms("default")).await.unwrap();
+    check_banks(&store, &[terms("default")]).await.unwrap();
+    // With several banks it is enough that one of them is the one.
+    let both = [terms("other"), terms("default")];
+    check_banks(&store, &both).await.unwrap();
 }
 
 /// A machine that stood still notices no time, but its wall clock does.
@@ -577,12 +596,16 @@ async fn attempts_that_were_never_sent_end_as_not_sent_and_retry_after_is_honour
 #[tokio::test(start_paused = true)]
 async fn a_payment_that_waits_too_long_for_its_turn_expires_unsent() {
     let bank = ScriptedBank::new(KEYED).latency_s(9);
+    let bounds = LaneOptions {
+        calls_max: 1,
+        ..LaneOptions::default()
+    };
     let options = ServiceOptions {
-        bank_calls_max: 1,
         expire_after_ms: 4_000,
         ..ServiceOptions::default()
     };
-    let world = world_with(bank, SimulatedStore::default(), options);
+    let (store, clock) = (SimulatedStore::default(), VirtualClock::default());
+    let world = world_of(bank, bounds, store, options, clock);
     world.pay("first", wait(0)).await.unwrap();
     let second = world.pay("second", wait(60)).await.unwrap().payment;
     assert!(matches!(
@@ -608,7 +631,7 @@ async fn duplicates_join_strict_ones_are_refused_and_others_are_a_mismatch() {
             world.pay("k", strict).await,
             Err(CreateError::InProgress(_))
         ));
-        let other = Arc::unwrap_or_clone(request(1));
+        let other = request(1);
         let other = world.service.create(key("k"), other, wait(10)).await;
         assert!(matches!(other, Err(CreateError::Mismatch { fields, .. }) if fields == ["amount"]));
         world.pay("k", wait(10)).await

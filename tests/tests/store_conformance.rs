@@ -5,14 +5,18 @@
     reason = "what a test cannot go on without fails it"
 )]
 
+use std::sync::Arc;
+
 use holdfast_core::{
     BankTransactionId, Cause, Decision, Event, Evidence, Merchant, MovementKind, Operation,
-    OperationId, OperationKey, Phase, State, StateName, Timestamp, transition,
+    OperationId, OperationKey, Phase, State, StateName, Step, Tenure, Timestamp, transition,
 };
 use holdfast_engine::source::SeededSource;
-use holdfast_engine::store::{Page, Query, Store, StoreError, Verdict, Write};
+use holdfast_engine::store::{CursorName, Log, Page, Query, StoreError, Verdict, Views};
 use holdfast_local::{LocalOptions, LocalStore};
 use holdfast_simulator::SimulatedStore;
+use holdfast_simulator::store::Medium;
+use holdfast_tests::AnyStore;
 use holdfast_tests::raw_database;
 use holdfast_tests::sample::{key, key_of, mark, request};
 
@@ -35,19 +39,19 @@ impl Life {
         }
     }
 
-    fn admit(&mut self, key: OperationKey) -> Write {
+    fn admit(&mut self, key: OperationKey) -> Step {
         self.now += 1;
         let id = self.source.operation_id(at(self.now));
         let received = Operation::received(id, key, request(self.now), at(self.now));
-        Write::new(transition(&received, &Event::Admit, at(self.now)).unwrap())
+        transition(&received, &Event::Admit, at(self.now)).unwrap()
     }
 
-    fn step(&mut self, payment: &Operation, event: &Event) -> Write {
+    fn step(&mut self, payment: &Operation, event: &Event) -> Step {
         self.now += 1;
-        Write::new(transition(payment, event, at(self.now)).unwrap())
+        transition(payment, event, at(self.now)).unwrap()
     }
 
-    fn settle(&mut self, payment: &Operation) -> Write {
+    fn settle(&mut self, payment: &Operation) -> Step {
         let event = Event::Decided {
             decision: Decision::Confirmed {
                 bank_transaction_id: BankTransactionId::new("b_1").unwrap(),
@@ -60,8 +64,8 @@ impl Life {
     }
 }
 
-async fn applied(store: &dyn Store, write: Write) -> Operation {
-    let payment = write.last().clone();
+async fn applied(store: &dyn AnyStore, write: Step) -> Operation {
+    let payment = write.operation.clone();
     assert_eq!(store.commit(vec![write]).await.unwrap(), [Verdict::Applied]);
     payment
 }
@@ -77,7 +81,7 @@ fn query(merchant: &str) -> Query {
     }
 }
 
-async fn a_write_is_read_back_by_key_and_by_id(store: &dyn Store) {
+async fn a_write_is_read_back_by_key_and_by_id(store: &dyn AnyStore) {
     let mut life = Life::new(1);
     let admitted = applied(store, life.admit(key("read-back"))).await;
     assert_eq!(
@@ -94,12 +98,12 @@ async fn a_write_is_read_back_by_key_and_by_id(store: &dyn Store) {
     assert_eq!(store.get(&admitted.key).await.unwrap(), Some(settled));
 }
 
-async fn a_stale_write_loses_and_is_told_what_stands(store: &dyn Store) {
+async fn a_stale_write_loses_and_is_told_what_stands(store: &dyn AnyStore) {
     let mut life = Life::new(2);
     let first = life.admit(key("race"));
     let second = life.admit(key("race"));
     let bystander = life.admit(key("bystander"));
-    let winner = first.last().clone();
+    let winner = first.operation.clone();
     // All in one batch: the loser fails alone.
     let verdicts = store.commit(vec![first, second, bystander]).await.unwrap();
     let lost = Verdict::Lost {
@@ -110,7 +114,7 @@ async fn a_stale_write_loses_and_is_told_what_stands(store: &dyn Store) {
     // Two transitions from the same version: exactly one wins, also within one batch.
     let cancel = life.step(&winner, &Event::Cancel);
     let dispatch = life.step(&winner, &Event::Dispatch(mark()));
-    let cancelled = cancel.last().clone();
+    let cancelled = cancel.operation.clone();
     let verdicts = store.commit(vec![cancel, dispatch]).await.unwrap();
     let lost = Verdict::Lost {
         current: Some(Box::new(cancelled.clone())),
@@ -120,20 +124,20 @@ async fn a_stale_write_loses_and_is_told_what_stands(store: &dyn Store) {
 
     // A transition of something that was never stored.
     let ghost = life.admit(key("ghost"));
-    let orphan = life.step(ghost.last(), &Event::Cancel);
+    let orphan = life.step(&ghost.operation, &Event::Cancel);
     assert_eq!(
         store.commit(vec![orphan]).await.unwrap(),
         [Verdict::Lost { current: None }]
     );
     let entries = store
-        .entries(&winner.key.merchant, winner.id)
+        .history(&winner.key.merchant, winner.id)
         .await
         .unwrap()
         .unwrap();
     assert_eq!(entries.len(), 2, "a lost write leaves no journal entry");
 }
 
-async fn merchants_do_not_see_each_other(store: &dyn Store) {
+async fn merchants_do_not_see_each_other(store: &dyn AnyStore) {
     let mut life = Life::new(3);
     let mine = applied(store, life.admit(key_of("mine", "k"))).await;
     let yours = applied(store, life.admit(key_of("yours", "k"))).await;
@@ -145,18 +149,18 @@ async fn merchants_do_not_see_each_other(store: &dyn Store) {
         None
     );
     assert_eq!(
-        store.entries(&yours.key.merchant, mine.id).await.unwrap(),
+        store.history(&yours.key.merchant, mine.id).await.unwrap(),
         None
     );
-    assert_eq!(store.list(&query("mine")).await.unwrap().payments, [mine]);
+    assert_eq!(store.list(&query("mine")).await.unwrap().operations, [mine]);
     assert_eq!(
-        store.list(&query("mine2")).await.unwrap().payments,
+        store.list(&query("mine2")).await.unwrap().operations,
         [longer]
     );
     assert_eq!(store.list(&query("nobody")).await.unwrap(), Page::default());
 }
 
-async fn pages_are_newest_first_and_hold_every_payment_once(store: &dyn Store) {
+async fn pages_are_newest_first_and_hold_every_payment_once(store: &dyn AnyStore) {
     let mut life = Life::new(4);
     let mut ids = Vec::new();
     for n in 0..25 {
@@ -180,8 +184,8 @@ async fn pages_are_newest_first_and_hold_every_payment_once(store: &dyn Store) {
                 })
                 .await
                 .unwrap();
-            assert!(page.payments.len() <= limit);
-            seen.extend(page.payments.iter().map(|payment| payment.id));
+            assert!(page.operations.len() <= limit);
+            seen.extend(page.operations.iter().map(|payment| payment.id));
             before = page.next_before;
             if before.is_none() {
                 return seen;
@@ -208,7 +212,7 @@ async fn pages_are_newest_first_and_hold_every_payment_once(store: &dyn Store) {
     // A call that is not made is in no phase; one that is, in one.
     let nothing = store.list(&in_phase(Phase::Awaiting, None)).await.unwrap();
     assert_eq!(nothing, Page::default());
-    let admitted = store.list(&query("pager")).await.unwrap().payments;
+    let admitted = store.list(&query("pager")).await.unwrap().operations;
     let waiting = admitted
         .into_iter()
         .find(|payment| payment.state == State::Persisted)
@@ -216,13 +220,13 @@ async fn pages_are_newest_first_and_hold_every_payment_once(store: &dyn Store) {
     let called = applied(store, life.step(&waiting, &Event::Dispatch(mark()))).await;
     for state in [None, Some(StateName::BankCalled)] {
         let found = store.list(&in_phase(Phase::Awaiting, state)).await.unwrap();
-        assert_eq!(found.payments.first(), Some(&called));
-        assert_eq!(found.payments.len(), 1);
+        assert_eq!(found.operations.first(), Some(&called));
+        assert_eq!(found.operations.len(), 1);
         let found = store.list(&in_phase(Phase::Review, state)).await.unwrap();
-        assert_eq!(found.payments, []);
+        assert_eq!(found.operations, []);
     }
     let found = in_phase(Phase::Awaiting, Some(StateName::Settled));
-    assert_eq!(store.list(&found).await.unwrap().payments, []);
+    assert_eq!(store.list(&found).await.unwrap().operations, []);
 
     let by_key = |text: &str| Query {
         idempotency_key: Some(key(text).idempotency_key),
@@ -230,7 +234,7 @@ async fn pages_are_newest_first_and_hold_every_payment_once(store: &dyn Store) {
     };
     let page = store.list(&by_key("k3")).await.unwrap();
     assert_eq!(
-        page.payments
+        page.operations
             .iter()
             .map(|payment| payment.id)
             .collect::<Vec<_>>(),
@@ -247,7 +251,7 @@ async fn pages_are_newest_first_and_hold_every_payment_once(store: &dyn Store) {
     );
 }
 
-async fn the_journal_is_dense_and_tells_each_life_in_order(store: &dyn Store) {
+async fn the_journal_is_dense_and_tells_each_life_in_order(store: &dyn AnyStore) {
     let mut life = Life::new(5);
     let first = applied(store, life.admit(key_of("journal", "a"))).await;
     let second = applied(store, life.admit(key_of("journal", "b"))).await;
@@ -256,7 +260,7 @@ async fn the_journal_is_dense_and_tells_each_life_in_order(store: &dyn Store) {
     let second = applied(store, cancel).await;
     let of = |payment: Operation| async move {
         store
-            .entries(&payment.key.merchant, payment.id)
+            .history(&payment.key.merchant, payment.id)
             .await
             .unwrap()
             .unwrap()
@@ -285,7 +289,7 @@ async fn the_journal_is_dense_and_tells_each_life_in_order(store: &dyn Store) {
     assert_eq!(sequences, (start..start + 5).collect::<Vec<_>>());
 }
 
-async fn unfinished_payments_are_listed_oldest_first_until_they_end(store: &dyn Store) {
+async fn unfinished_payments_are_listed_oldest_first_until_they_end(store: &dyn AnyStore) {
     let mut life = Life::new(6);
     let mut open = Vec::new();
     for n in 0..10 {
@@ -307,22 +311,22 @@ async fn unfinished_payments_are_listed_oldest_first_until_they_end(store: &dyn 
     );
 }
 
-async fn a_closed_store_refuses_work(store: &dyn Store) {
+async fn a_closed_store_refuses_work(store: &dyn AnyStore) {
     let mut life = Life::new(7);
     let write = life.admit(key("too-late"));
     store.close().await.unwrap();
     assert!(matches!(
         store.commit(vec![write]).await,
-        Err(StoreError::Closed)
+        Err(StoreError::Transient(_))
     ));
     assert!(matches!(
         store.get(&key("too-late")).await,
-        Err(StoreError::Closed)
+        Err(StoreError::Transient(_))
     ));
 }
 
 async fn a_contradiction_is_journalled_and_listed_and_leaves_the_record_as_it_is(
-    store: &dyn Store,
+    store: &dyn AnyStore,
 ) {
     let mut life = Life::new(7);
     let admitted = applied(store, life.admit(key_of("disputed", "k"))).await;
@@ -352,7 +356,7 @@ async fn a_contradiction_is_journalled_and_listed_and_leaves_the_record_as_it_is
     let merchant = Merchant::new("disputed").unwrap();
     let listed = store.contradictions(&merchant, 0, 10).await.unwrap();
     let entries = store
-        .entries(&merchant, admitted.id)
+        .history(&merchant, admitted.id)
         .await
         .unwrap()
         .unwrap();
@@ -375,7 +379,29 @@ async fn a_contradiction_is_journalled_and_listed_and_leaves_the_record_as_it_is
     assert_eq!(store.contradictions(&other, 0, 10).await.unwrap(), []);
 }
 
-async fn conforms(store: &dyn Store) {
+/// Of the lives that a store ever had, one is not over: this one.
+async fn every_tenure_but_its_own_is_over(store: &dyn AnyStore) {
+    let own = store.tenure();
+    assert!(!store.is_over(own));
+    assert!(store.is_over(Tenure::NONE));
+    assert!(store.is_over(Tenure::new(own.number() - 1)));
+}
+
+async fn a_cursor_is_kept_by_its_name(store: &dyn AnyStore) {
+    let name = |text: &str| CursorName::new(text).unwrap();
+    assert_eq!(store.load(&name("one")).await.unwrap(), 0);
+    store.save(&name("one"), 7).await.unwrap();
+    store.save(&name("other"), 2).await.unwrap();
+    assert_eq!(store.load(&name("one")).await.unwrap(), 7);
+    store.save(&name("one"), 3).await.unwrap();
+    assert_eq!(store.load(&name("one")).await.unwrap(), 3, "it may go back");
+    assert_eq!(store.load(&name("other")).await.unwrap(), 2);
+    assert_eq!(store.load(&name("on")).await.unwrap(), 0);
+}
+
+async fn conforms(store: &dyn AnyStore) {
+    every_tenure_but_its_own_is_over(store).await;
+    a_cursor_is_kept_by_its_name(store).await;
     a_write_is_read_back_by_key_and_by_id(store).await;
     a_stale_write_loses_and_is_told_what_stands(store).await;
     merchants_do_not_see_each_other(store).await;
@@ -394,15 +420,42 @@ async fn the_sled_store_conforms() {
 
 #[tokio::test(start_paused = true)]
 async fn the_simulated_store_conforms() {
-    let store = SimulatedStore::default();
+    let store = SimulatedStore::default().reopen();
     store.set_sync_ms(3);
     conforms(&store).await;
+}
+
+/// A tenure that comes back would take the attempts of the life before for its own.
+async fn begins_a_tenure<S: AnyStore>(open: impl Fn() -> S) {
+    let name = CursorName::new("consumer").unwrap();
+    let mut before = Tenure::NONE;
+    for life in 1..4 {
+        let store = open();
+        assert!(store.tenure() > before, "{life}");
+        assert!(store.is_over(before));
+        assert_eq!(store.load(&name).await.unwrap(), life - 1);
+        store.save(&name, life).await.unwrap();
+        before = store.tenure();
+    }
+}
+
+#[tokio::test]
+async fn each_opening_of_the_embedded_store_begins_a_tenure_and_finds_the_cursors() {
+    let directory = tempfile::tempdir().unwrap();
+    begins_a_tenure(|| open(directory.path())).await;
+}
+
+#[tokio::test]
+async fn each_opening_of_the_simulated_store_begins_a_tenure_and_finds_the_cursors() {
+    let medium = Arc::new(Medium::default());
+    begins_a_tenure(|| SimulatedStore::open(medium.clone(), None)).await;
 }
 
 fn open(directory: &std::path::Path) -> LocalStore {
     let options = LocalOptions {
         directory: directory.to_owned(),
         accept_older: false,
+        neighbours: Vec::new(),
         cache_bytes: 16 << 20,
     };
     LocalStore::open(&options).unwrap()
@@ -430,7 +483,7 @@ async fn lingering_payments_are_found_after_a_restart_however_long_ago_they_bega
             let mut writes = Vec::new();
             for n in 0..100 {
                 let admit = life.admit(key(&format!("g{generation}-b{batch}-n{n}")));
-                let payment = admit.last().clone();
+                let payment = admit.operation.clone();
                 writes.push(admit);
                 // Each batch leaves some payments open, so many that the mark moves in several steps; the others end in the
                 // batch they began in.
@@ -467,6 +520,7 @@ async fn an_unfinished_payment_without_its_record_keeps_the_store_from_opening()
     let options = LocalOptions {
         directory: directory.path().to_owned(),
         accept_older: false,
+        neighbours: Vec::new(),
         cache_bytes: 16 << 20,
     };
     let refused = LocalStore::open(&options)
@@ -484,14 +538,15 @@ async fn a_read_that_looks_at_many_holds_up_no_other() {
         directory: directory.path().to_owned(),
         cache_bytes: 64 << 20,
         accept_older: false,
+        neighbours: Vec::new(),
     });
     let store = store.unwrap();
     let mut life = Life::new(9);
     for batch in 0..20 {
-        let writes: Vec<Write> = (0..100)
+        let writes: Vec<Step> = (0..100)
             .map(|n| life.admit(key(&format!("{batch}-{n}"))))
             .collect();
-        let payments: Vec<Operation> = writes.iter().map(|write| write.last().clone()).collect();
+        let payments: Vec<Operation> = writes.iter().map(|write| write.operation.clone()).collect();
         store.commit(writes).await.unwrap();
         let settled = payments
             .iter()
@@ -514,5 +569,5 @@ async fn a_read_that_looks_at_many_holds_up_no_other() {
     // Others are served meanwhile, on this one thread.
     let found = store.get(&key("0-0")).await.unwrap();
     assert_eq!(found.unwrap().state.name(), StateName::Settled);
-    assert_eq!(searching.await.unwrap().payments, []);
+    assert_eq!(searching.await.unwrap().operations, []);
 }

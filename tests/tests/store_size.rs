@@ -9,15 +9,14 @@
 
 use std::collections::BTreeMap;
 use std::process::{Command, Stdio};
-use std::sync::Arc;
 use std::time::Duration;
 
 use holdfast_core::{
     AccountId, Amount, BankTransactionId, Currency, Decision, Event, Evidence, Metadata, Operation,
-    PaymentRequest, Reference, Timestamp, transition,
+    PaymentRequest, Reference, Request, Timestamp, transition,
 };
 use holdfast_engine::source::SeededSource;
-use holdfast_engine::store::{Store, Verdict, Write};
+use holdfast_engine::store::{Log, Verdict};
 use holdfast_local::{LocalOptions, LocalStore};
 use holdfast_tests::sample::{key_of, mark};
 use holdfast_tests::{bytes_below, holdfast, memory_kib};
@@ -32,7 +31,7 @@ const DEBTORS: u64 = 1_000_000;
 /// No store of up to 5 million payments may take more to verify, in KiB.
 const MEMORY_MAX_KIB: u64 = 2 * 1024 * 1024;
 
-fn request(n: u64) -> Arc<PaymentRequest> {
+fn request(n: u64) -> Request {
     let request = PaymentRequest::new(
         Amount::new(n % 10_000 + 1).unwrap(),
         Currency::from_code("EUR").unwrap(),
@@ -41,11 +40,11 @@ fn request(n: u64) -> Arc<PaymentRequest> {
         Some(Reference::new(&format!("order {n}")).unwrap()),
         Metadata::new(BTreeMap::from([("cart".to_owned(), n.to_string())])).unwrap(),
     );
-    Arc::new(request.unwrap())
+    Request::from(request.unwrap())
 }
 
 /// Admits, sends and settles payments, two commits for each, as the service does.
-async fn fill(store: &LocalStore, payments: u64, request: fn(u64) -> Arc<PaymentRequest>) {
+async fn fill(store: &LocalStore, payments: u64, request: fn(u64) -> Request) {
     let source = SeededSource::new([1; 32]);
     let mut first = 0;
     while first < payments {
@@ -79,7 +78,7 @@ async fn fill(store: &LocalStore, payments: u64, request: fn(u64) -> Arc<Payment
 }
 
 /// A request with all the metadata there may be, in characters of four bytes.
-fn largest_request(n: u64) -> Arc<PaymentRequest> {
+fn largest_request(n: u64) -> Request {
     let crabs = "\u{1f980}".repeat(Metadata::VALUE_CHARS_MAX);
     let key = |entry: usize| format!("{entry:0>width$}", width = Metadata::KEY_CHARS_MAX);
     let entries = (0..Metadata::ENTRIES_MAX).map(|entry| (key(entry), crabs.clone()));
@@ -91,7 +90,7 @@ fn largest_request(n: u64) -> Arc<PaymentRequest> {
         Some(Reference::new(&"\u{1f980}".repeat(140)).unwrap()),
         Metadata::new(entries.collect()).unwrap(),
     );
-    Arc::new(request.unwrap())
+    Request::from(request.unwrap())
 }
 
 /// What the database puts into files of their own is covered by no sync.
@@ -101,6 +100,7 @@ async fn the_largest_payments_stay_in_the_log() {
     let store = LocalStore::open(&LocalOptions {
         directory: directory.path().to_owned(),
         accept_older: false,
+        neighbours: Vec::new(),
         cache_bytes: 64 << 20,
     });
     fill(&store.unwrap(), 500, largest_request).await;
@@ -117,6 +117,7 @@ async fn a_store_of_many_payments_verifies_in_bounded_memory() {
     let options = LocalOptions {
         directory: data.clone(),
         accept_older: false,
+        neighbours: Vec::new(),
         cache_bytes: 256 << 20,
     };
     let started = Instant::now();

@@ -21,7 +21,7 @@ use holdfast_core::{
     Operation, Timestamp, transition,
 };
 use holdfast_engine::source::SeededSource;
-use holdfast_engine::store::{Store, Verdict, Write};
+use holdfast_engine::store::{Log, Verdict};
 use holdfast_local::{LocalOptions, LocalStore};
 use holdfast_simulator::bank::SIMULATED;
 use holdfast_tests::sample::{BODY, DECLINED_BODY, key, mark, request};
@@ -84,11 +84,12 @@ async fn contradict(data: &Path) {
     let store = LocalStore::open(&LocalOptions {
         directory: data.to_owned(),
         accept_older: false,
+        neighbours: Vec::new(),
         cache_bytes: 1 << 20,
     });
     let store = store.unwrap();
     let now = Timestamp::from_unix_ms(1_700_000_000_000);
-    let id = SeededSource::new([9; 32]).payment_id(now);
+    let id = SeededSource::new([9; 32]).operation_id(now);
     let mut payment = Operation::received(id, key("zz-contradicted"), request(500), now);
     let confirmed = |id: &str| Event::Decided {
         decision: Decision::Confirmed {
