@@ -20,6 +20,7 @@ mod small_disk;
 mod stub;
 mod tcp_proxy;
 mod told;
+mod turn;
 
 pub use api_key::ApiKey;
 pub use browser::{browse, can_browse};
@@ -37,3 +38,4 @@ pub use small_disk::SmallDisk;
 pub use stub::{Stub, StubAnswer};
 pub use tcp_proxy::{Loss, TcpProxy};
 pub use told::Told;
+pub use turn::{Turn, alone, beside_others};

@@ -102,7 +102,7 @@ fn named_life() -> Vec<Step> {
 
 fn path_of(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("golden")
+        .join("../tests/golden")
         .join(name)
 }
 
