@@ -20,3 +20,4 @@ mod operators;
 mod refused_directory;
 mod telemetry;
 mod tls;
+mod wall_clock;

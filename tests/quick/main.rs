@@ -15,3 +15,14 @@ mod pipeline;
 mod resolve;
 mod service;
 mod store_conformance;
+
+#[test]
+fn no_test_of_this_binary_starts_a_program() {
+    let sources = holdfast_tests::sources_of("quick");
+    assert!(!sources.is_empty());
+    for (path, text) in sources {
+        for words in ["Command", "Server::", "holdfast()", "need_tool"] {
+            assert!(!text.contains(words), "{}: {words}", path.display());
+        }
+    }
+}

@@ -18,8 +18,10 @@ const START_PATIENCE: Duration = Duration::from_mins(1);
 /// When the test was not started by cargo.
 pub fn holdfast() -> PathBuf {
     let path = std::env::var_os("CARGO_BIN_EXE_holdfast");
-    path.expect("`cargo test` names the binary; to run a test without it, set CARGO_BIN_EXE_holdfast")
-        .into()
+    path.expect(
+        "`cargo test` names the binary; to run a test without it, set CARGO_BIN_EXE_holdfast",
+    )
+    .into()
 }
 
 /// Whether the program `name` is there. Where it is not, the test says that it is skipped and why;

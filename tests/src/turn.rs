@@ -36,3 +36,36 @@ pub fn beside_others() -> Turn {
         _held: Held::BesideOthers(held),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::thread;
+
+    use super::{alone, beside_others};
+
+    #[test]
+    fn alone_waits_for_all_others_and_others_do_not_wait_for_each_other() {
+        let others = [beside_others(), beside_others()];
+        let over = AtomicBool::new(false);
+        let begun = AtomicBool::new(false);
+        thread::scope(|scope| {
+            let alone = scope.spawn(|| {
+                begun.store(true, Ordering::SeqCst);
+                let _turn = alone("shows that it is");
+                over.load(Ordering::SeqCst)
+            });
+            while !begun.load(Ordering::SeqCst) {
+                thread::yield_now();
+            }
+            let [first, last] = others;
+            drop(first);
+            // Time in which it would take a turn that it should not get.
+            (0..1_000).for_each(|_| thread::yield_now());
+            over.store(true, Ordering::SeqCst);
+            drop(last);
+            let waited = alone.join().expect("it ends");
+            assert!(waited, "it was alone while another test ran");
+        });
+    }
+}

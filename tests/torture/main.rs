@@ -15,4 +15,14 @@ mod power_loss;
 mod reliability;
 mod store_size;
 mod strace;
-mod wall_clock;
+
+#[test]
+fn every_test_of_this_binary_begins_with_its_turn() {
+    for (path, text) in holdfast_tests::sources_of("torture") {
+        let count = |words: &str| text.matches(words).count();
+        let tests = count("#[test]") + count("#[tokio::test");
+        let turns = count("let _turn = alone(") + count("let _turn = beside_others(");
+        assert!(tests > 0, "{}: no tests", path.display());
+        assert_eq!(turns, tests, "{}: turns, tests", path.display());
+    }
+}

@@ -24,7 +24,7 @@ use holdfast_engine::source::SeededSource;
 use holdfast_engine::startup::SIMULATED;
 use holdfast_engine::store::{SledOptions, SledStore, Store, Verdict, Write};
 use holdfast_tests::sample::{BODY, DECLINED_BODY, key, mark, request};
-use holdfast_tests::{Server, holdfast, raw_database};
+use holdfast_tests::{Server, holdfast, raw_database, until_unlocked};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::Value;
@@ -120,6 +120,8 @@ async fn contradict(data: &Path) {
         assert_eq!(verdicts, [Verdict::Applied]);
     }
     store.close().await.unwrap();
+    drop(store);
+    until_unlocked(data).await;
 }
 
 fn copy(from: &Path, to: &Path) {
