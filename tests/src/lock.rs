@@ -4,11 +4,11 @@ use std::fs::{File, TryLockError};
 use std::path::Path;
 use std::time::Duration;
 
-/// Nobody who is about to let go takes longer.
+/// A child process begins its program within this time.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Waits until nobody holds the lock of a data directory that this process has closed. Another test may be starting a program: its
-/// child process holds every lock of this one until the program begins.
+/// Waits until nobody holds the lock of a data directory that this process has closed. While another test starts a program, the child
+/// process holds every lock of this process, until the program begins.
 ///
 /// # Panics
 /// When there is no lock file, or somebody keeps the lock.
@@ -22,6 +22,6 @@ pub async fn until_unlocked(data: &Path) {
     };
     let taken = tokio::time::timeout(PATIENCE, taken).await;
     taken.expect("the lock is free");
-    // Not left to the end of the file, for that a child process would wait as well.
+    // Explicitly: closing the file would again leave the lock to a child process that was born meanwhile.
     lock.unlock().expect("it is held");
 }

@@ -1,11 +1,12 @@
-//! Turns of the tests that take long: alone, or beside each other.
+//! Turns of the tests in `torture`: alone, or beside each other.
 //!
-//! Tests of one binary run side by side. Some would find something else then: they measure time or memory, or mount disks. A test
-//! takes its turn once, at its beginning, and has it until its end.
+//! Tests of one binary run side by side. Some must not, because they measure time or memory, or mount disks. A test takes its turn
+//! once, at its beginning, and keeps it until its end; a second one would wait for the first for ever.
 
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-/// Held for reading by tests beside others, for writing by one that is alone. A test that failed leaves nothing behind it.
+/// Held for reading by tests beside others, for writing by one that is alone. It guards nothing that a failed test could have left
+/// half done, so poison is ignored.
 static MACHINE: RwLock<()> = RwLock::new(());
 
 /// The turn of a test, until this goes.
@@ -20,7 +21,7 @@ enum Held {
     BesideOthers(RwLockReadGuard<'static, ()>),
 }
 
-/// Waits until no other test has a turn, and keeps all others waiting. The reason is shown when the test fails.
+/// Waits until no other test has a turn, and keeps all others waiting. The reason is in the output of a test that fails.
 pub fn alone(reason: &str) -> Turn {
     let held = MACHINE.write().unwrap_or_else(PoisonError::into_inner);
     println!("runs alone: {reason}");
