@@ -8,10 +8,11 @@
     reason = "what it cannot go on without stops it"
 )]
 
+use holdfast_core::{BankTransactionId, Decision, Event, Evidence, Operation, transition};
 use holdfast_engine::clock::{Clock, SystemClock};
-use holdfast_engine::payment::{BankTransactionId, Decision, Event, Evidence, Payment, transition};
 use holdfast_engine::source::SeededSource;
-use holdfast_engine::store::{SledOptions, SledStore, Store, Verdict, Write};
+use holdfast_engine::store::{Store, Verdict, Write};
+use holdfast_local::{LocalOptions, LocalStore};
 use holdfast_tests::sample::{key, mark, request};
 use tokio::time::Instant;
 
@@ -27,13 +28,13 @@ async fn main() {
         panic!("usage: fill DIRECTORY COUNT");
     };
     let count: u64 = count.parse().unwrap();
-    let options = SledOptions {
+    let options = LocalOptions {
         directory: directory.into(),
         accept_older: false,
         // Much, for keys come in no order: only the filling is faster for it.
         cache_bytes: 4 << 30,
     };
-    let store = SledStore::open(&options).unwrap();
+    let store = LocalStore::open(&options).unwrap();
     // Other keys and ids than those of an earlier run.
     let run = SystemClock.now().as_unix_ms();
     let mut seed = [0; 32];
@@ -49,11 +50,12 @@ async fn main() {
             // Keys come in no order, as clients make them.
             let scattered = n.wrapping_mul(0x9e37_79b9_7f4a_7c15);
             let key = key(&format!("{scattered:016x}-{run:x}"));
-            let received = Payment::received(source.payment_id(now), key, request(1_999), now);
+            let received = Operation::received(source.operation_id(now), key, request(1_999), now);
             let admitted = transition(&received, &Event::Admit, now).unwrap();
-            let dispatched = transition(&admitted.payment, &Event::Dispatch(mark()), now).unwrap();
-            marked.push(dispatched.payment.clone());
-            batch.push(Write::new(admitted).then(dispatched));
+            let dispatched =
+                transition(&admitted.operation, &Event::Dispatch(mark()), now).unwrap();
+            marked.push(dispatched.operation.clone());
+            batch.push(admitted.then(dispatched));
         }
         done += batch.len() as u64;
         commit(&store, batch).await;
@@ -75,7 +77,7 @@ async fn main() {
     store.close().await.unwrap();
 }
 
-async fn commit(store: &SledStore, batch: Vec<Write>) {
+async fn commit(store: &LocalStore, batch: Vec<Write>) {
     let verdicts = store.commit(batch).await.unwrap();
     assert!(verdicts.iter().all(|verdict| *verdict == Verdict::Applied));
 }

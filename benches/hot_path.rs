@@ -18,15 +18,17 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use divan::counter::ItemsCount;
-use holdfast_engine::clock::SystemClock;
-use holdfast_engine::payment::{
-    BankTransactionId, Decision, Event, Evidence, Metadata, Payment, PaymentKey, PaymentRequest,
-    Step, Timestamp, transition,
+use holdfast_core::record::Record;
+use holdfast_core::{
+    BankTransactionId, Decision, Event, Evidence, Metadata, Operation, OperationKey,
+    PaymentRequest, Step, Timestamp, transition,
 };
+use holdfast_engine::clock::SystemClock;
 use holdfast_engine::service::{CreateOptions, Parts, Service, ServiceOptions};
 use holdfast_engine::source::SeededSource;
-use holdfast_engine::store::format::{Record, payment_key};
-use holdfast_engine::store::{SledOptions, SledStore, Store, Verdict, Write};
+use holdfast_engine::store::{Store, Verdict, Write};
+use holdfast_local::format::record_key;
+use holdfast_local::{LocalOptions, LocalStore};
 use holdfast_server::api::{FrontDoor, InProcess, Routes};
 use holdfast_simulator::bank::{SimulatedBank, SimulatedBankOptions};
 use holdfast_tests::sample::{BODY, key, mark, request};
@@ -46,7 +48,7 @@ const BATCH: u64 = 64;
 /// What is measured. Each step may be taken any number of times.
 struct Bench {
     runtime: Runtime,
-    store: Arc<SledStore>,
+    store: Arc<LocalStore>,
     service: Service,
     api: InProcess,
     source: SeededSource,
@@ -57,12 +59,12 @@ struct Bench {
 
 /// What steps are taken with.
 struct Sample {
-    awaiting: Payment,
-    settled: Payment,
+    awaiting: Operation,
+    settled: Operation,
     storage_key: Vec<u8>,
     encoded: Vec<u8>,
-    stored: PaymentKey,
-    replayed: PaymentKey,
+    stored: OperationKey,
+    replayed: OperationKey,
     asked: PaymentRequest,
 }
 
@@ -95,15 +97,15 @@ fn request_of_body() -> PaymentRequest {
 fn admitted(source: &SeededSource, n: u64) -> Step {
     let now = Timestamp::from_unix_ms(1_700_000_000_000 + n);
     let key = key(&format!("key-{n:010}"));
-    let received = Payment::received(source.payment_id(now), key, request(1_999), now);
+    let received = Operation::received(source.operation_id(now), key, request(1_999), now);
     transition(&received, &Event::Admit, now).unwrap()
 }
 
-fn dispatched(payment: &Payment) -> Step {
+fn dispatched(payment: &Operation) -> Step {
     transition(payment, &Event::Dispatch(mark()), payment.updated_at).unwrap()
 }
 
-fn settled(payment: &Payment) -> Step {
+fn settled(payment: &Operation) -> Step {
     let decision = Decision::Confirmed {
         bank_transaction_id: BankTransactionId::new("b_0123456789").unwrap(),
     };
@@ -115,7 +117,7 @@ fn settled(payment: &Payment) -> Step {
 impl Bench {
     fn new() -> Self {
         let directory = TempDir::new().unwrap();
-        let store = SledStore::open(&SledOptions {
+        let store = LocalStore::open(&LocalOptions {
             directory: directory.path().join("data"),
             accept_older: false,
             cache_bytes: 256 << 20,
@@ -159,9 +161,9 @@ impl Bench {
         for _ in 0..BATCH {
             let admitted = admitted(&self.source, self.next);
             self.next += 1;
-            let dispatched = dispatched(&admitted.payment);
-            marked.push(dispatched.payment.clone());
-            batch.push(Write::new(admitted).then(dispatched));
+            let dispatched = dispatched(&admitted.operation);
+            marked.push(dispatched.operation.clone());
+            batch.push(admitted.then(dispatched));
         }
         self.commit(batch);
         self.commit(

@@ -14,12 +14,12 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use holdfast_engine::clock::SystemClock;
-use holdfast_engine::ledger::Balance;
-use holdfast_engine::payment::{
-    AccountId, BankName, Capability, Currency, JournalEntry, Merchant, Payment, PaymentId,
-    PaymentKey,
+use holdfast_core::ledger::Balance;
+use holdfast_core::{
+    AccountId, BankName, Capability, Currency, JournalEntry, Merchant, Operation, OperationId,
+    OperationKey,
 };
+use holdfast_engine::clock::SystemClock;
 use holdfast_engine::service::{Parts, Service, ServiceOptions};
 use holdfast_engine::source::SeededSource;
 use holdfast_engine::store::{NotedTime, Page, Query, Store, StoreError, Verdict, Write};
@@ -39,7 +39,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Payments by key. What the load generator does not ask for is not kept.
 struct Volatile {
-    payments: Mutex<HashMap<PaymentKey, Payment>>,
+    payments: Mutex<HashMap<OperationKey, Operation>>,
     appended: watch::Sender<u64>,
 }
 
@@ -60,11 +60,11 @@ impl Store for Volatile {
         Ok(verdicts.collect())
     }
 
-    async fn get(&self, key: &PaymentKey) -> Result<Option<Payment>, StoreError> {
+    async fn get(&self, key: &OperationKey) -> Result<Option<Operation>, StoreError> {
         Ok(self.payments.lock().unwrap().get(key).cloned())
     }
 
-    async fn find(&self, _: &Merchant, _: PaymentId) -> Result<Option<Payment>, StoreError> {
+    async fn find(&self, _: &Merchant, _: OperationId) -> Result<Option<Operation>, StoreError> {
         Ok(None)
     }
 
@@ -75,7 +75,7 @@ impl Store for Volatile {
     async fn entries(
         &self,
         _: &Merchant,
-        _: PaymentId,
+        _: OperationId,
     ) -> Result<Option<Vec<(u64, JournalEntry)>>, StoreError> {
         Ok(None)
     }
@@ -111,9 +111,9 @@ impl Store for Volatile {
 
     async fn unfinished(
         &self,
-        _: Option<PaymentId>,
+        _: Option<OperationId>,
         _: usize,
-    ) -> Result<Vec<(PaymentId, PaymentKey)>, StoreError> {
+    ) -> Result<Vec<(OperationId, OperationKey)>, StoreError> {
         Ok(Vec::new())
     }
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds the Debian package: target/debian/holdfast_*.deb. Needs `cargo install cargo-deb`.
+# Builds the Debian package, target/debian/holdfast_*.deb. Needs `cargo install cargo-deb`.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 profile=${1:-release}

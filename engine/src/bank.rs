@@ -1,26 +1,13 @@
-//! The port to the bank.
+//! The port to a bank.
 //!
 //! [`Bank::charge`] takes a [`SendPermit`] by value. Only the commit pipeline makes permits, only
 //! after the intent is durable, and each works once: code that calls the bank early, or twice for
 //! one attempt, does not compile.
 
-use std::sync::Arc;
-
 use async_trait::async_trait;
+use holdfast_core::{BankAddress, BankName, BankReference, Capability, Decision};
 
-use crate::payment::{
-    BankAddress, BankName, BankReference, Capability, Decision, Mark, PaymentRequest,
-};
 use crate::pipeline::SendPermit;
-
-/// What the bank is asked to do: the same for every attempt of a payment.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ChargeOrder {
-    /// Our reference, by which the bank can recognise a repeat.
-    pub bank_reference: BankReference,
-    /// Amount, currency and parties.
-    pub request: Arc<PaymentRequest>,
-}
 
 /// How an attempt ended. Every error of an adapter is classified into one of these, once, there.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,10 +18,10 @@ pub enum ChargeOutcome {
     NotSent,
     /// The bank said, with a mark of its own, that it did not process it.
     Throttled {
-        /// How long it asked to be left alone, in milliseconds; 0 when it did not say.
+        /// How long it asked not to be called, in milliseconds; 0 when it did not say.
         retry_after_ms: u64,
     },
-    /// The bank has the reference already and refuses it a second time. What it decided the first time is to be asked.
+    /// The bank has the reference already and refuses it a second time. An inquiry tells what it decided the first time.
     Known,
     /// Anything else: timeout, reset, 5xx, an unreadable answer, an answer that names another reference. The debit may
     /// have happened.
@@ -46,7 +33,7 @@ pub fn is_about(reference: &str, echoed: Option<&str>) -> bool {
     echoed.is_none_or(|echoed| echoed == reference)
 }
 
-/// What an inquiry by our reference brought.
+/// The outcome of an inquiry by our reference.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum InquiryOutcome {
     /// The bank knows the reference and decided.
@@ -84,18 +71,9 @@ pub trait Bank: Send + Sync + 'static {
     /// What it promises about repeats.
     fn capability(&self) -> Capability;
 
-    /// What an attempt that is sent to it now is marked with.
-    fn mark(&self) -> Arc<Mark> {
-        Arc::new(Mark {
-            bank: self.name().clone(),
-            address: self.address().clone(),
-            capability: self.capability(),
-        })
-    }
-
     /// Sends one attempt.
     async fn charge(&self, permit: SendPermit) -> ChargeOutcome;
 
-    /// Asks what became of a reference.
+    /// Asks for the outcome of a reference.
     async fn inquire(&self, bank_reference: BankReference) -> InquiryOutcome;
 }

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use crate::payment::Timestamp;
+use holdfast_core::Timestamp;
 
 /// Tells the time.
 pub trait Clock: Send + Sync + 'static {

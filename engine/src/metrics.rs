@@ -2,14 +2,13 @@
 
 use std::fmt;
 
+use holdfast_core::Phase;
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
-
-use crate::payment::Phase;
 
 /// What answered a repeat of a finished payment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -81,12 +80,16 @@ pub struct ByOutcome {
     pub outcome: Outcome,
 }
 
-impl EncodeLabelValue for Phase {
+/// A phase, as a label's value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct PhaseLabel(pub Phase);
+
+impl EncodeLabelValue for PhaseLabel {
     fn encode(&self, encoder: &mut LabelValueEncoder) -> Result<(), fmt::Error> {
-        let name = match self {
-            Self::Awaiting => "awaiting",
-            Self::Unknown => "unknown",
-            Self::Review => "review",
+        let name = match self.0 {
+            Phase::Awaiting => "awaiting",
+            Phase::Unknown => "unknown",
+            Phase::Review => "review",
         };
         name.encode(encoder)
     }
@@ -96,7 +99,16 @@ impl EncodeLabelValue for Phase {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct ByPhase {
     /// What is being done about it.
-    pub phase: Phase,
+    pub phase: PhaseLabel,
+}
+
+impl ByPhase {
+    /// The label of a phase.
+    pub const fn of(phase: Phase) -> Self {
+        Self {
+            phase: PhaseLabel(phase),
+        }
+    }
 }
 
 /// The engine's counters; clones share their values.
@@ -141,7 +153,7 @@ impl Default for Metrics {
         let in_question = Family::<ByPhase, Gauge>::default();
         // Both are there from the start: an alert on what is missing is no alert.
         for phase in [Phase::Unknown, Phase::Review] {
-            let _ = in_question.get_or_create(&ByPhase { phase });
+            let _ = in_question.get_or_create(&ByPhase::of(phase));
         }
         Self {
             in_question,

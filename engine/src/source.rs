@@ -2,11 +2,10 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use holdfast_core::{OperationId, Timestamp};
 use rand::rngs::StdRng;
 use rand::{Rng, RngExt, SeedableRng};
 use uuid::Uuid;
-
-use crate::payment::{PaymentId, Timestamp};
 
 /// Makes payment ids and jitter from one seed.
 #[derive(Debug)]
@@ -42,7 +41,7 @@ impl SeededSource {
     }
 
     /// The next payment id for a payment admitted at `now`.
-    pub fn payment_id(&self, now: Timestamp) -> PaymentId {
+    pub fn operation_id(&self, now: Timestamp) -> OperationId {
         // A poisoned lock only means that another caller panicked between two plain assignments.
         let mut ids = self.ids.lock().unwrap_or_else(PoisonError::into_inner);
         let (latest_ms, latest_counter) = ids.latest;
@@ -61,17 +60,17 @@ impl SeededSource {
         let mut bytes = [0_u8; 10];
         ids.random.fill_bytes(&mut bytes);
         [bytes[0], bytes[1]] = counter.to_be_bytes();
-        PaymentId::from_uuid(uuid::Builder::from_unix_timestamp_millis(ms, &bytes).into_uuid())
+        OperationId::from_uuid(uuid::Builder::from_unix_timestamp_millis(ms, &bytes).into_uuid())
     }
 
     /// Another id that is a valid UUIDv7, for requests and the like.
     pub fn request_id(&self, now: Timestamp) -> Uuid {
-        self.payment_id(now).as_uuid()
+        self.operation_id(now).as_uuid()
     }
 
     /// A number in `0.0..1.0` that depends only on the seed, the payment and the attempt, so that a
     /// replayed simulation waits the same times whatever else it drew.
-    pub fn jitter(&self, payment: PaymentId, attempt: u32) -> f64 {
+    pub fn jitter(&self, payment: OperationId, attempt: u32) -> f64 {
         let (high, low) = payment.as_uuid().as_u64_pair();
         let mut seed = [0_u8; 32];
         seed[..8].copy_from_slice(&self.jitter_seed.to_le_bytes());
@@ -93,7 +92,7 @@ mod tests {
             // Ten thousand ids within one millisecond overflow the 12-bit counter.
             let times = std::iter::repeat_n(1_000_000, 10_000).chain([999_000, 1_000_500]);
             times
-                .map(|ms| source.payment_id(Timestamp::from_unix_ms(ms)))
+                .map(|ms| source.operation_id(Timestamp::from_unix_ms(ms)))
                 .collect::<Vec<_>>()
         };
         let ids = draw();
@@ -105,9 +104,9 @@ mod tests {
     #[test]
     fn jitter_depends_on_payment_and_attempt_only() {
         let source = SeededSource::new([1; 32]);
-        let id = source.payment_id(Timestamp::from_unix_ms(1));
+        let id = source.operation_id(Timestamp::from_unix_ms(1));
         let first = source.jitter(id, 1);
-        source.payment_id(Timestamp::from_unix_ms(2));
+        source.operation_id(Timestamp::from_unix_ms(2));
         assert_eq!(first.to_bits(), source.jitter(id, 1).to_bits());
         assert_ne!(first.to_bits(), source.jitter(id, 2).to_bits());
         assert!((0.0..1.0).contains(&first));

@@ -1,4 +1,4 @@
-//! What must fit before a service may start on a store: its bank and its merchants.
+//! What must fit before a service may start on a store: its banks and its merchants.
 //!
 //! A payment belongs to the bank that it was admitted for and to the merchant whose key it has, both by name. A
 //! configuration that names others would send what one bank has to another one, or take every known key for a new
@@ -6,11 +6,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::payment::{BankAddress, BankName, Merchant, Payment, Phase, State};
-use crate::store::{Store, StoreError};
+use holdfast_core::{BankAddress, BankName, Merchant, Operation, Phase, State};
 
-/// The name of the simulated bank that is built in.
-pub const SIMULATED: &str = "simulated";
+use crate::store::{Store, StoreError};
 
 /// Unfinished payments that are read at once.
 const PAGE: usize = 1_000;
@@ -22,8 +20,8 @@ pub struct BankTerms {
     pub name: BankName,
     /// Where it is reached.
     pub address: BankAddress,
-    /// Whether it was asked for, rather than taken because no other was.
-    pub asked_for: bool,
+    /// Whether it moves no money and was taken because no other bank was configured.
+    pub is_stand_in: bool,
     /// Whether the operator said that it is the same bank at another address.
     pub moved: bool,
 }
@@ -42,13 +40,13 @@ pub struct MerchantTerms {
 pub enum Misfit {
     /// Unfinished payments are for other banks.
     #[error(
-        "the bank is {here}, but {}. Start with that bank: its --bank, and its name as --bank-name. A payment is never \
+        "the bank is {}, but {}. Start with that bank: its --bank, and its name as --bank-name. A payment is never \
          sent to another bank than the one it was admitted for",
-        listed(.others)
+        names(.here), listed(.others)
     )]
     OtherBank {
-        /// The bank that was configured.
-        here: BankName,
+        /// The banks that are configured.
+        here: BTreeSet<BankName>,
         /// The others, with how many payments are for each.
         others: BTreeMap<BankName, u64>,
     },
@@ -137,29 +135,36 @@ fn first_keys(merchants: &BTreeSet<Merchant>) -> &'static str {
     }
 }
 
-/// Whether a service with this bank may start on a store.
+/// Whether a service with these banks may start on a store.
 ///
 /// # Errors
-/// When unfinished payments are for another bank or may be at another address, when the simulated bank would be taken
-/// by mistake, or when the store fails.
-pub async fn check_bank(store: &dyn Store, terms: &BankTerms) -> Result<(), Misfit> {
+/// When unfinished payments are for another bank or may be at another address, when a bank that moves no money would be
+/// taken by mistake, or when the store fails.
+pub async fn check_banks(store: &Store, banks: &[BankTerms]) -> Result<(), Misfit> {
+    let by_name: BTreeMap<_, _> = banks.iter().map(|terms| (&terms.name, terms)).collect();
     let mut others: BTreeMap<BankName, u64> = BTreeMap::new();
-    let mut elsewhere: BTreeMap<BankAddress, u64> = BTreeMap::new();
+    let mut elsewhere: BTreeMap<(BankName, BankAddress), u64> = BTreeMap::new();
     let mut after = None;
     loop {
-        let page = store.unfinished(after, PAGE).await?;
+        let page = store.log.unfinished(after, PAGE).await?;
         for (_, key) in &page {
             // One that is missing is for recovery to find.
-            let Some(payment) = store.get(key).await? else {
+            let Some(operation) = store.log.get(key).await? else {
                 continue;
             };
-            if payment.is_finished() {
+            if operation.is_finished() {
                 continue;
             }
-            if let Some(bank) = payment.at_bank().filter(|bank| **bank != terms.name) {
-                *others.entry(bank.clone()).or_default() += 1;
-            } else if let Some(address) = at_another_address(&payment, terms) {
-                *elsewhere.entry(address).or_default() += 1;
+            let bank = operation.at_bank();
+            let Some(terms) = bank.map_or(banks.first(), |bank| by_name.get(bank).copied()) else {
+                if let Some(bank) = bank {
+                    *others.entry(bank.clone()).or_default() += 1;
+                }
+                continue;
+            };
+            if let Some(address) = at_another_address(&operation, terms) {
+                let place = (terms.name.clone(), address);
+                *elsewhere.entry(place).or_default() += 1;
             }
         }
         match page.last() {
@@ -168,22 +173,23 @@ pub async fn check_bank(store: &dyn Store, terms: &BankTerms) -> Result<(), Misf
         }
     }
     if !others.is_empty() {
-        let here = terms.name.clone();
+        let here = banks.iter().map(|terms| terms.name.clone()).collect();
         return Err(Misfit::OtherBank { here, others });
     }
-    if let Some((there, count)) = elsewhere.into_iter().next()
-        && !terms.moved
-    {
-        return Err(Misfit::Moved {
-            bank: terms.name.clone(),
-            here: terms.address.clone(),
-            there,
-            count,
-        });
+    for ((bank, there), count) in elsewhere {
+        if let Some(terms) = by_name.get(&bank).filter(|terms| !terms.moved) {
+            let here = terms.address.clone();
+            return Err(Misfit::Moved {
+                bank,
+                here,
+                there,
+                count,
+            });
+        }
     }
-    if terms.name.as_str() == SIMULATED && !terms.asked_for {
-        let mut banks = store.banks().await?;
-        banks.retain(|bank| bank.as_str() != SIMULATED);
+    if let Some(stand_in) = banks.iter().find(|terms| terms.is_stand_in) {
+        let mut banks = store.views.banks().await?;
+        banks.remove(&stand_in.name);
         if !banks.is_empty() {
             return Err(Misfit::NotAskedFor { banks });
         }
@@ -192,7 +198,7 @@ pub async fn check_bank(store: &dyn Store, terms: &BankTerms) -> Result<(), Misf
 }
 
 /// Where a payment may be, when that is not where the bank is now.
-fn at_another_address(payment: &Payment, terms: &BankTerms) -> Option<BankAddress> {
+fn at_another_address(payment: &Operation, terms: &BankTerms) -> Option<BankAddress> {
     let State::BankCalled(called) = &payment.state else {
         return None;
     };

@@ -12,8 +12,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use holdfast_core::Timestamp;
+
 use crate::clock::Clock;
-use crate::payment::Timestamp;
 use crate::store::NotedTime;
 
 /// A wall clock that is behind the newest durable time by no more than this was not set back: it is rounding, or a clock

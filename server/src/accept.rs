@@ -1,8 +1,8 @@
 //! The accept loop: sockets in, requests to the front door, responses out.
 //!
-//! It is small and its own because it needs what the framework's does not give: no delay on small
-//! packets, a time limit on slow headers, a bound on connections, and an orderly end. HTTP/1.1 and HTTP/2: over
-//! TLS the client chooses (ALPN), without it HTTP/2 is spoken to whoever begins with it (RFC 9113, section 3.3).
+//! It replaces the framework's accept loop, because that one lacks four things: no delay on small packets, a time limit on
+//! slow headers, a limit on connections, and an orderly end. It speaks HTTP/1.1 and HTTP/2. Over TLS the client chooses
+//! (ALPN). Without TLS a client gets HTTP/2 if it begins with HTTP/2 (RFC 9113, section 3.3).
 
 use std::io;
 use std::pin::Pin;
@@ -30,19 +30,20 @@ use crate::api::WrongHost;
 use crate::refusal::{InOurWords, Words};
 use crate::tls::Tls;
 
-/// What connections may take.
+/// Limits on connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ConnectionLimits {
-    /// Most at once; further ones wait in the kernel's queue.
+    /// Most connections at once. Further ones wait in the kernel's queue.
     pub(crate) connections_max: usize,
-    /// A client must have sent its headers within this time, or it is cut off (slowloris). That also ends
-    /// connections on which nothing is asked for so long.
+    /// Header timeout and idle timeout. A client that has not sent its headers within this time is disconnected
+    /// (slowloris), and so is one that sends no request for this time.
     pub(crate) head_timeout: Duration,
-    /// A client that takes nothing of what is written to it for so long is cut off.
+    /// A client that reads none of its response for this time is disconnected.
     pub(crate) answer_timeout: Duration,
-    /// Largest request head, in bytes; hyper refuses a larger one.
+    /// Size limit of a request head, in bytes. hyper rejects a larger one.
     pub(crate) head_bytes_max: usize,
-    /// Most headers of a request that are parsed; far more than the front door takes, which can say so.
+    /// Most headers of a request that are parsed. This is far more than the front door accepts, so that the front door
+    /// can reject them with an explanation.
     pub(crate) headers_parsed_max: usize,
 }
 
@@ -61,33 +62,33 @@ impl Default for ConnectionLimits {
 /// How long to pause when the process has run out of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// What a client sends first that speaks HTTP/2.
+/// The first bytes of every HTTP/2 connection.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// So many headers hyper parses without asking for memory.
+/// The number of headers that hyper parses without allocating memory.
 const HEADERS_PARSED_MAX: usize = 100;
 
-/// How long to wait before another look at a client that has begun to say which HTTP it speaks.
+/// Pause before checking a connection again of which only a part of the HTTP/2 preface has arrived.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
-/// Most requests at once of a client that speaks HTTP/2.
+/// Most concurrent requests on one HTTP/2 connection.
 const STREAMS_MAX: u32 = 128;
 
-/// A client that speaks HTTP/2 and is silent is asked after so long whether it is still there, and cut off when it does
-/// not answer in as long again.
+/// A silent HTTP/2 client gets a ping after this time. If it does not answer the ping within the same time again, it is
+/// disconnected.
 const PING_AFTER: Duration = Duration::from_secs(20);
 
-/// In the extensions of a response: break the connection instead of sending it. Only a simulated bank
-/// does so.
+/// In the extensions of a response: break the connection instead of sending the response. Only a simulated bank
+/// does this.
 #[derive(Debug, Clone, Copy, thiserror::Error)]
 #[error("the connection is to break without an answer")]
 pub(crate) struct Abort;
 
-/// A connection ended otherwise than it should: the client's affair.
+/// A connection ended abnormally. This is the client's problem.
 type Ended = Box<dyn std::error::Error + Send + Sync>;
 
-/// Serves until `stop` completes; then stops accepting and returns the connections still at work. `words` answer what never
-/// becomes a request.
+/// Serves until `stop` completes. Then stops accepting and returns the connections that are still active. `words` are the
+/// answers to input that never becomes a request.
 pub(crate) async fn serve<E>(
     listener: TcpListener,
     endpoint: Arc<E>,
@@ -131,7 +132,7 @@ where
         };
         let tls = tls.clone();
         tokio::spawn(async move {
-            // A broken connection is the client's affair; its payment goes on without it.
+            // A broken connection is the client's problem. Its payment continues without it.
             if let Err(error) = connection.take(stream, tls).await {
                 tracing::debug!(error, "connection ended");
             }
@@ -149,7 +150,7 @@ fn is_about_one_connection(error: &io::Error) -> bool {
     )
 }
 
-/// A connection before it is known what is spoken on it.
+/// A connection whose protocol is not known yet.
 struct Connection<E> {
     endpoint: Arc<E>,
     limits: ConnectionLimits,
@@ -201,7 +202,7 @@ impl<E: Endpoint<Output = Response> + 'static> Connection<E> {
                 let response = endpoint.get_response(request).await;
                 match response.extensions().get::<Abort>() {
                     Some(abort) => Err(*abort),
-                    // It is at work until its body is gone.
+                    // The request is active until the body is sent or dropped.
                     None => Ok(hyper::Response::from(response).map(|body| AtWorkBody {
                         body,
                         _at_work: at_work,
@@ -228,7 +229,7 @@ impl<E: Endpoint<Output = Response> + 'static> Connection<E> {
         } else {
             let stream = TokioIo::new(InOurWords::new(stream, words));
             let connection = http1::Builder::new()
-                // Who has said all that there is to say still hears the answer.
+                // A client that has closed its sending side still gets its answer.
                 .half_close(true)
                 .timer(TokioTimer::new())
                 .header_read_timeout(limits.head_timeout)
@@ -241,15 +242,15 @@ impl<E: Endpoint<Output = Response> + 'static> Connection<E> {
     }
 }
 
-/// The requests at work on a connection. HTTP/1.1 ends a connection on which nothing is asked by itself; a client that speaks
-/// HTTP/2 may say nothing at all, or that it is still there, for ever.
+/// The number of active requests on an HTTP/2 connection. Over HTTP/1.1 the header timeout ends an idle connection. Over
+/// HTTP/2 a client could stay silent, or only answer pings, for ever.
 #[derive(Default)]
 struct AtWork(watch::Sender<usize>);
 
-/// One request at work.
+/// One active request.
 struct Working(Arc<AtWork>);
 
-/// The body of an answer, which is at work until it is gone.
+/// The body of an answer. Its request is active until the body is dropped.
 struct AtWorkBody {
     body: BoxBody<Bytes, io::Error>,
     _at_work: Option<Working>,
@@ -270,7 +271,7 @@ impl Body for AtWorkBody {
         self.body.is_end_stream()
     }
 
-    // Known beforehand, so that HTTP/1.1 says Content-Length.
+    // Passed on, so that HTTP/1.1 answers have a Content-Length.
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
     }
@@ -282,11 +283,11 @@ impl AtWork {
         Working(self.clone())
     }
 
-    /// Waits until nothing was at work for so long.
+    /// Waits until no request was active for this time.
     async fn idle(&self, patience: Duration) {
         let mut requests = self.0.subscribe();
         loop {
-            // The sender is ours: it is never gone.
+            // This cannot fail: `self` owns the sender.
             let _ = requests.wait_for(|requests| *requests == 0).await;
             if timeout(patience, requests.changed()).await.is_err() {
                 return;
@@ -301,7 +302,7 @@ impl Drop for Working {
     }
 }
 
-/// What is wrong with the Host of a request over HTTP/1 (RFC 9112, section 3.2). HTTP/2 has the authority in its place.
+/// The error in the Host header of an HTTP/1 request, if any (RFC 9112, section 3.2). HTTP/2 has the authority instead.
 fn wrong_host(version: Version, headers: &HeaderMap) -> Option<WrongHost> {
     if version >= Version::HTTP_2 {
         return None;
@@ -337,7 +338,7 @@ fn is_authority(text: &str) -> bool {
     after.is_empty() || port.is_some_and(is_port)
 }
 
-/// Whether a client begins with HTTP/2. Takes nothing of what it sends.
+/// Whether a client begins with HTTP/2. Only peeks: consumes no bytes.
 async fn begins_with_http2(stream: &TcpStream) -> io::Result<bool> {
     let mut seen = [0; PREFACE.len()];
     loop {

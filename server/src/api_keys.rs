@@ -1,20 +1,20 @@
 //! API keys: who may act for which merchant.
 //!
-//! A key's secret is 256 random bits, so a plain SHA-256 of it is enough to store; it is compared
-//! without telling by its time how much of it was right.
+//! A key's secret is 256 random bits, so it is enough to store its plain SHA-256. The comparison takes
+//! constant time, so its duration does not reveal how much of a guess was right.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
-use holdfast_engine::payment::{Merchant, OperatorName};
+use holdfast_core::{Merchant, OperatorName};
 use rand::TryRng;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use tokio::sync::watch;
 
-/// What every secret begins with: it lets people and scanners recognise one that leaked.
+/// The prefix of every secret. It lets people and scanners recognise a leaked one.
 const SECRET_PREFIX: &str = "hf_";
 const HASH_PREFIX: &str = "sha256:";
 
@@ -32,19 +32,19 @@ pub(crate) enum Role {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ApiKey {
-    /// Whom it acts for.
+    /// The merchant that the key acts for.
     merchant: String,
-    /// What it allows.
+    /// What the key allows.
     #[serde(default = "merchant_role")]
     role: Role,
-    /// Under which name its holder's decisions are journalled; the merchant's when left out.
+    /// The name under which the holder's decisions are journalled. The merchant's name if missing.
     name: Option<String>,
     /// SHA-256 of the secret, as `sha256:` and 64 hexadecimal digits.
     hash: String,
 }
 
 impl ApiKey {
-    /// Who holds it, and its hash.
+    /// The holder of the key, and its hash.
     fn key(&self) -> Result<(Bearer, [u8; 32]), InvalidApiKey> {
         let merchant = Merchant::new(&self.merchant)
             .map_err(|_| InvalidApiKey::Merchant(self.merchant.clone()))?;
@@ -64,7 +64,7 @@ const fn merchant_role() -> Role {
     Role::Merchant
 }
 
-/// A key in the configuration cannot be used.
+/// A key in the configuration is invalid.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum InvalidApiKey {
     #[error("api_keys: merchant {0:?} must be {rule}", rule = Merchant::RULE)]
@@ -88,31 +88,31 @@ pub(crate) enum InvalidApiKey {
     CaseOnly(String, String),
 }
 
-/// Who holds a key.
+/// The holder of a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Bearer {
-    /// Whom the holder acts for.
+    /// The merchant that the holder acts for.
     pub(crate) merchant: Merchant,
-    /// The name for the journal, when the holder may act as an operator.
+    /// The name for the journal, if the holder may act as an operator.
     pub(crate) operator: Option<OperatorName>,
 }
 
 impl Bearer {
-    /// Everyone, where no keys are configured.
+    /// The holder that every caller is if no keys are configured.
     fn anyone(merchant: Merchant) -> Self {
         let operator = OperatorName::new(merchant.as_str()).ok();
         Self { merchant, operator }
     }
 }
 
-/// Who holds which key, by the hash of its secret.
+/// The holders of all keys, each with the hash of its secret.
 pub(crate) type Keys = Arc<[(Bearer, [u8; 32])]>;
 
-/// The keys in force. Clones share them: the front door hands itself to every request, and a change holds for all.
+/// The current keys. Clones share them: every request gets a clone of the front door, and a change applies to all.
 #[derive(Clone)]
 pub(crate) struct ApiKeys {
     in_force: watch::Sender<Keys>,
-    /// Whom everyone acts for while there are none.
+    /// The merchant that everyone acts for while there are no keys.
     everyone: Merchant,
 }
 
@@ -129,7 +129,7 @@ impl fmt::Debug for ApiKeys {
 }
 
 impl ApiKeys {
-    /// None: everyone acts for one merchant.
+    /// No keys: everyone acts for one merchant.
     pub(crate) fn none_for(everyone: Merchant) -> Self {
         Self {
             in_force: watch::Sender::new(Arc::default()),
@@ -137,10 +137,10 @@ impl ApiKeys {
         }
     }
 
-    /// Takes the blocks of the configuration.
+    /// The keys in the blocks of the configuration.
     ///
     /// # Errors
-    /// With everything that is wrong with them.
+    /// Every mistake in the blocks.
     pub(crate) fn new(blocks: &[ApiKey]) -> Result<Self, Vec<InvalidApiKey>> {
         let mut wrong = Vec::new();
         let mut taken: Vec<(Bearer, [u8; 32])> = Vec::new();
@@ -175,7 +175,7 @@ impl ApiKeys {
         }
     }
 
-    /// Whom they act for: the merchant `default` where there are none.
+    /// The merchants that the keys act for. Without keys, the merchant that everyone acts for.
     pub(crate) fn merchants(&self) -> BTreeSet<Merchant> {
         let keys = self.in_force.borrow();
         if keys.is_empty() {
@@ -186,7 +186,7 @@ impl ApiKeys {
             .collect()
     }
 
-    /// How many there are.
+    /// The number of keys.
     pub(crate) fn len(&self) -> usize {
         self.in_force.borrow().len()
     }
@@ -195,7 +195,7 @@ impl ApiKeys {
         self.len() == 0
     }
 
-    /// From now on the other keys are in force, and these no more.
+    /// Replaces these keys by the other ones.
     pub(crate) fn replace(&self, other: &Self) {
         let keys = other.in_force.borrow().clone();
         self.in_force.send_if_modified(|in_force| {
@@ -205,13 +205,13 @@ impl ApiKeys {
         });
     }
 
-    /// Hears of the next change.
+    /// Receives the next change.
     pub(crate) fn changes(&self) -> watch::Receiver<Keys> {
         self.in_force.subscribe()
     }
 
-    /// Whom an `Authorization` header speaks for. Without any keys configured that is always the
-    /// merchant `default`, as an operator.
+    /// The holder that an `Authorization` header identifies. Without configured keys this is always the
+    /// merchant that everyone acts for, as an operator.
     pub(crate) fn bearer(&self, authorization: Option<&[u8]>) -> Option<Bearer> {
         let keys = self.in_force.borrow().clone();
         if keys.is_empty() {
@@ -222,7 +222,7 @@ impl ApiKeys {
             return None;
         }
         let hash: [u8; 32] = Sha256::digest(secret.trim()).into();
-        // Every key is compared, so the time tells nothing about which one matched.
+        // Every key is compared, so the duration does not reveal which one matched.
         keys.iter().fold(None, |found, (bearer, known)| {
             if bool::from(known.ct_eq(&hash)) {
                 Some(bearer.clone())
@@ -233,7 +233,7 @@ impl ApiKeys {
     }
 }
 
-/// A new secret and the configuration block that admits it.
+/// A new secret, and the configuration block that accepts it.
 pub(crate) fn generate(
     merchant: &Merchant,
     role: Role,
@@ -308,7 +308,7 @@ mod tests {
         assert_eq!(bearer.operator.unwrap().as_str(), "default");
     }
 
-    /// A key of its own for each digit.
+    /// A different key for each digit.
     fn block(merchant: &str, digit: &str) -> ApiKey {
         ApiKey {
             merchant: merchant.into(),

@@ -1,18 +1,18 @@
-//! The bank behind a URL: our orders as HTTP, and its answers sorted.
+//! The bank behind a URL: sends our orders over HTTP and classifies the answers.
 //!
-//! Every way a call can end is classified once, here, into what it proves. When in doubt the outcome
-//! is unknown: only an answer that can be read whole, or proof that not a byte left, says more.
+//! Every way a call can end is classified once, here, by what it proves. In doubt the outcome is
+//! unknown: only an answer that can be read completely, or proof that no byte was sent, says more.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use holdfast_engine::bank::{Bank, ChargeOutcome, InquiryOutcome, is_about};
-use holdfast_engine::payment::{
+use holdfast_core::{
     BankAddress, BankName, BankReference, BankTransactionId, Capability, Decision, DeclineCode,
     DeclineMessage,
 };
+use holdfast_engine::bank::{Bank, ChargeOutcome, InquiryOutcome, is_about};
 use holdfast_engine::pipeline::SendPermit;
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, header};
 use http_body_util::Full;
@@ -35,34 +35,34 @@ use crate::tls::install_provider;
 pub struct BankClientOptions {
     /// Its configured name.
     pub name: BankName,
-    /// Below which address its routes stand.
+    /// The base address of its routes.
     pub url: Url,
-    /// What it promises about repeats.
+    /// What it promises about repeated requests.
     pub capability: Capability,
-    /// After so long a connection that is not made counts as not sent, in milliseconds.
+    /// Time limit for connecting, in milliseconds. After it the request counts as not sent.
     pub connect_timeout_ms: u64,
-    /// Most idle connections that are kept.
+    /// Most idle connections to keep.
     pub connections_idle_max: usize,
     /// Trust only the certificates in this PEM file, instead of those the system trusts.
     pub ca: Option<PathBuf>,
-    /// Show the certificate in this PEM file, which also holds its key.
+    /// Present the client certificate in this PEM file, which also contains its key.
     pub identity: Option<PathBuf>,
     /// Send the token in this file as `Authorization: Bearer`.
     pub token_file: Option<PathBuf>,
-    /// What its answers are taken for.
+    /// How to interpret its answers.
     pub reading: Reading,
 }
 
-/// What the answers of a bank are taken for, where banks differ.
+/// How to interpret the answers of a bank, where banks differ.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reading {
-    /// Whose 404 to an inquiry means "not found".
+    /// Which 404 to an inquiry means "not found".
     pub not_found: Marks,
-    /// Whose 429 or 503 to a charge means "not processed".
+    /// Which 429 or 503 to a charge means "not processed".
     pub throttle: Marks,
-    /// Codes of declines that mean: the reference is known.
+    /// Decline codes that mean "this reference is known".
     pub duplicate_codes: Vec<DeclineCode>,
-    /// Use a connection again whose last answer did not name our reference.
+    /// Reuse a connection even if its last answer did not name our reference.
     pub reuse_connections: bool,
 }
 
@@ -78,7 +78,7 @@ impl Default for Reading {
     }
 }
 
-/// Codes that mean that a reference is known, unless others are given.
+/// The default decline codes that mean "this reference is known".
 pub(crate) const DUPLICATE_CODES: [&str; 2] = ["duplicate_reference", "duplicate"];
 
 /// Which answers count as the bank's own.
@@ -105,7 +105,7 @@ impl BankClientOptions {
     }
 }
 
-/// The bank cannot be spoken to as configured.
+/// The configured connection to the bank cannot be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum BankClientError {
     /// A file cannot be read.
@@ -118,7 +118,7 @@ pub enum BankClientError {
         /// Why.
         source: std::io::Error,
     },
-    /// A file holds something else than it should.
+    /// A file does not have the expected contents.
     #[error("{option} {}: {problem}", path.display())]
     Content {
         /// Which option names it.
@@ -133,7 +133,7 @@ pub enum BankClientError {
     Client(#[from] rustls::Error),
 }
 
-/// Longest wait that is taken from `Retry-After`; the engine's own cap is far below.
+/// Longest wait that `Retry-After` can ask for. The engine's own cap is far lower.
 const RETRY_AFTER_MS_MAX: u64 = 60 * 60 * 1000;
 
 /// A bank behind a URL.
@@ -142,7 +142,7 @@ pub struct BankClient {
     wire: Wire,
     /// The path of charges.
     charges: String,
-    /// What goes with every request.
+    /// Headers of every request.
     headers: HeaderMap,
     name: BankName,
     address: BankAddress,
@@ -158,7 +158,7 @@ struct ChargeBody<'a> {
     creditor: &'a str,
 }
 
-/// The bank's answer. Members that we do not know are its own affair.
+/// The bank's answer. Unknown members are ignored.
 #[derive(Debug, Deserialize)]
 #[serde(tag = "status", rename_all = "snake_case")]
 enum AnswerBody {
@@ -167,7 +167,7 @@ enum AnswerBody {
 }
 
 impl AnswerBody {
-    /// The decision, when each part of it can be kept.
+    /// The decision, if each part of it can be stored.
     fn decision(self) -> Option<Decision> {
         Some(match self {
             Self::Confirmed { transaction_id } => Decision::Confirmed {
@@ -185,10 +185,10 @@ impl BankClient {
     /// Prepares a client. Nothing is sent yet.
     ///
     /// # Errors
-    /// When a file cannot be read, or holds something else than it should.
+    /// A file cannot be read, or does not have the expected contents.
     ///
     /// # Panics
-    /// Never: a URL with a longer path is a URL still.
+    /// Never: a URL with a longer path is still a URL.
     pub fn new(options: &BankClientOptions) -> Result<Self, BankClientError> {
         let base = options.url.as_str().trim_end_matches('/');
         let charges = Url::parse(&format!("{base}/charges")).expect("a longer path is a URL still");
@@ -221,7 +221,7 @@ impl BankClient {
     }
 
     fn order(&self, permit: &SendPermit) -> Request<Full<Bytes>> {
-        let charge = permit.request();
+        let holdfast_core::Request::Payment(charge) = permit.request();
         let body = ChargeBody {
             amount: charge.amount().minor_units(),
             currency: charge.currency().code(),
@@ -244,8 +244,8 @@ impl BankClient {
         self.call(request, self.reading.not_found).await
     }
 
-    /// Where an answer without a name is to count, it must come on a connection of its own: on one that was used before,
-    /// nobody could say whose it is.
+    /// Sends a request. If an answer without a reference may count, the request gets a new connection: on a reused one
+    /// nobody could tell which call such an answer belongs to.
     async fn call(&self, request: Request<Full<Bytes>>, marks: Marks) -> Result<Answer, CallError> {
         match marks {
             Marks::Bare if !self.reading.reuse_connections => self.wire.call_anew(request).await,
@@ -254,7 +254,8 @@ impl BankClient {
     }
 }
 
-/// Whom to trust: those in a PEM file that an option names, else those that the system trusts.
+/// A TLS configuration that trusts the certificates in a PEM file, or those that the system trusts. `option` names the
+/// option for error messages.
 pub(crate) fn trusting(
     option: &'static str,
     ca: Option<&Path>,
@@ -277,7 +278,7 @@ pub(crate) fn trusting(
     Ok(trusting.with_root_certificates(trusted))
 }
 
-/// Whom to trust, and what to show of ourselves.
+/// The TLS configuration: which certificates to trust, and which client certificate to present.
 fn tls(options: &BankClientOptions) -> Result<ClientConfig, BankClientError> {
     let trusting = trusting("bank_ca", options.ca.as_deref())?;
     let Some(path) = &options.identity else {
@@ -294,7 +295,7 @@ fn tls(options: &BankClientOptions) -> Result<ClientConfig, BankClientError> {
         .map_err(|error| content("bank_identity", path, &error.to_string()))
 }
 
-/// The certificates in a PEM file; none when it holds something else.
+/// The certificates in a PEM file. Empty if it does not contain any.
 fn certificates(
     option: &'static str,
     path: &Path,
@@ -452,7 +453,7 @@ const NOT_FOUND: &str = "not_found";
 /// The bank's own mark that it did not process a request.
 const NOT_PROCESSED: &str = "not_processed";
 
-/// An answer that was read whole and may be about our reference.
+/// An answer that was read completely and may be about our reference.
 #[derive(Debug)]
 struct Heard {
     body: Bytes,
@@ -461,7 +462,7 @@ struct Heard {
     name: Name,
 }
 
-/// What an answer says of itself, be it a decision or a problem. Members that we do not know are the bank's affair.
+/// The reference and code in an answer, whether it is a decision or a problem. Unknown members are ignored.
 #[derive(Debug, Default, Deserialize)]
 struct Name {
     #[serde(default)]
@@ -471,8 +472,8 @@ struct Name {
 }
 
 impl Heard {
-    /// Reads an answer and decides about its connection. `None` when it cannot be read, or is nobody's: it names
-    /// another reference, or comes without a name where an earlier call's answer may have come.
+    /// Reads an answer and decides whether to keep its connection. `None` if the answer cannot be read or cannot be ours:
+    /// it names another reference, or it names none on a connection where it may belong to an earlier call.
     async fn of(answer: Answer, reference: &str, reading: &Reading) -> Option<Self> {
         let content_type = answer.headers().get(header::CONTENT_TYPE);
         let content_type = content_type.map(|value| value.as_bytes().to_vec());
@@ -532,27 +533,27 @@ impl Heard {
         })
     }
 
-    /// Whether the bank itself says this, of our reference.
+    /// Whether the answer has this code of the bank and names our reference.
     fn is_marked(&self, mark: &str) -> bool {
         let code = self.name.code.as_ref();
         self.name.bank_reference.is_some() && code.and_then(|code| code.as_str()) == Some(mark)
     }
 
-    /// Whether it has no body, or a JSON object. What a gateway says of an address that it does not know is often a page
-    /// for people, but not always.
+    /// Whether the answer has no body, or a JSON object. A gateway's answer for an unknown address is often an HTML page, but
+    /// not always.
     fn may_be_bare(&self) -> bool {
         let json = self.is_json || self.is_problem;
         self.body.is_empty()
             || (json && serde_json::from_slice::<serde_json::Map<_, _>>(&self.body).is_ok())
     }
 
-    /// The decision in it, if it is what it says it is.
+    /// The decision in the answer, if it is a valid one.
     fn decision(&self) -> Option<Decision> {
         if !self.is_json {
             tracing::debug!("the bank's answer is not declared as JSON");
             return None;
         }
-        // serde takes an array for a struct; the bank's answer is an object.
+        // serde accepts an array for a struct, but the bank's answer must be an object.
         if !is_object(&self.body) {
             tracing::debug!("the bank's answer is no JSON object");
             return None;
@@ -565,7 +566,7 @@ impl Heard {
 }
 
 impl Name {
-    /// `None` where an object names itself twice over: nobody can say whose it is.
+    /// `None` if an object has the same member twice: nobody can tell which reference it is about.
     fn in_body(body: &[u8]) -> Option<Self> {
         if !is_object(body) {
             return Some(Self::default());
@@ -573,16 +574,16 @@ impl Name {
         match serde_json::from_slice(body) {
             Ok(name) => Some(name),
             Err(error) if error.is_data() => None,
-            // What is no JSON is no decision either.
+            // A body that is not JSON contains no decision either.
             Err(_) => Some(Self::default()),
         }
     }
 
-    /// Whether the answer can be about a reference: it names that one, or none.
+    /// Whether the answer can be about a reference: it names this one, or none.
     fn is_about(&self, reference: &str) -> bool {
         match &self.bank_reference {
             None => true,
-            // What is no text is no reference of ours.
+            // Our references are text, so any other value is not one of ours.
             Some(named) => named
                 .as_str()
                 .is_some_and(|named| is_about(reference, Some(named))),
@@ -599,7 +600,7 @@ fn is_object(body: &[u8]) -> bool {
 }
 
 /// The wait in `Retry-After`, in milliseconds: seconds, or a date (RFC 9110, section 10.2.3).
-/// `None` when there is none that can be read.
+/// `None` if there is none, or it cannot be parsed.
 fn retry_after_ms(headers: &HeaderMap) -> Option<u64> {
     let text = headers.get(header::RETRY_AFTER)?.to_str().ok()?;
     let text = text.trim();
@@ -610,7 +611,7 @@ fn retry_after_ms(headers: &HeaderMap) -> Option<u64> {
     Some(wait_ms.min(RETRY_AFTER_MS_MAX))
 }
 
-/// The wait until a date, counted from the bank's own clock.
+/// The wait until a date, measured by the bank's own clock.
 fn wait_until_ms(until: &str, date: Option<&HeaderValue>) -> Option<u64> {
     let parse = |text: &str| jiff::fmt::rfc2822::parse(text).ok();
     let until = parse(until)?.timestamp();

@@ -1,11 +1,11 @@
 //! HTTP/1.1 to the bank over kept connections.
 //!
 //! A call drives its own connection: the task that waits for the answer also writes the request and reads the answer, so
-//! that no other task has to be woken in between. A connection that nobody uses is driven by nobody; whether the bank has closed it
-//! meanwhile is looked at when it is taken up again.
+//! no other task has to be woken in between. Nothing drives an idle connection. Before it is reused, it is checked whether
+//! the bank has closed it in the meantime.
 //!
-//! Whether a connection is kept is for the reader of the answer to say: one on which an answer too many may come gives
-//! later calls each another's answer.
+//! The reader of an answer decides whether its connection is kept. If an extra answer can arrive on a connection, each later
+//! call on it receives the answer to another call.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -26,26 +26,26 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 use tower_service::Service;
 
-/// Largest answer that is read, in bytes; the bank's are far smaller.
+/// Size limit of an answer, in bytes. The bank's answers are far smaller.
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
 
-/// How long a connection may stand idle before it is closed, so that a call seldom meets one that the
-/// bank has closed already.
+/// Idle timeout of a connection. It is short, so that a call rarely gets a connection that the bank has closed
+/// already.
 const CONNECTION_IDLE: Duration = Duration::from_secs(20);
 
-/// How long the rest of an answer that nobody needs is waited for, so that its connection can be kept.
+/// Time limit for reading the rest of an unneeded answer, so that its connection can be kept.
 const REST_WAIT: Duration = Duration::from_millis(50);
 
 type Driver = http1::Connection<MaybeHttpsStream<TokioIo<TcpStream>>, Full<Bytes>>;
 
-/// The way to one bank; clones share their connections.
+/// The connections to one bank. Clones share them.
 #[derive(Debug, Clone)]
 pub(crate) struct Wire(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
     connector: HttpsConnector<HttpConnector>,
-    /// Scheme and authority, to which connections are made.
+    /// Scheme and authority of the bank.
     bank: Uri,
     connect_timeout: Duration,
     idle_max: usize,
@@ -54,9 +54,9 @@ struct Shared {
 
 #[derive(Debug, Default)]
 struct Kept {
-    /// The one that was used last stands last.
+    /// In order of last use, the most recent one last.
     idle: VecDeque<Idle>,
-    /// Whether a task closes what stands idle for too long.
+    /// Whether a task is running that closes stale connections.
     watched: bool,
 }
 
@@ -76,25 +76,25 @@ struct Connection {
 /// How a call ended without an answer.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CallError {
-    /// Not a byte of the request left.
+    /// No byte of the request was sent.
     #[error("no connection could be made: {0}")]
     NotSent(Box<dyn std::error::Error + Send + Sync>),
-    /// It may have arrived.
+    /// The request may have arrived.
     #[error("the connection broke: {0}")]
     Broken(#[from] hyper::Error),
 }
 
-/// An answer, of which the body may still be on its way.
+/// An answer whose body may still be arriving.
 #[derive(Debug)]
 pub struct Answer {
     status: StatusCode,
     headers: HeaderMap,
     body: AnswerBody,
-    /// Whether its connection had been used before.
+    /// Whether the connection had been used before.
     reused: bool,
 }
 
-/// An answer that was read whole.
+/// An answer that was read completely.
 #[derive(Debug)]
 pub(crate) struct Whole {
     /// Its body.
@@ -125,7 +125,7 @@ struct Coming {
 }
 
 impl Wire {
-    /// Nothing is connected yet.
+    /// Makes no connection yet.
     pub(crate) fn new(
         bank: Uri,
         tls: ClientConfig,
@@ -158,7 +158,7 @@ impl Wire {
         while let Some(mut connection) = self.kept().await {
             match connection.call(request).await {
                 Ok(response) => return Ok(self.answer(response, connection, true)),
-                // The bank had closed it, and hyper hands back what it has not begun to send.
+                // The bank had closed the connection. hyper returns a request that it has not begun to send.
                 Err(mut failed) => match failed.take_message() {
                     Some(unsent) => request = unsent,
                     None => return Err(failed.into_error().into()),
@@ -168,7 +168,7 @@ impl Wire {
         self.call_anew(request).await
     }
 
-    /// The same, on a connection that was never used.
+    /// Like [`call`](Self::call), but on a new connection.
     pub(crate) async fn call_anew(
         &self,
         request: Request<Full<Bytes>>,
@@ -190,13 +190,13 @@ impl Wire {
         Ok(Connection { sender, driver })
     }
 
-    /// A connection that was kept and is usable still, as far as can be told.
+    /// A kept connection that is still usable, as far as can be told.
     async fn kept(&self) -> Option<Connection> {
         loop {
-            // The lock is not held while the connection is looked at.
+            // The lock is not held while the connection is checked.
             let kept = self.0.kept().idle.pop_back()?;
             if kept.since.elapsed() > CONNECTION_IDLE {
-                // So are all before it.
+                // So are all connections before it.
                 self.0.kept().idle.clear();
                 return None;
             }
@@ -236,11 +236,11 @@ impl Wire {
 
 impl Shared {
     fn kept(&self) -> MutexGuard<'_, Kept> {
-        // A panic elsewhere leaves the list whole: it is changed by single pushes and pops.
+        // A panic elsewhere leaves the list intact: it is changed only by single pushes and pops.
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Closes what stands idle for too long, until nothing does.
+    /// Closes stale connections, until none is idle.
     async fn close_stale(shared: Weak<Self>) {
         loop {
             tokio::time::sleep(CONNECTION_IDLE).await;
@@ -269,23 +269,23 @@ impl Connection {
         beside(&mut self.driver, response).await
     }
 
-    /// Whether it is open and ready, by what the operating system knows now.
+    /// Whether the connection is open and ready, as far as the operating system knows now.
     async fn is_usable(&mut self) -> bool {
         let look = beside(&mut self.driver, std::future::ready(()));
-        // The runtime would let a task that has run for long see nothing.
+        // Without this the runtime would hide readiness from a task that has used up its budget.
         tokio::task::unconstrained(look).await;
         self.driver.is_some() && self.sender.is_ready()
     }
 }
 
-/// Waits for something that comes over a connection, and drives the connection meanwhile.
+/// Waits for something that arrives over a connection, and drives the connection in the meantime.
 async fn beside<T>(driver: &mut Option<Driver>, wanted: impl Future<Output = T>) -> T {
     let mut wanted = pin!(wanted);
     poll_fn(|context| {
         if let Some(open) = driver
             && Pin::new(open).poll(context).is_ready()
         {
-            // It is told to whoever waits still.
+            // hyper reports the end to everyone who still waits.
             *driver = None;
         }
         wanted.as_mut().poll(context)
@@ -304,12 +304,12 @@ impl Answer {
         &self.headers
     }
 
-    /// Whether its connection had been used before.
+    /// Whether the connection had been used before.
     pub(crate) const fn is_on_used_connection(&self) -> bool {
         self.reused
     }
 
-    /// The whole of it, if it can be read and is not too large. If not, the connection is closed.
+    /// The complete answer, if it can be read and is not too large. Otherwise the connection is closed.
     pub(crate) async fn read(self) -> Option<Whole> {
         match self.body {
             AnswerBody::Whole(body) => (body.len() <= ANSWER_BYTES_MAX).then_some(Whole {
@@ -320,13 +320,13 @@ impl Answer {
         }
     }
 
-    /// The same, if it comes soon: of an answer whose status says enough.
+    /// Like [`read`](Self::read), if the rest arrives soon. For answers whose status says enough.
     pub(crate) async fn read_soon(self) -> Option<Whole> {
         timeout(REST_WAIT, self.read()).await.ok()?
     }
 }
 
-/// An answer that is there already, on a connection of its own.
+/// An answer that is already complete, as if on a new connection.
 impl From<Response<Bytes>> for Answer {
     fn from(response: Response<Bytes>) -> Self {
         let (head, body) = response.into_parts();
@@ -352,7 +352,7 @@ impl Coming {
                 tracing::debug!(%error, "the bank's answer cannot be read whole");
             });
             let Ok(data) = frame.ok()?.into_data() else {
-                // Trailers say nothing that is needed.
+                // Trailers are not needed.
                 continue;
             };
             if read.len() + data.len() > ANSWER_BYTES_MAX {

@@ -1,4 +1,4 @@
-//! What every long-running command needs of the operating system: a listening socket, and signals.
+//! Services of the operating system that every long-running command needs: a listening socket, and signals.
 
 use std::io;
 use std::net::SocketAddr;
@@ -8,7 +8,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// The address cannot be listened on.
+/// Listening on the address failed.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot listen on {address}: {source}. Choose another address with --listen")]
 pub(crate) struct ListenError {
@@ -16,7 +16,7 @@ pub(crate) struct ListenError {
     source: io::Error,
 }
 
-/// Listens on an address; also returns the one it got, for port 0 stands for any.
+/// Listens on an address. Also returns the actual address, because port 0 means any free port.
 pub(crate) async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), ListenError> {
     let failed = |source| ListenError { address, source };
     let listener = TcpListener::bind(address).await.map_err(failed)?;
@@ -24,11 +24,11 @@ pub(crate) async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAd
     Ok((listener, bound))
 }
 
-/// File descriptors that are not connections: the database, sockets to the bank, and the like.
+/// File descriptors reserved for uses other than client connections: the database, sockets to the bank, and the like.
 const DESCRIPTORS_BESIDE: u64 = 1_000;
 
-/// Raises the soft limit on file descriptors to the hard one, and says so when that is still too little: systems
-/// start programs with 1024, which is an old caution and not a decision.
+/// Raises the soft limit on file descriptors to the hard limit, and warns if that is still too low. Systems start programs
+/// with 1024 for historical reasons, not because someone decided it.
 pub(crate) fn raise_descriptor_limit(connections_max: usize) {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     let raised = Rlimit {
@@ -51,20 +51,20 @@ pub(crate) fn raise_descriptor_limit(connections_max: usize) {
     }
 }
 
-/// What this process has taken of the machine.
+/// Resources that this process has used.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Usage {
-    /// CPU time so far, its own and the system's for it, in seconds.
+    /// CPU time so far, user and system, in seconds.
     pub(crate) cpu_seconds: f64,
-    /// Memory that it has now, in bytes.
+    /// Resident memory now, in bytes.
     pub(crate) resident_bytes: u64,
 }
 
 impl Usage {
-    /// As the system tells it; `None` where it does not tell as Linux does (proc(5)).
+    /// The current values. `None` on systems that do not report them as Linux does (proc(5)).
     pub(crate) fn now() -> Option<Self> {
         let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
-        // The name of the program, in parentheses, may hold anything.
+        // The name of the program, in parentheses, may contain any character.
         let (_, fields) = stat.rsplit_once(')')?;
         let field = |number: usize| {
             fields
@@ -93,7 +93,7 @@ pub(crate) struct Signals {
     terminate: Signal,
 }
 
-/// The status that a shell shows for a program that one of [`Signals`] ended: 128 and its number.
+/// The exit status that a shell shows for a program ended by one of [`Signals`]: 128 plus the number of the signal.
 pub(crate) fn status_of(signal: &str) -> u8 {
     match signal {
         "SIGINT" => 130,
@@ -101,8 +101,8 @@ pub(crate) fn status_of(signal: &str) -> u8 {
     }
 }
 
-/// What this process makes from here on can be read by its owner only, whatever the shell's umask says: the database makes
-/// files of its own and takes no mode.
+/// From now on only the owner can read the files that this process creates, whatever the shell's umask. This is needed
+/// because the database creates files itself and accepts no mode.
 pub(crate) fn keep_files_private() {
     rustix::process::umask(Mode::RWXG | Mode::RWXO);
 }
@@ -111,19 +111,19 @@ pub(crate) fn keep_files_private() {
 pub(crate) struct Hangups(Signal);
 
 impl Hangups {
-    /// Catches it from here on.
+    /// Catches the signal from now on.
     pub(crate) fn new() -> io::Result<Self> {
         signal(SignalKind::hangup()).map(Self)
     }
 
-    /// Waits for one.
+    /// Waits for the signal.
     pub(crate) async fn next(&mut self) {
         self.0.recv().await;
     }
 }
 
 impl Signals {
-    /// Catches them from here on.
+    /// Catches the signals from now on.
     pub(crate) fn new() -> io::Result<Self> {
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
@@ -131,7 +131,7 @@ impl Signals {
         })
     }
 
-    /// Waits for one and names it.
+    /// Waits for one of them and returns its name.
     pub(crate) async fn next(&mut self) -> &'static str {
         tokio::select! {
             _ = self.interrupt.recv() => "SIGINT",

@@ -8,17 +8,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use holdfast_core::{BankName, BankReference, Merchant, OperationId, StateName};
 use holdfast_engine::bank::Bank;
 use holdfast_engine::clock::{Clock, SystemClock};
 use holdfast_engine::fatal::FatalError;
-use holdfast_engine::payment::{BankName, BankReference, Merchant, PaymentId, StateName};
-use holdfast_engine::service::{Parts, Service};
+use holdfast_engine::lanes::LaneParts;
+use holdfast_engine::service::{Service, ServiceParts};
 use holdfast_engine::source::SeededSource;
-use holdfast_engine::startup::{
-    BankTerms, MerchantTerms, Misfit, SIMULATED, check_bank, check_merchants,
-};
-use holdfast_engine::store::{OpenError, Query, SledOptions, SledStore, Store};
-use holdfast_simulator::bank::simulated_address;
+use holdfast_engine::startup::{BankTerms, MerchantTerms, Misfit, check_banks, check_merchants};
+use holdfast_engine::store::{Query, Store};
+use holdfast_local::{LocalOptions, LocalStore, OpenError};
+use holdfast_simulator::bank::{SIMULATED, simulated_address};
 use holdfast_simulator::faults::{FaultProfile, Range};
 use holdfast_simulator::{LedgerError, SimulatedBank, SimulatedBankOptions};
 use rand::TryRng;
@@ -36,6 +36,9 @@ use crate::tls::{Tls, TlsError};
 
 /// The simulated bank's books, beside the store but no part of it.
 const SIMULATED_BANK_LEDGER: &str = "simulated-bank.jsonl";
+
+/// What the names of the simulated bank's files begin with.
+const SIMULATED_BANK_FILES: &str = "simulated-bank";
 
 /// The books are looked through by lines, and a line by pieces of at most this many bytes.
 const BOOKS_PIECE_BYTES: u64 = 64 * 1024;
@@ -101,17 +104,22 @@ pub(crate) async fn run(settings: Settings) -> Result<(), ServeError> {
     let mut seed = [0; 32];
     rand::rngs::SysRng.try_fill_bytes(&mut seed)?;
     let source = Arc::new(SeededSource::new(seed));
-    let store = SledStore::open(&SledOptions {
+    let store = LocalStore::open(&LocalOptions {
         directory: settings.data.clone(),
         cache_bytes: settings.store_cache_bytes,
         accept_older: settings.accept_older_store,
+        neighbours: vec![SIMULATED_BANK_FILES.to_owned()],
     })?;
+    let store = Store::new(Arc::new(store));
     refuse_misfit(&store, &settings).await?;
     let bank = open_bank(&settings.bank, &settings.data)?;
-    let bank_timeout = Duration::from_millis(settings.service.bank_timeout_ms);
-    let service = Service::start(Parts {
-        store: Arc::new(store),
-        bank,
+    let bank_timeout = Duration::from_millis(settings.lane.timeout_ms);
+    let service = Service::start(ServiceParts {
+        store,
+        banks: vec![LaneParts {
+            bank,
+            options: settings.lane,
+        }],
         clock: clock.clone(),
         source: source.clone(),
         options: settings.service,
@@ -189,8 +197,8 @@ pub(crate) async fn run(settings: Settings) -> Result<(), ServeError> {
 }
 
 /// Holds the bank and the merchants of the configuration against those of the store. Nothing is sent before.
-async fn refuse_misfit(store: &SledStore, settings: &Settings) -> Result<(), ServeError> {
-    let merchants = store.merchants().await.map_err(Misfit::from)?;
+async fn refuse_misfit(store: &Store, settings: &Settings) -> Result<(), ServeError> {
+    let merchants = store.views.merchants().await.map_err(Misfit::from)?;
     let terms = MerchantTerms {
         active: settings.api_keys.merchants(),
         retired: settings.retired.merchants.clone(),
@@ -198,7 +206,7 @@ async fn refuse_misfit(store: &SledStore, settings: &Settings) -> Result<(), Ser
     check_merchants(&merchants, &terms)?;
     let (name, address) = match &settings.bank {
         BankSettings::Simulated { .. } => {
-            let banks = store.banks().await.map_err(Misfit::from)?;
+            let banks = store.views.banks().await.map_err(Misfit::from)?;
             let ledger = settings.data.join(SIMULATED_BANK_LEDGER);
             // Earlier versions kept no names of banks; but the simulated one has always kept its books here.
             if !settings.bank_asked_for
@@ -213,23 +221,24 @@ async fn refuse_misfit(store: &SledStore, settings: &Settings) -> Result<(), Ser
         }
         BankSettings::Http(options) => (options.name.clone(), options.address()),
     };
+    let is_simulated = matches!(settings.bank, BankSettings::Simulated { .. });
     let terms = BankTerms {
         name,
         address,
-        asked_for: settings.bank_asked_for,
+        is_stand_in: is_simulated && !settings.bank_asked_for,
         moved: settings.bank_moved,
     };
-    Ok(check_bank(store, &terms).await?)
+    Ok(check_banks(store, &[terms]).await?)
 }
 
 /// Whether the books of the simulated bank are those that the payments were settled in: they hold the newest of them. A
 /// start without a bank, long ago, leaves books beside the payments of another bank.
 async fn is_in_books(
-    store: &SledStore,
+    store: &Store,
     merchants: &BTreeSet<Merchant>,
     ledger: &Path,
 ) -> Result<bool, ServeError> {
-    let mut newest: Option<PaymentId> = None;
+    let mut newest: Option<OperationId> = None;
     for merchant in merchants {
         let query = Query {
             merchant: merchant.clone(),
@@ -239,8 +248,8 @@ async fn is_in_books(
             before: None,
             limit: 1,
         };
-        let page = store.list(&query).await.map_err(Misfit::from)?;
-        newest = newest.max(page.payments.first().map(|payment| payment.id));
+        let page = store.views.list(&query).await.map_err(Misfit::from)?;
+        newest = newest.max(page.operations.first().map(|payment| payment.id));
     }
     let Ok(books) = File::open(ledger) else {
         return Ok(false);

@@ -1,9 +1,9 @@
-//! What the service says of itself while it runs: a log on standard error, and traces to a collector.
+//! The log on standard error, and traces to a collector.
 //!
-//! Traces are off unless a collector is named. Then every request is a span, the flight that it opens is one below it, with the
-//! commits and the calls to the bank below that; they leave as OTLP over HTTP, in batches, on a thread of their own, and
-//! what cannot be delivered is dropped: a payment never waits for its trace. W3C Trace Context goes through in any
-//! case: what a client sends as `traceparent` reaches the bank, as a part of our own trace if there is one.
+//! Traces are off unless a collector is configured. Then every request is a span. The flight that it opens is a child
+//! span, and the commits and bank calls are children of the flight. A separate thread sends the spans in batches, as OTLP
+//! over HTTP. Spans that cannot be delivered are dropped: a payment never waits for its trace. W3C Trace Context is passed
+//! on in any case: a client's `traceparent` reaches the bank, as a part of our own trace if there is one.
 
 use std::io::IsTerminal;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -33,16 +33,16 @@ use crate::tls::install_provider;
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
-/// Requests, one line each, are logged under this name at level debug.
+/// The log target of requests: one line each, at level debug.
 pub(crate) const REQUESTS: &str = "holdfast::requests";
 
-/// A collector must take a batch within this time.
+/// Time limit for a collector to accept a batch.
 const EXPORT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long the last spans have to leave when the service stops.
+/// Time limit for sending the last spans when the service stops.
 const LAST_SPANS: Duration = Duration::from_secs(2);
 
-/// What a line of the log looks like.
+/// The format of a log line.
 #[derive(
     Debug,
     Clone,
@@ -63,21 +63,21 @@ pub(crate) enum LogFormat {
     Json,
 }
 
-/// What is said, and to whom.
+/// Settings of the log and the traces.
 #[derive(Debug)]
 pub(crate) struct TelemetryOptions {
-    /// What the log takes, in the syntax of `tracing`'s `EnvFilter`.
+    /// Which lines are logged, in the syntax of `tracing`'s `EnvFilter`.
     pub(crate) filter: EnvFilter,
     pub(crate) format: LogFormat,
     pub(crate) traces: Option<TraceOptions>,
 }
 
-/// Where traces go.
+/// The destination of traces.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct TraceOptions {
-    /// Below which address the collector takes `/v1/traces`.
+    /// The base address of the collector. Spans go to `/v1/traces` under it.
     pub(crate) collector: Url,
-    /// The share of traces that is recorded, of those that begin here; 1 for all.
+    /// The share of traces to record, of those that begin here; 1 for all.
     pub(crate) ratio: f64,
 }
 
@@ -94,11 +94,11 @@ pub(crate) enum TelemetryError {
 pub(crate) struct Telemetry(Option<SdkTracerProvider>);
 
 impl Telemetry {
-    /// Starts both. Needs the runtime to run already.
+    /// Starts both. Must be called within the runtime.
     pub(crate) fn start(options: TelemetryOptions) -> Result<Self, TelemetryError> {
         let log = tracing_subscriber::fmt::layer()
             .with_ansi(std::io::stderr().is_terminal())
-            // What it says of an error of its own goes to standard error too, and panics when that is gone.
+            // The layer reports its own errors on standard error too, and panics when that is closed.
             .log_internal_errors(false)
             .with_writer(std::io::stderr);
         let log = match options.format {
@@ -127,7 +127,7 @@ impl Telemetry {
         Ok(Self(provider))
     }
 
-    /// Lets the last spans leave.
+    /// Sends the last spans.
     pub(crate) async fn stop(self) {
         let Some(provider) = self.0 else { return };
         let stopped =
@@ -166,17 +166,17 @@ fn provider(options: &TraceOptions) -> Result<SdkTracerProvider, TelemetryError>
         .build())
 }
 
-/// Sends batches by the service's own HTTP client, from the exporter's thread, which is none of the runtime's.
+/// Sends batches with the service's own HTTP client. The exporter calls it from a thread outside the runtime.
 #[derive(Debug)]
 struct CollectorClient {
     http: reqwest::Client,
     runtime: tokio::runtime::Handle,
-    /// Whether the last batch was not taken.
+    /// Whether the collector did not accept the last batch.
     failed: AtomicBool,
 }
 
 impl CollectorClient {
-    /// Says when the collector stops to take spans, and when it takes them again; not each time.
+    /// Logs when the collector stops accepting spans and when it accepts them again, not every failure.
     fn works(&self, problem: Option<String>) {
         let failed = self.failed.swap(problem.is_some(), Ordering::Relaxed);
         match problem {
@@ -214,7 +214,7 @@ impl HttpClient for CollectorClient {
     }
 }
 
-/// The trace context that came with a request. More than one `traceparent` is none.
+/// The trace context of an incoming request. `None` if there is more than one `traceparent`.
 pub(crate) fn incoming(headers: &HeaderMap) -> Option<TraceContext> {
     let mut parents = headers.get_all(&TRACEPARENT).iter();
     let parent = parents.next()?.to_str().ok()?;
@@ -227,7 +227,7 @@ pub(crate) fn incoming(headers: &HeaderMap) -> Option<TraceContext> {
     TraceContext::new(parent, state.map(|states| states.join(",")).as_deref())
 }
 
-/// The span of a request, below the one that it came with.
+/// The span of a request, as a child of the context that came with it.
 pub(crate) fn request_span(
     method: &'static str,
     route: &'static str,
@@ -248,13 +248,14 @@ pub(crate) fn request_span(
         let mut headers = HeaderMap::new();
         insert(context, &mut headers);
         let parent = TraceContextPropagator::new().extract(&HeaderExtractor(&headers));
-        // Without traces there is nothing to attach it to.
+        // This fails when traces are off; then there is no span to attach the parent to.
         let _ = span.set_parent(parent);
     }
     span
 }
 
-/// Puts the context of the current span into the headers of a request that leaves; without one, the context that came in.
+/// Puts the context of the current span into the headers of an outgoing request. Without a span, uses the context that
+/// came in.
 pub(crate) fn outgoing(headers: &mut HeaderMap) {
     let context = Span::current().context();
     if context.span().span_context().is_valid() {

@@ -1,4 +1,4 @@
-//! TLS towards clients: a certificate and its key from PEM files, read again when they are renewed.
+//! TLS for clients: the certificate and its key come from PEM files, which are read again after a renewal.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,19 +9,19 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
-/// HTTP/2 where the client can, else HTTP/1.1 (RFC 7301).
+/// HTTP/2 if the client supports it, otherwise HTTP/1.1 (RFC 7301).
 const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
 
-/// Where the certificate and its key stand.
+/// The files of the certificate and its key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct TlsOptions {
-    /// The certificate, and those that lead from it to one that clients trust.
+    /// The certificate, followed by the intermediate certificates.
     pub(crate) certificate: PathBuf,
     /// Its private key.
     pub(crate) key: PathBuf,
 }
 
-/// They cannot be used.
+/// The files cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum TlsError {
     #[error("cannot read {option} {}: {problem}", path.display())]
@@ -38,7 +38,7 @@ pub(crate) enum TlsError {
     },
 }
 
-/// The certificate in force. Connections that are made from now on get the one that is in force then.
+/// The current certificate. A new connection gets the one that is current when it is made.
 #[derive(Clone)]
 pub(crate) struct Tls {
     options: TlsOptions,
@@ -52,21 +52,21 @@ impl Tls {
         Ok(Self { options, config })
     }
 
-    /// Reads them again. What is in force stays when they cannot be used.
+    /// Reads the files again. If they cannot be used, the current certificate stays.
     pub(crate) fn read_again(&self) -> Result<(), TlsError> {
         self.config.send_replace(config(&self.options)?);
         Ok(())
     }
 
-    /// Takes the next connection.
+    /// An acceptor for the next connection.
     pub(crate) fn acceptor(&self) -> TlsAcceptor {
         self.config.borrow().clone().into()
     }
 }
 
-/// Chooses the cryptography of all TLS in this process.
+/// Sets the cryptography provider of all TLS in this process.
 pub(crate) fn install_provider() {
-    // Who else set a provider in this process has set one that will do as well.
+    // If other code in this process has set a provider already, that one is good enough too.
     let _ = rustls::crypto::ring::default_provider().install_default();
 }
 

@@ -10,7 +10,7 @@ use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use holdfast_engine::payment::{DeclineCode, DeclineMessage};
+use holdfast_core::{DeclineCode, DeclineMessage};
 use serde::{Deserialize, Serialize};
 
 /// What the bank is asked to move.

@@ -8,9 +8,9 @@
 
 use std::time::Duration;
 
+use holdfast_core::{Capability, FailureReason, State};
 use holdfast_engine::bank::{ChargeOutcome, InquiryOutcome};
-use holdfast_engine::breaker::BreakerOptions;
-use holdfast_engine::payment::{Capability, FailureReason, State};
+use holdfast_engine::lanes::BreakerOptions;
 use holdfast_engine::service::ServiceOptions;
 use holdfast_simulator::SimulatedStore;
 use holdfast_tests::scripted::{KEYED, ScriptedBank, World, wait, world_with};

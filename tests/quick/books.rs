@@ -8,36 +8,38 @@
 
 use std::collections::BTreeMap;
 
-use holdfast_engine::chain::Digest;
-use holdfast_engine::codec::{self, Kind};
-use holdfast_engine::ledger::{AccountKey, Balance, LedgerError, SIDE_MAX};
-use holdfast_engine::payment::{
-    BankTransactionId, Decision, Event, Evidence, Payment, PaymentKey, Timestamp, transition,
+use holdfast_core::codec::{self, ValueKind};
+use holdfast_core::journal::Digest;
+use holdfast_core::journal::{Replay, Replayed};
+use holdfast_core::ledger::{AccountKey, Balance, LedgerError, SIDE_MAX};
+use holdfast_core::record::Chunk;
+use holdfast_core::{
+    BankTransactionId, Decision, Event, Evidence, Operation, OperationKey, Timestamp, transition,
 };
-use holdfast_engine::replay::{Replay, Replayed};
 use holdfast_engine::source::SeededSource;
-use holdfast_engine::store::format::{Chunk, account_key};
-use holdfast_engine::store::{SledOptions, SledStore, Store, Verdict, Write};
+use holdfast_engine::store::{Store, Verdict, Write};
+use holdfast_local::format::account_key;
+use holdfast_local::{LocalOptions, LocalStore};
 use holdfast_simulator::SimulatedStore;
 use holdfast_tests::raw_database;
 use holdfast_tests::sample::{key_of, mark, request};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-fn open(directory: &std::path::Path) -> SledStore {
-    let options = SledOptions {
+fn open(directory: &std::path::Path) -> LocalStore {
+    let options = LocalOptions {
         directory: directory.to_owned(),
         accept_older: false,
         cache_bytes: 16 << 20,
     };
-    SledStore::open(&options).unwrap()
+    LocalStore::open(&options).unwrap()
 }
 
 /// Random lives of payments, in batches.
 struct Lives {
     random: StdRng,
     source: SeededSource,
-    open: Vec<Payment>,
+    open: Vec<Operation>,
     admitted: u64,
 }
 
@@ -57,7 +59,7 @@ impl Lives {
         let merchant = ["shop", "mall"][self.random.random_range(0..2)];
         let key = key_of(merchant, &format!("k{}", self.admitted));
         let request = request(self.random.random_range(1..1_000));
-        let received = Payment::received(self.source.payment_id(now), key, request, now);
+        let received = Operation::received(self.source.operation_id(now), key, request, now);
         Write::new(transition(&received, &Event::Admit, now).unwrap())
     }
 
@@ -86,7 +88,7 @@ impl Lives {
             let event = events.swap_remove(self.random.random_range(0..events.len()));
             let now = Timestamp::from_unix_ms(self.admitted);
             if let Ok(step) = transition(&payment, &event, now) {
-                return Some(Write::new(step));
+                return Some(step);
             }
         }
     }
@@ -106,9 +108,9 @@ impl Lives {
 }
 
 /// Everything the store says, against everything its journal says.
-async fn compare(store: &dyn Store, known: &BTreeMap<PaymentKey, Payment>) {
+async fn compare(store: &dyn Store, known: &BTreeMap<OperationKey, Operation>) {
     let mut replay = Replay::default();
-    let mut rebuilt: BTreeMap<PaymentKey, Payment> = BTreeMap::new();
+    let mut rebuilt: BTreeMap<OperationKey, Operation> = BTreeMap::new();
     let mut after = 0;
     loop {
         let page = store.journal(after, 7).await.unwrap();
@@ -252,7 +254,7 @@ async fn a_payment_that_its_account_has_no_room_for_is_refused_and_nothing_is_st
             ..Balance::default()
         };
         let storage_key = account_key(&key);
-        let value = codec::encode(Kind::Account, &storage_key, &full).unwrap();
+        let value = codec::encode(ValueKind::Account, &storage_key, &full).unwrap();
         database
             .open_tree("accounts")
             .unwrap()

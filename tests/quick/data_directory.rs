@@ -10,11 +10,11 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use holdfast_engine::store::{OpenProblem, SledOptions, SledStore};
+use holdfast_local::{LocalOptions, LocalStore, OpenProblem};
 use holdfast_tests::raw_database;
 
-fn open(directory: &Path) -> Result<SledStore, holdfast_engine::store::OpenError> {
-    SledStore::open(&SledOptions {
+fn open(directory: &Path) -> Result<LocalStore, holdfast_local::OpenError> {
+    LocalStore::open(&LocalOptions {
         directory: directory.to_owned(),
         accept_older: false,
         cache_bytes: 16 << 20,

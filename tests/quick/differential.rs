@@ -10,12 +10,13 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use holdfast_engine::payment::{
+use holdfast_core::{
     AccountId, BankTransactionId, Decision, DeclineCode, DeclineMessage, Event, Evidence,
-    IdempotencyKey, Merchant, Payment, PaymentId, Phase, StateName, Timestamp, transition,
+    IdempotencyKey, Merchant, Operation, OperationId, Phase, StateName, Timestamp, transition,
 };
 use holdfast_engine::source::SeededSource;
-use holdfast_engine::store::{Query, SledOptions, SledStore, Store, Verdict, Write};
+use holdfast_engine::store::{Query, Store, Verdict, Write};
+use holdfast_local::{LocalOptions, LocalStore};
 use holdfast_simulator::SimulatedStore;
 use holdfast_tests::sample::{key_of, mark, request};
 use rand::rngs::StdRng;
@@ -42,7 +43,7 @@ struct Run {
     source: SeededSource,
     now: u64,
     /// Every payment at some version it had: most writes on them are stale.
-    seen: Vec<Payment>,
+    seen: Vec<Operation>,
     coverage: Coverage,
 }
 
@@ -56,7 +57,7 @@ impl Run {
         ["shop", "mall", "nobody"][self.random.random_range(0..3)]
     }
 
-    fn some(&mut self) -> Option<Payment> {
+    fn some(&mut self) -> Option<Operation> {
         let count = self.seen.len();
         (count > 0).then(|| self.seen[self.random.random_range(0..count)].clone())
     }
@@ -65,7 +66,7 @@ impl Run {
     fn admit(&mut self, merchant: &str, amount: u64) -> Write {
         let at = self.at();
         let key = key_of(merchant, &format!("k{}", self.random.random_range(0..400)));
-        let received = Payment::received(self.source.payment_id(at), key, request(amount), at);
+        let received = Operation::received(self.source.operation_id(at), key, request(amount), at);
         Write::new(transition(&received, &Event::Admit, at).unwrap())
     }
 
@@ -93,7 +94,7 @@ impl Run {
         while !events.is_empty() {
             let event = events.swap_remove(self.random.random_range(0..events.len()));
             if let Ok(step) = transition(&payment, &event, at) {
-                return Some(Write::new(step));
+                return Some(step);
             }
         }
         None
@@ -137,7 +138,7 @@ impl Run {
         self.coverage.count("get", found.is_some());
 
         let id = self.some().map_or_else(
-            || PaymentId::from_uuid(uuid::Uuid::nil()),
+            || OperationId::from_uuid(uuid::Uuid::nil()),
             |payment| payment.id,
         );
         let found = one.find(&merchant, id).await.unwrap();
@@ -184,7 +185,7 @@ impl Run {
         let after = self.random.random_bool(0.8).then_some(id);
         let open = one.unfinished(after, 10).await.unwrap();
         assert_eq!(open, two.unfinished(after, 10).await.unwrap());
-        let last = PaymentId::from_uuid(uuid::Uuid::max());
+        let last = OperationId::from_uuid(uuid::Uuid::max());
         let none = one.unfinished(Some(last), 10).await.unwrap();
         assert_eq!(none, two.unfinished(Some(last), 10).await.unwrap());
         self.coverage.count("unfinished", !open.is_empty());
@@ -212,14 +213,14 @@ async fn snapshot(store: &dyn Store) -> String {
 async fn the_simulated_store_answers_as_the_real_one_does() {
     for seed in 0..3 {
         let directory = tempfile::tempdir().unwrap();
-        let options = SledOptions {
+        let options = LocalOptions {
             directory: directory.path().to_owned(),
             accept_older: false,
             cache_bytes: 16 << 20,
         };
         let (mut simulated, mut real) = (
             SimulatedStore::default(),
-            SledStore::open(&options).unwrap(),
+            LocalStore::open(&options).unwrap(),
         );
         let mut run = Run {
             random: StdRng::seed_from_u64(seed),
@@ -240,7 +241,7 @@ async fn the_simulated_store_answers_as_the_real_one_does() {
                 simulated = simulated.reopen();
                 real.close().await.unwrap();
                 drop(real);
-                real = SledStore::open(&options).unwrap();
+                real = LocalStore::open(&options).unwrap();
             }
         }
         assert_eq!(snapshot(&simulated).await, snapshot(&real).await);
@@ -254,8 +255,12 @@ async fn fill(run: &mut Run, stores: &[&dyn Store; 2]) {
             .map(|n| {
                 let at = run.at();
                 let key = key_of("full", &format!("f{batch}-{n}"));
-                let received =
-                    Payment::received(run.source.payment_id(at), key, request(999_999_999_999), at);
+                let received = Operation::received(
+                    run.source.operation_id(at),
+                    key,
+                    request(999_999_999_999),
+                    at,
+                );
                 Write::new(transition(&received, &Event::Admit, at).unwrap())
             })
             .collect();

@@ -11,18 +11,16 @@
 use std::fmt::Write;
 use std::path::PathBuf;
 
-use holdfast_engine::chain::Digest;
-use holdfast_engine::codec::{self, Kind};
-use holdfast_engine::ledger::{Balance, Book};
-use holdfast_engine::payment::{
+use holdfast_core::codec::{self, ValueKind};
+use holdfast_core::journal::Digest;
+use holdfast_core::ledger::{Balance, Book};
+use holdfast_core::record::{Chunk, LinkedEntry, Record, sequence_key};
+use holdfast_core::{
     BankTransactionId, Decision, Event, Evidence, EvidenceText, Interruption, JournalEntry,
-    OperatorName, Payment, PaymentId, Resolution, ResolvedOutcome, State, Step, Timestamp,
+    Operation, OperationId, OperatorName, Resolution, ResolvedOutcome, State, Step, Timestamp,
     transition,
 };
-use holdfast_engine::store::format::{
-    Chunk, LinkedEntry, Record, account_key, account_of, decode_id, encode_id, id_key, payment_key,
-    sequence_key,
-};
+use holdfast_local::format::{account_key, account_of, decode_id, encode_id, id_key, record_key};
 use holdfast_tests::sample::{key, mark, request};
 
 const BEGAN: u64 = 1_767_225_600_000;
@@ -32,9 +30,9 @@ fn at(ms: u64) -> Timestamp {
 }
 
 /// A payment that nothing has happened to, as versions before banks had names knew it.
-fn received() -> Payment {
-    let id = PaymentId::from_uuid("019b76da-a800-7000-8000-000000000001".parse().unwrap());
-    Payment::received(id, key("golden"), request(1999), at(0))
+fn received() -> Operation {
+    let id = OperationId::from_uuid("019b76da-a800-7000-8000-000000000001".parse().unwrap());
+    Operation::received(id, key("golden"), request(1999), at(0))
 }
 
 fn confirmed() -> Event {
@@ -47,10 +45,10 @@ fn confirmed() -> Event {
 }
 
 /// What follows on a payment, event by event.
-fn follow(mut payment: Payment, events: Vec<(Event, u64)>) -> Vec<Step> {
+fn follow(mut payment: Operation, events: Vec<(Event, u64)>) -> Vec<Step> {
     let steps = events.into_iter().map(|(event, ms)| {
         let step = transition(&payment, &event, at(ms)).unwrap();
-        payment = step.payment.clone();
+        payment = step.operation.clone();
         step
     });
     steps.collect()
@@ -62,7 +60,7 @@ fn nameless_life() -> Vec<Step> {
     let events = vec![(Event::Admit, 0), (dispatch, 1), (confirmed(), 120)];
     let mut steps = follow(received(), events);
     for step in &mut steps {
-        for state in [&mut step.payment.state, &mut step.entry.to] {
+        for state in [&mut step.operation.state, &mut step.entry.to] {
             if let State::BankCalled(called) = state {
                 called.mark = None;
             }
@@ -134,10 +132,10 @@ fn the_record_of_version_1_is_read_as_ever() {
         ("record-v1-sent.hex", &life[1]),
         ("record-v1-settled.hex", &life[2]),
     ] {
-        let payment = &step.payment;
+        let payment = &step.operation;
         let decoded = Record::decode(&payment_key(&payment.key), &old(name)).unwrap();
         assert_eq!(decoded.last_sequence(), 17);
-        assert_eq!(decoded.into_payment(payment.key.clone()), *payment);
+        assert_eq!(decoded.into_operation(payment.key.clone()), *payment);
     }
 }
 
@@ -149,7 +147,7 @@ fn the_record_of_version_2_is_written_and_read_as_ever() {
         ("record-v2-unknown.hex", &life[4]),
         ("record-v2-resolved.hex", &life[5]),
     ] {
-        let payment = &step.payment;
+        let payment = &step.operation;
         let storage_key = payment_key(&payment.key);
         let current = Record::of(payment, 17).encode(&storage_key).unwrap();
         let bytes = golden(name, &current);
@@ -158,7 +156,7 @@ fn the_record_of_version_2_is_written_and_read_as_ever() {
             "{name}: the same value gives the same bytes"
         );
         let decoded = Record::decode(&storage_key, &bytes).unwrap();
-        assert_eq!(decoded.into_payment(payment.key.clone()), *payment);
+        assert_eq!(decoded.into_operation(payment.key.clone()), *payment);
     }
 }
 
@@ -234,10 +232,10 @@ fn the_balance_of_version_1_is_written_and_read_as_ever() {
     book.apply(&merchant, &movement).unwrap();
     let (key, balance) = book.iter().next().unwrap();
     let storage_key = account_key(key);
-    let current = codec::encode(Kind::Account, &storage_key, balance).unwrap();
+    let current = codec::encode(ValueKind::Account, &storage_key, balance).unwrap();
     let bytes = golden("account-v1.hex", &current);
     assert_eq!(bytes, current);
-    let decoded: Balance = codec::decode(Kind::Account, &storage_key, &bytes).unwrap();
+    let decoded: Balance = codec::decode(ValueKind::Account, &storage_key, &bytes).unwrap();
     assert_eq!(decoded, *balance);
     assert_eq!(account_of(&storage_key).as_ref(), Some(key));
 }

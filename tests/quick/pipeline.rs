@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use holdfast_core::{Event, Operation, OperationId, Timestamp, transition};
 use holdfast_engine::fatal::Failure;
 use holdfast_engine::metrics::Metrics;
-use holdfast_engine::payment::{Event, Payment, PaymentId, Timestamp, transition};
 use holdfast_engine::pipeline::{Committed, Pipeline};
 use holdfast_engine::store::Write;
 use holdfast_simulator::SimulatedStore;
@@ -12,8 +12,8 @@ use holdfast_tests::sample::{key, request};
 
 fn admission(n: u128) -> Write {
     let now = Timestamp::from_unix_ms(1);
-    let id = PaymentId::from_uuid(uuid::Uuid::from_u128(n + 1));
-    let received = Payment::received(id, key(&format!("k{n}")), request(5), now);
+    let id = OperationId::from_uuid(uuid::Uuid::from_u128(n + 1));
+    let received = Operation::received(id, key(&format!("k{n}")), request(5), now);
     Write::new(transition(&received, &Event::Admit, now).expect("a received payment is admitted"))
 }
 

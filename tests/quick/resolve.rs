@@ -8,12 +8,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use holdfast_core::{
+    BankTransactionId, Capability, Cause, Decision, EvidenceText, FailureReason, MovementKind,
+    Operation, OperatorName, Phase, Resolution, ResolvedOutcome, State,
+};
 use holdfast_engine::bank::{ChargeOutcome, InquiryOutcome};
 use holdfast_engine::metrics::ByPhase;
-use holdfast_engine::payment::{
-    BankTransactionId, Capability, Cause, Decision, EvidenceText, FailureReason, MovementKind,
-    OperatorName, Payment, Phase, Resolution, ResolvedOutcome, State,
-};
 use holdfast_engine::service::{ResolveError, ServiceOptions};
 use holdfast_simulator::SimulatedStore;
 use holdfast_tests::scripted::{
@@ -38,7 +38,7 @@ fn settled(transaction: &str) -> Resolution {
 }
 
 /// A payment that stands in review.
-async fn reviewed(capability: Capability, later: Vec<InquiryOutcome>) -> (World, Arc<Payment>) {
+async fn reviewed(capability: Capability, later: Vec<InquiryOutcome>) -> (World, Arc<Operation>) {
     let spent = small_budgets().budgets.inquiries_max as usize;
     let inquiries = std::iter::repeat_n(InquiryOutcome::NotFound, spent).chain(later);
     let bank = ScriptedBank::new(capability)
@@ -53,9 +53,9 @@ async fn reviewed(capability: Capability, later: Vec<InquiryOutcome>) -> (World,
 /// Decides about `payment` as it was seen.
 async fn resolve(
     world: &World,
-    payment: &Payment,
+    payment: &Operation,
     resolution: &Resolution,
-) -> Result<Arc<Payment>, ResolveError> {
+) -> Result<Arc<Operation>, ResolveError> {
     let merchant = &payment.key.merchant;
     let service = &world.service;
     service
@@ -164,7 +164,7 @@ async fn the_same_resolution_again_is_the_same_answer_and_another_one_is_refused
 #[tokio::test(start_paused = true)]
 async fn a_decision_about_an_older_version_is_stale_and_a_payment_not_in_question_is_refused() {
     let (world, payment) = reviewed(Capability::Neither, vec![]).await;
-    let seen_before = Payment {
+    let seen_before = Operation {
         version: payment.version - 1,
         ..(*payment).clone()
     };
@@ -251,7 +251,7 @@ async fn a_debit_found_after_the_resolution_is_journalled_counted_and_listed_onc
         panic!("one contradiction: {listed:?}");
     };
     assert_eq!(entry.cause, Cause::Contradiction(confirmed()));
-    assert_eq!((entry.payment_id, &entry.movement), (payment.id, &None));
+    assert_eq!((entry.operation_id, &entry.movement), (payment.id, &None));
     assert_eq!(world.service.metrics().contradictions.get(), 1);
     let standing = world.service.find(merchant, payment.id).await.unwrap();
     assert_eq!(standing.as_ref(), Some(&*resolved), "never written over");

@@ -11,17 +11,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use holdfast_engine::bank::{ChargeOutcome, InquiryOutcome};
-use holdfast_engine::ledger::Balance;
-use holdfast_engine::payment::{
+use holdfast_core::ledger::Balance;
+use holdfast_core::{
     AccountId, BankName, Capability, Cause, Currency, Event, FailureReason, Interruption,
-    JournalEntry, Merchant, Payment, PaymentId, PaymentKey, Phase, State, Timestamp, transition,
+    JournalEntry, Merchant, Operation, OperationId, OperationKey, Phase, State, Timestamp,
+    transition,
 };
+use holdfast_engine::bank::{ChargeOutcome, InquiryOutcome};
 use holdfast_engine::service::{
     CreateError, CreateOptions, Parts, Service, ServiceOptions, Unavailable,
 };
 use holdfast_engine::source::SeededSource;
-use holdfast_engine::startup::{BankTerms, Misfit, check_bank};
+use holdfast_engine::startup::{BankTerms, Misfit, check_banks};
 use holdfast_engine::store::{NotedTime, Page, Query, Store, StoreError, Verdict, Write};
 use holdfast_simulator::SimulatedStore;
 use holdfast_tests::sample::{key, mark, request};
@@ -148,7 +149,7 @@ async fn an_answer_that_comes_late_is_applied_to_what_stands_then() {
             interruption,
         };
         let step = transition(&standing, &unknown, standing.updated_at).unwrap();
-        world.store.commit(vec![Write::new(step)]).await.unwrap()
+        world.store.commit(vec![step]).await.unwrap()
     };
     let (paid, verdicts) = tokio::join!(waiting, other_writer);
     assert_eq!(verdicts, [Verdict::Applied]);
@@ -164,7 +165,7 @@ struct WithoutRecord(SimulatedStore);
 
 #[async_trait]
 impl Store for WithoutRecord {
-    async fn get(&self, _: &PaymentKey) -> Result<Option<Payment>, StoreError> {
+    async fn get(&self, _: &OperationKey) -> Result<Option<Operation>, StoreError> {
         Ok(None)
     }
 
@@ -174,13 +175,13 @@ impl Store for WithoutRecord {
 
     async fn unfinished(
         &self,
-        after: Option<PaymentId>,
+        after: Option<OperationId>,
         limit: usize,
-    ) -> Result<Vec<(PaymentId, PaymentKey)>, StoreError> {
+    ) -> Result<Vec<(OperationId, OperationKey)>, StoreError> {
         self.0.unfinished(after, limit).await
     }
 
-    async fn find(&self, _: &Merchant, _: PaymentId) -> Result<Option<Payment>, StoreError> {
+    async fn find(&self, _: &Merchant, _: OperationId) -> Result<Option<Operation>, StoreError> {
         Ok(None)
     }
 
@@ -191,7 +192,7 @@ impl Store for WithoutRecord {
     async fn entries(
         &self,
         merchant: &Merchant,
-        id: PaymentId,
+        id: OperationId,
     ) -> Result<Option<Vec<(u64, JournalEntry)>>, StoreError> {
         self.0.entries(merchant, id).await
     }
@@ -285,7 +286,7 @@ async fn an_unfinished_payment_without_a_record_stops_the_service() {
 }
 
 /// A payment that is unknown when the process ends, found by the next one with another promise of the bank.
-async fn restarted_as(before: Capability, after: Capability) -> (World, Arc<Payment>) {
+async fn restarted_as(before: Capability, after: Capability) -> (World, Arc<Operation>) {
     let lost = [ChargeOutcome::Unknown];
     let first = world(ScriptedBank::new(before).charges(lost).inquiry_latency_s(9));
     first.pay("k", wait(0)).await.unwrap();
@@ -459,14 +460,11 @@ async fn a_payment_is_with_the_bank_that_it_was_sent_to() {
     let store = SimulatedStore::default();
     let now = Timestamp::from_unix_ms(1);
     let id = SeededSource::new([4; 32]).payment_id(now);
-    let received = Payment::received(id, key("k"), request(1999), now);
+    let received = Operation::received(id, key("k"), request(1999), now);
     assert_eq!(received.at_bank(), None);
     let admitted = transition(&received, &Event::Admit, now).unwrap();
-    let sent = transition(&admitted.payment, &Event::Dispatch(mark()), now).unwrap();
-    store
-        .commit(vec![Write::new(admitted).then(sent)])
-        .await
-        .unwrap();
+    let sent = transition(&admitted.operation, &Event::Dispatch(mark()), now).unwrap();
+    store.commit(vec![admitted.then(sent)]).await.unwrap();
     let terms = |name: &str| BankTerms {
         name: BankName::new(name).unwrap(),
         address: mark().address.clone(),

@@ -5,14 +5,13 @@
     reason = "what a test cannot go on without fails it"
 )]
 
-use holdfast_engine::payment::{
-    BankTransactionId, Cause, Decision, Event, Evidence, Merchant, MovementKind, Payment,
-    PaymentId, PaymentKey, Phase, State, StateName, Timestamp, transition,
+use holdfast_core::{
+    BankTransactionId, Cause, Decision, Event, Evidence, Merchant, MovementKind, Operation,
+    OperationId, OperationKey, Phase, State, StateName, Timestamp, transition,
 };
 use holdfast_engine::source::SeededSource;
-use holdfast_engine::store::{
-    Page, Query, SledOptions, SledStore, Store, StoreError, Verdict, Write,
-};
+use holdfast_engine::store::{Page, Query, Store, StoreError, Verdict, Write};
+use holdfast_local::{LocalOptions, LocalStore};
 use holdfast_simulator::SimulatedStore;
 use holdfast_tests::raw_database;
 use holdfast_tests::sample::{key, key_of, mark, request};
@@ -36,19 +35,19 @@ impl Life {
         }
     }
 
-    fn admit(&mut self, key: PaymentKey) -> Write {
+    fn admit(&mut self, key: OperationKey) -> Write {
         self.now += 1;
-        let id = self.source.payment_id(at(self.now));
-        let received = Payment::received(id, key, request(self.now), at(self.now));
+        let id = self.source.operation_id(at(self.now));
+        let received = Operation::received(id, key, request(self.now), at(self.now));
         Write::new(transition(&received, &Event::Admit, at(self.now)).unwrap())
     }
 
-    fn step(&mut self, payment: &Payment, event: &Event) -> Write {
+    fn step(&mut self, payment: &Operation, event: &Event) -> Write {
         self.now += 1;
         Write::new(transition(payment, event, at(self.now)).unwrap())
     }
 
-    fn settle(&mut self, payment: &Payment) -> Write {
+    fn settle(&mut self, payment: &Operation) -> Write {
         let event = Event::Decided {
             decision: Decision::Confirmed {
                 bank_transaction_id: BankTransactionId::new("b_1").unwrap(),
@@ -56,12 +55,12 @@ impl Life {
             evidence: Evidence::Answer,
         };
         let dispatched = transition(payment, &Event::Dispatch(mark()), at(self.now)).unwrap();
-        let settled = transition(&dispatched.payment, &event, at(self.now)).unwrap();
-        Write::new(dispatched).then(settled)
+        let settled = transition(&dispatched.operation, &event, at(self.now)).unwrap();
+        dispatched.then(settled)
     }
 }
 
-async fn applied(store: &dyn Store, write: Write) -> Payment {
+async fn applied(store: &dyn Store, write: Write) -> Operation {
     let payment = write.last().clone();
     assert_eq!(store.commit(vec![write]).await.unwrap(), [Verdict::Applied]);
     payment
@@ -169,7 +168,7 @@ async fn pages_are_newest_first_and_hold_every_payment_once(store: &dyn Store) {
     }
     ids.reverse();
     let pages = |state: Option<StateName>, limit: usize| async move {
-        let mut seen: Vec<PaymentId> = Vec::new();
+        let mut seen: Vec<OperationId> = Vec::new();
         let mut before = None;
         loop {
             let page = store
@@ -255,7 +254,7 @@ async fn the_journal_is_dense_and_tells_each_life_in_order(store: &dyn Store) {
     let first = applied(store, life.settle(&first)).await;
     let cancel = life.step(&second, &Event::Cancel);
     let second = applied(store, cancel).await;
-    let of = |payment: Payment| async move {
+    let of = |payment: Operation| async move {
         store
             .entries(&payment.key.merchant, payment.id)
             .await
@@ -263,7 +262,7 @@ async fn the_journal_is_dense_and_tells_each_life_in_order(store: &dyn Store) {
             .unwrap()
     };
     let (a, b) = (of(first.clone()).await, of(second).await);
-    let movements = |entries: &[(u64, holdfast_engine::payment::JournalEntry)]| {
+    let movements = |entries: &[(u64, holdfast_core::JournalEntry)]| {
         entries
             .iter()
             .map(|(_, e)| e.movement.as_ref().map(|m| m.kind))
@@ -298,7 +297,7 @@ async fn unfinished_payments_are_listed_oldest_first_until_they_end(store: &dyn 
         }
     }
     let all = store.unfinished(None, 1_000).await.unwrap();
-    let of_mine = |(_, key): &&(PaymentId, PaymentKey)| key.merchant.as_str() == "unfinished";
+    let of_mine = |(_, key): &&(OperationId, OperationKey)| key.merchant.as_str() == "unfinished";
     let mine: Vec<_> = all.iter().filter(of_mine).cloned().collect();
     assert_eq!(mine, open);
     assert!(all.is_sorted());
@@ -400,13 +399,13 @@ async fn the_simulated_store_conforms() {
     conforms(&store).await;
 }
 
-fn open(directory: &std::path::Path) -> SledStore {
-    let options = SledOptions {
+fn open(directory: &std::path::Path) -> LocalStore {
+    let options = LocalOptions {
         directory: directory.to_owned(),
         accept_older: false,
         cache_bytes: 16 << 20,
     };
-    SledStore::open(&options).unwrap()
+    LocalStore::open(&options).unwrap()
 }
 
 /// The set of unfinished payments is kept without an index write each; it must be found whole after
@@ -416,7 +415,7 @@ async fn lingering_payments_are_found_after_a_restart_however_long_ago_they_bega
     let directory = tempfile::tempdir().unwrap();
     let mut life = Life::new(8);
     let mut open_keys = Vec::new();
-    let mut linger: Option<Payment> = None;
+    let mut linger: Option<Operation> = None;
     for generation in 0..6 {
         let store = open(directory.path());
         let unfinished = store.unfinished(None, 1_000_000).await.unwrap();
@@ -465,12 +464,15 @@ async fn an_unfinished_payment_without_its_record_keeps_the_store_from_opening()
     records.remove(&names[0]).unwrap();
     drop((records, database));
 
-    let options = SledOptions {
+    let options = LocalOptions {
         directory: directory.path().to_owned(),
         accept_older: false,
         cache_bytes: 16 << 20,
     };
-    let refused = SledStore::open(&options).map(drop).unwrap_err().to_string();
+    let refused = LocalStore::open(&options)
+        .map(drop)
+        .unwrap_err()
+        .to_string();
     assert!(refused.contains("lost-record"), "{refused}");
 }
 
@@ -478,7 +480,7 @@ async fn an_unfinished_payment_without_its_record_keeps_the_store_from_opening()
 #[tokio::test]
 async fn a_read_that_looks_at_many_holds_up_no_other() {
     let directory = tempfile::tempdir().unwrap();
-    let store = SledStore::open(&SledOptions {
+    let store = LocalStore::open(&LocalOptions {
         directory: directory.path().to_owned(),
         cache_bytes: 64 << 20,
         accept_older: false,
@@ -489,7 +491,7 @@ async fn a_read_that_looks_at_many_holds_up_no_other() {
         let writes: Vec<Write> = (0..100)
             .map(|n| life.admit(key(&format!("{batch}-{n}"))))
             .collect();
-        let payments: Vec<Payment> = writes.iter().map(|write| write.last().clone()).collect();
+        let payments: Vec<Operation> = writes.iter().map(|write| write.last().clone()).collect();
         store.commit(writes).await.unwrap();
         let settled = payments
             .iter()

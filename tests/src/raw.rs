@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use holdfast_engine::store::format::SEGMENT_BYTES;
+use holdfast_local::format::SEGMENT_BYTES;
 
 /// Tries before it is taken for locked for good.
 const TRIES: u32 = 1_000_000;

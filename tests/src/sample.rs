@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use holdfast_engine::payment::{
+use holdfast_core::{
     AccountId, Amount, BankAddress, BankName, Capability, Currency, IdempotencyKey, Mark, Merchant,
-    Metadata, PaymentKey, PaymentRequest, Reference,
+    Metadata, OperationKey, PaymentRequest, Reference,
 };
 use serde_json::Value;
 
@@ -35,7 +35,7 @@ pub fn large_body() -> String {
 ///
 /// # Panics
 /// When `text` is no key.
-pub fn key(text: &str) -> PaymentKey {
+pub fn key(text: &str) -> OperationKey {
     key_of("default", text)
 }
 
@@ -43,8 +43,8 @@ pub fn key(text: &str) -> PaymentKey {
 ///
 /// # Panics
 /// When the texts are no merchant and key.
-pub fn key_of(merchant: &str, text: &str) -> PaymentKey {
-    PaymentKey {
+pub fn key_of(merchant: &str, text: &str) -> OperationKey {
+    OperationKey {
         merchant: Merchant::new(merchant).expect("a merchant"),
         idempotency_key: IdempotencyKey::new(text).expect("a key"),
     }

@@ -6,12 +6,12 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use holdfast_core::{
+    BankAddress, BankName, BankReference, BankTransactionId, Budgets, Capability, Cause, Decision,
+    DeclineCode, DeclineMessage, Operation, Phase, State, Timestamp,
+};
 use holdfast_engine::bank::{Bank, ChargeOutcome, InquiryOutcome};
 use holdfast_engine::clock::Clock;
-use holdfast_engine::payment::{
-    BankAddress, BankName, BankReference, BankTransactionId, Budgets, Capability, Cause, Decision,
-    DeclineCode, DeclineMessage, Payment, Phase, State, Timestamp,
-};
 use holdfast_engine::pipeline::SendPermit;
 use holdfast_engine::service::{
     CreateError, CreateOptions, Created, Parts, Service, ServiceOptions,
@@ -316,7 +316,7 @@ impl World {
     ///
     /// # Panics
     /// When it does not.
-    pub async fn settles(&self, text: &str) -> Arc<Payment> {
+    pub async fn settles(&self, text: &str) -> Arc<Operation> {
         let payment = self
             .pay(text, wait(3_600))
             .await
@@ -340,7 +340,7 @@ impl World {
 }
 
 /// The phase of a payment in `BankCalled`.
-pub fn phase(payment: &Payment) -> Option<Phase> {
+pub fn phase(payment: &Operation) -> Option<Phase> {
     match &payment.state {
         State::BankCalled(called) => Some(called.phase),
         State::Received | State::Persisted | State::Settled { .. } | State::Failed { .. } => None,

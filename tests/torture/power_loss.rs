@@ -16,7 +16,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use holdfast_engine::store::format::SEGMENT_BYTES;
+use holdfast_local::format::SEGMENT_BYTES;
 use holdfast_tests::bank_books::debits;
 use holdfast_tests::sample::{BODY, large_body};
 use holdfast_tests::{

@@ -12,12 +12,13 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use holdfast_engine::payment::{
-    AccountId, Amount, BankTransactionId, Currency, Decision, Event, Evidence, Metadata, Payment,
+use holdfast_core::{
+    AccountId, Amount, BankTransactionId, Currency, Decision, Event, Evidence, Metadata, Operation,
     PaymentRequest, Reference, Timestamp, transition,
 };
 use holdfast_engine::source::SeededSource;
-use holdfast_engine::store::{SledOptions, SledStore, Store, Verdict, Write};
+use holdfast_engine::store::{Store, Verdict, Write};
+use holdfast_local::{LocalOptions, LocalStore};
 use holdfast_tests::sample::{key_of, mark};
 use holdfast_tests::{beside_others, bytes_below, holdfast, memory_kib, until_unlocked};
 use tokio::time::Instant;
@@ -44,7 +45,7 @@ fn request(n: u64) -> Arc<PaymentRequest> {
 }
 
 /// Admits, sends and settles payments, two commits for each, as the service does.
-async fn fill(store: &SledStore, payments: u64, request: fn(u64) -> Arc<PaymentRequest>) {
+async fn fill(store: &LocalStore, payments: u64, request: fn(u64) -> Arc<PaymentRequest>) {
     let source = SeededSource::new([1; 32]);
     let mut first = 0;
     while first < payments {
@@ -52,9 +53,9 @@ async fn fill(store: &SledStore, payments: u64, request: fn(u64) -> Arc<PaymentR
         for n in first..(first + BATCH).min(payments) {
             let now = Timestamp::from_unix_ms(1_767_225_600_000 + n / 20);
             let key = key_of("default", &format!("8e03978e-40d5-43dd-bc93-{n:012}"));
-            let received = Payment::received(source.payment_id(now), key, request(n), now);
+            let received = Operation::received(source.operation_id(now), key, request(n), now);
             let admitted = transition(&received, &Event::Admit, now).unwrap();
-            let sent = transition(&admitted.payment, &Event::Dispatch(mark()), now).unwrap();
+            let sent = transition(&admitted.operation, &Event::Dispatch(mark()), now).unwrap();
             let confirmed = Event::Decided {
                 decision: Decision::Confirmed {
                     bank_transaction_id: BankTransactionId::new(&format!(
@@ -65,9 +66,9 @@ async fn fill(store: &SledStore, payments: u64, request: fn(u64) -> Arc<PaymentR
                 },
                 evidence: Evidence::Answer,
             };
-            let settled = transition(&sent.payment, &confirmed, now).unwrap();
-            intents.push(Write::new(admitted).then(sent));
-            outcomes.push(Write::new(settled));
+            let settled = transition(&sent.operation, &confirmed, now).unwrap();
+            intents.push(admitted.then(sent));
+            outcomes.push(settled);
         }
         first += BATCH;
         for batch in [intents, outcomes] {
@@ -98,7 +99,7 @@ fn largest_request(n: u64) -> Arc<PaymentRequest> {
 async fn the_largest_payments_stay_in_the_log() {
     let _turn = beside_others();
     let directory = tempfile::tempdir().unwrap();
-    let store = SledStore::open(&SledOptions {
+    let store = LocalStore::open(&LocalOptions {
         directory: directory.path().to_owned(),
         accept_older: false,
         cache_bytes: 64 << 20,
@@ -115,13 +116,13 @@ async fn a_store_of_many_payments_verifies_in_bounded_memory() {
     let payments: u64 = payments.map_or(20_000, |text| text.parse().unwrap());
     let directory = tempfile::tempdir().unwrap();
     let data = directory.path().join("data");
-    let options = SledOptions {
+    let options = LocalOptions {
         directory: data.clone(),
         accept_older: false,
         cache_bytes: 256 << 20,
     };
     let started = Instant::now();
-    let store = SledStore::open(&options).unwrap();
+    let store = LocalStore::open(&options).unwrap();
     fill(&store, payments, request).await;
     store.close().await.unwrap();
     drop(store);

@@ -1,22 +1,24 @@
 //! The commit pipeline: the one way to write.
 //!
-//! It takes whatever waits, hands it to the store as one batch (one transaction, one sync), then
+//! It takes whatever waits, hands it to the log as one batch (one transaction, one sync), then
 //! answers everyone. While one batch syncs the next one gathers. It is also the only place that
-//! makes [`SendPermit`]s, and it makes them only from durable marks.
+//! makes [`SendPermit`]s, from the effects of steps that have become durable. It knows no state of the machine.
+//!
+//! A commit has three faces, by what can come of it: [`Pipeline::admit`] may be refused, [`Pipeline::dispatch`] gives a
+//! permit, and [`Pipeline::change`] does neither.
 
 mod permit;
 
 use std::sync::Arc;
 
+use holdfast_core::{Dispatch, Operation, OperationKey, Refusal, Step};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tracing::Instrument;
 
 use crate::fatal::{Failure, FatalError};
-use crate::ledger::LedgerError;
 use crate::metrics::Metrics;
-use crate::payment::{Payment, Phase, State};
-use crate::store::{Store, Verdict, Write};
+use crate::store::{Log, StoreError, Verdict};
 pub use permit::SendPermit;
 
 /// Most writes that wait for a batch. Beyond it submitting waits, which slows admission down before
@@ -31,67 +33,157 @@ pub const BATCH_MAX: usize = 256;
 /// of what is on its way; a second costs next to nothing and catches those that needed one more turn.
 const QUIET_PASSES: usize = 2;
 
-/// What became of a write.
+/// The outcome of an admission.
 #[derive(Debug)]
-pub enum Committed {
+pub enum Admitted {
     /// It is durable.
-    Applied {
-        /// The payment as it stands.
-        payment: Arc<Payment>,
-        /// The right to send, when the write ended with an attempt.
+    Admitted {
+        /// The operation as it is now.
+        operation: Arc<Operation>,
+        /// The right to send, when the admission ended with an attempt.
         permit: Option<SendPermit>,
     },
-    /// Another writer was first.
-    Lost {
-        /// The record that stands, if any.
-        current: Option<Arc<Payment>>,
-    },
-    /// An account has no room for the hold of an admission; nothing was written.
-    Refused(LedgerError),
+    /// Another writer was first with the key: this is what it admitted.
+    Lost(Arc<Operation>),
+    /// A guard did not hold; nothing was written.
+    Refused(Refusal),
 }
 
-/// The pipeline stopped: the write may or may not be durable, and only a restart will tell.
+/// The outcome of a dispatch.
+#[derive(Debug)]
+pub enum Dispatched {
+    /// The mark is durable: the bank may be called, once.
+    Cleared {
+        /// The operation as it is now.
+        operation: Arc<Operation>,
+        /// The right to send.
+        permit: SendPermit,
+    },
+    /// Another writer was first: this is what it wrote.
+    Lost(Arc<Operation>),
+}
+
+/// The outcome of any other change.
+#[derive(Debug)]
+pub enum Changed {
+    /// It is durable.
+    Applied(Arc<Operation>),
+    /// Another writer was first: this is what it wrote.
+    Lost(Arc<Operation>),
+}
+
+/// The pipeline stopped: the write may or may not be durable, and only the next tenure will know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the commit pipeline has stopped")]
 pub struct Stopped;
 
-struct Submission {
-    write: Write,
-    answer: oneshot::Sender<Committed>,
+/// The log knows of an operation and has no record of it: its key would be taken for a new one, and charged again.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("payments has no entry for {} {}, which another tree refers to", .0.merchant, .0.idempotency_key)]
+pub struct RecordMissing(pub OperationKey);
+
+/// The log refused a step that asked for no check: it has judged by something else than the step.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the ledger's balances do not fit its payments")]
+pub struct RefusedUnasked(#[source] Refusal);
+
+/// What the log's verdict comes to.
+enum Outcome {
+    Applied(Arc<Operation>),
+    Lost(Arc<Operation>),
+    Refused(Refusal),
 }
 
-/// Submits writes; clones share one pipeline.
+struct Submission {
+    step: Step,
+    answer: oneshot::Sender<Outcome>,
+}
+
+/// Submits steps; clones share one pipeline.
 #[derive(Debug, Clone)]
 pub struct Pipeline {
     queue: mpsc::Sender<Submission>,
+    failure: Failure,
 }
 
 impl Pipeline {
-    /// A pipeline that commits at most `batch_max` writes at once, and the task that runs it; the task ends when every handle is gone and all is
-    /// written, or at the first failure of the store, which it reports to `failure`.
+    /// A pipeline that commits at most `batch_max` steps at once, and the task that runs it. The task ends when every
+    /// handle is gone and all is written, or at the first failure of the log, which it reports to `failure`.
     pub fn new(
-        store: Arc<dyn Store>,
+        log: Arc<dyn Log>,
         batch_max: usize,
         metrics: Metrics,
         failure: Failure,
     ) -> (Self, impl Future<Output = ()> + Send + 'static) {
         let (queue, waiting) = mpsc::channel(QUEUE_MAX);
-        (
-            Self { queue },
-            run(store, batch_max, metrics, failure, waiting),
-        )
+        let run = run(log, batch_max, metrics, failure.clone(), waiting);
+        (Self { queue, failure }, run)
     }
 
-    /// Makes a write durable, and returns only then.
+    /// Makes an admission durable, and returns only then.
     ///
     /// # Errors
     /// When the pipeline has stopped.
-    pub async fn commit(&self, write: Write) -> Result<Committed, Stopped> {
-        let span = tracing::debug_span!("commit", to = ?write.last().state.name());
+    pub async fn admit(&self, mut step: Step) -> Result<Admitted, Stopped> {
+        let attempt = step.effect.take();
+        Ok(match self.commit(step).await? {
+            Outcome::Applied(operation) => Admitted::Admitted {
+                operation,
+                permit: attempt.map(SendPermit::mint),
+            },
+            Outcome::Lost(current) => Admitted::Lost(current),
+            Outcome::Refused(refusal) => Admitted::Refused(refusal),
+        })
+    }
+
+    /// Makes the mark of an attempt durable, and returns only then, with the permit to send it.
+    ///
+    /// # Errors
+    /// When the pipeline has stopped.
+    pub async fn dispatch(&self, dispatch: Dispatch) -> Result<Dispatched, Stopped> {
+        let (step, attempt) = dispatch.into_parts();
+        match self.commit(step).await? {
+            // The mark is on disk: from here on the bank may be called, once.
+            Outcome::Applied(operation) => Ok(Dispatched::Cleared {
+                operation,
+                permit: SendPermit::mint(attempt),
+            }),
+            Outcome::Lost(current) => Ok(Dispatched::Lost(current)),
+            Outcome::Refused(refusal) => Err(self.refused_unasked(refusal)),
+        }
+    }
+
+    /// Makes any other step durable, and returns only then.
+    ///
+    /// # Panics
+    /// When the step has an effect or guards: a bug in the caller, for nobody would hear of them.
+    ///
+    /// # Errors
+    /// When the pipeline has stopped.
+    pub async fn change(&self, step: Step) -> Result<Changed, Stopped> {
+        assert!(
+            step.effect.is_none() && step.guards.is_empty(),
+            "a change allows nothing and asks for no check"
+        );
+        match self.commit(step).await? {
+            Outcome::Applied(operation) => Ok(Changed::Applied(operation)),
+            Outcome::Lost(current) => Ok(Changed::Lost(current)),
+            Outcome::Refused(refusal) => Err(self.refused_unasked(refusal)),
+        }
+    }
+
+    fn refused_unasked(&self, refusal: Refusal) -> Stopped {
+        let error = StoreError::fatal(RefusedUnasked(refusal));
+        self.failure.report(FatalError::Store(error));
+        Stopped
+    }
+
+    async fn commit(&self, step: Step) -> Result<Outcome, Stopped> {
+        let span = tracing::debug_span!("commit", to = ?step.operation.state.name());
         let committed = async {
             let (answer, committed) = oneshot::channel();
             self.queue
-                .send(Submission { write, answer })
+                .send(Submission { step, answer })
                 .await
                 .map_err(|_| Stopped)?;
             committed.await.map_err(|_| Stopped)
@@ -101,7 +193,7 @@ impl Pipeline {
 }
 
 async fn run(
-    store: Arc<dyn Store>,
+    log: Arc<dyn Log>,
     batch_max: usize,
     metrics: Metrics,
     failure: Failure,
@@ -117,22 +209,35 @@ async fn run(
         }
         let mut batch = Vec::with_capacity(submissions.len());
         let mut answers = Vec::with_capacity(submissions.len());
-        for Submission { write, answer } in submissions.drain(..) {
-            answers.push((Arc::new(write.last().clone()), answer));
-            batch.push(write);
+        for Submission { step, answer } in submissions.drain(..) {
+            answers.push((Arc::new(step.operation.clone()), answer));
+            batch.push(step);
         }
         #[expect(clippy::cast_precision_loss, reason = "a batch is far below 2^52")]
         metrics.batch_size.observe(batch.len() as f64);
         let started = Instant::now();
-        match store.commit(batch).await {
+        match log.commit(batch).await {
             Ok(verdicts) => {
                 metrics
                     .commit_seconds
                     .observe(started.elapsed().as_secs_f64());
-                assert_eq!(verdicts.len(), answers.len(), "one verdict per write");
-                for ((payment, answer), verdict) in answers.into_iter().zip(verdicts) {
+                assert_eq!(verdicts.len(), answers.len(), "one verdict per step");
+                for ((operation, answer), verdict) in answers.into_iter().zip(verdicts) {
+                    let outcome = match verdict {
+                        Verdict::Applied => Outcome::Applied(operation),
+                        Verdict::Refused(refusal) => Outcome::Refused(refusal),
+                        Verdict::Lost {
+                            current: Some(current),
+                        } => Outcome::Lost(Arc::new(*current)),
+                        Verdict::Lost { current: None } => {
+                            let missing = RecordMissing(operation.key.clone());
+                            let error = StoreError::fatal(missing);
+                            failure.report(FatalError::Store(error));
+                            return;
+                        }
+                    };
                     // Whoever asked may be gone; what is written stays written.
-                    let _ = answer.send(committed(payment, verdict));
+                    let _ = answer.send(outcome);
                 }
             }
             Err(error) => {
@@ -168,24 +273,5 @@ async fn gather(
         } else {
             0
         };
-    }
-}
-
-fn committed(payment: Arc<Payment>, verdict: Verdict) -> Committed {
-    match verdict {
-        Verdict::Applied => {
-            let sending = matches!(
-                &payment.state,
-                State::BankCalled(called)
-                    if called.phase == Phase::Awaiting && called.next_at.is_none()
-            );
-            // The mark is on disk: from here on the bank may be called, once.
-            let permit = sending.then(|| SendPermit::mint(&payment));
-            Committed::Applied { payment, permit }
-        }
-        Verdict::Refused(full) => Committed::Refused(full),
-        Verdict::Lost { current } => Committed::Lost {
-            current: current.map(|payment| Arc::new(*payment)),
-        },
     }
 }

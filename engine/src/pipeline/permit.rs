@@ -1,11 +1,8 @@
 //! The permit to call the bank once.
 
-use std::sync::Arc;
+use holdfast_core::{Attempt, BankReference, Order, Request};
 
-use crate::bank::ChargeOrder;
-use crate::payment::{BankReference, Payment, PaymentRequest, State};
-
-/// Proof that the mark "about to call, attempt n" of a payment is durable: the right to send that
+/// Proof that the mark "about to call, attempt n" of an operation is durable: the right to send that
 /// one attempt.
 ///
 /// It cannot be made outside the commit pipeline, nor copied, and
@@ -20,45 +17,31 @@ use crate::payment::{BankReference, Payment, PaymentRequest, State};
 /// }
 /// ```
 #[derive(Debug)]
-pub struct SendPermit {
-    order: ChargeOrder,
-    attempt: u32,
-}
+pub struct SendPermit(Attempt);
 
 impl SendPermit {
-    /// Makes the permit for a payment whose attempt has just become durable.
-    pub(super) fn mint(payment: &Payment) -> Self {
-        assert!(
-            matches!(&payment.state, State::BankCalled(called) if called.next_at.is_none()),
-            "a permit is for an attempt under way"
-        );
-        let order = ChargeOrder {
-            bank_reference: payment.bank_reference(),
-            request: payment.request.clone(),
-        };
-        Self {
-            order,
-            attempt: payment.attempts,
-        }
+    /// Makes the permit for an attempt whose mark has just become durable.
+    pub(super) const fn mint(attempt: Attempt) -> Self {
+        Self(attempt)
     }
 
     /// What may be sent.
-    pub const fn order(&self) -> &ChargeOrder {
-        &self.order
+    pub const fn order(&self) -> &Order {
+        &self.0.order
     }
 
     /// Our reference at the bank.
     pub const fn bank_reference(&self) -> BankReference {
-        self.order.bank_reference
+        self.0.order.bank_reference
     }
 
-    /// Amount, currency and parties.
-    pub const fn request(&self) -> &Arc<PaymentRequest> {
-        &self.order.request
+    /// What was asked for.
+    pub const fn request(&self) -> &Request {
+        &self.0.order.request
     }
 
     /// The number of the attempt, from 1.
     pub const fn attempt(&self) -> u32 {
-        self.attempt
+        self.0.number
     }
 }

@@ -6,9 +6,8 @@
 use std::hash::{BuildHasherDefault, DefaultHasher};
 use std::sync::Arc;
 
+use holdfast_core::{Operation, OperationKey, Request};
 use moka::policy::EvictionPolicy;
-
-use crate::payment::{Payment, PaymentKey};
 
 /// A cache below this size, in bytes, forgets at once what it has no room for. A larger one does so when
 /// it has a moment, by the system's clock, which a simulation could not repeat.
@@ -16,7 +15,7 @@ const EXACT_BELOW_BYTES: u64 = 1024 * 1024;
 
 #[derive(Debug)]
 pub(super) struct Cache {
-    finished: moka::sync::Cache<PaymentKey, Arc<Payment>, BuildHasherDefault<DefaultHasher>>,
+    finished: moka::sync::Cache<OperationKey, Arc<Operation>, BuildHasherDefault<DefaultHasher>>,
     /// Whether it is kept to its bound at each insert.
     exact: bool,
 }
@@ -25,7 +24,7 @@ impl Cache {
     pub(super) fn new(bytes_max: u64) -> Self {
         let finished = moka::sync::Cache::builder()
             .max_capacity(bytes_max)
-            .weigher(|key, payment: &Arc<Payment>| bytes_of(key, payment))
+            .weigher(|key, operation: &Arc<Operation>| bytes_of(key, operation))
             .eviction_policy(EvictionPolicy::lru())
             .build_with_hasher(BuildHasherDefault::default());
         Self {
@@ -41,17 +40,18 @@ impl Cache {
         self.finished.entry_count()
     }
 
-    pub(super) fn get(&self, key: &PaymentKey) -> Option<Arc<Payment>> {
+    pub(super) fn get(&self, key: &OperationKey) -> Option<Arc<Operation>> {
         self.finished.get(key)
     }
 
-    /// Keeps a payment that is finished and durable.
-    pub(super) fn insert(&self, payment: &Arc<Payment>) {
+    /// Keeps a operation that is finished and durable.
+    pub(super) fn insert(&self, operation: &Arc<Operation>) {
         assert!(
-            payment.is_finished(),
+            operation.is_finished(),
             "the cache holds finished payments only"
         );
-        self.finished.insert(payment.key.clone(), payment.clone());
+        self.finished
+            .insert(operation.key.clone(), operation.clone());
         if self.exact {
             self.finished.run_pending_tasks();
         }
@@ -59,9 +59,9 @@ impl Cache {
 }
 
 /// Memory of one entry, in bytes: the texts, and a fixed share for structs and moka's own books.
-fn bytes_of(key: &PaymentKey, payment: &Payment) -> u32 {
+fn bytes_of(key: &OperationKey, operation: &Operation) -> u32 {
     const FIXED: usize = 600;
-    let request = &payment.request;
+    let Request::Payment(request) = &operation.request;
     let metadata: usize = request
         .metadata()
         .entries()

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::ledger::LedgerError;
-use crate::payment::Payment;
+use holdfast_core::Operation;
+use holdfast_core::ledger::LedgerError;
 
 /// Why a create was not answered with its payment. None of these charged anything.
 #[derive(Debug, thiserror::Error)]
@@ -14,11 +14,11 @@ pub enum CreateError {
         /// The fields that differ.
         fields: Vec<&'static str>,
         /// What the key stands for.
-        payment: Arc<Payment>,
+        payment: Arc<Operation>,
     },
     /// The key's payment is in flight and the client did not want to join it.
     #[error("the key's payment is in flight")]
-    InProgress(Arc<Payment>),
+    InProgress(Arc<Operation>),
     /// One of its accounts has no room for it. Nothing was stored; the key stays unused.
     #[error(transparent)]
     AccountFull(LedgerError),
@@ -55,7 +55,7 @@ pub enum CancelError {
     NotFound,
     /// It is finished, or the bank may have it.
     #[error("the payment can no longer be cancelled")]
-    TooLate(Arc<Payment>),
+    TooLate(Arc<Operation>),
     /// The service takes nothing in.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),

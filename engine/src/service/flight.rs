@@ -3,34 +3,33 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use holdfast_core::{Operation, OperationKey, Refusal};
 use tokio::sync::Notify;
 
-use super::question::InQuestion;
+use super::in_question::InQuestion;
 use crate::fatal::{Failure, FatalError};
-use crate::ledger::LedgerError;
 use crate::metrics::Metrics;
-use crate::payment::{Payment, PaymentKey};
 
 /// What a flight has to say so far. Only durable things get in here.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Stage {
     /// The payment as it durably stands; `None` until the store has answered.
-    pub(super) payment: Option<Arc<Payment>>,
+    pub(super) payment: Option<Arc<Operation>>,
     /// Whether this flight admitted it, rather than found it in the store.
     pub(super) admitted_here: bool,
-    /// Why the payment was not taken in, if it was not.
-    pub(super) refused: Option<Refusal>,
+    /// Why the payment was not admitted, if it was not.
+    pub(super) refused: Option<NotAdmitted>,
     /// Whether the flight is over. The payment may be unfinished then: parked, or in review.
     pub(super) ended: bool,
 }
 
-/// Why a payment was not taken in. Nothing of it was stored.
+/// Why a payment was not admitted. Nothing of it was stored.
 #[derive(Debug, Clone)]
-pub(super) enum Refusal {
-    /// Its accounts have no room.
-    Accounts(LedgerError),
-    /// The disk has none.
-    Disk,
+pub(super) enum NotAdmitted {
+    /// A guard did not hold.
+    Refused(Refusal),
+    /// The disk has no room.
+    NoRoom,
 }
 
 /// The effort for one key.
@@ -85,7 +84,7 @@ impl Flight {
     }
 
     /// Tells everyone who joined how the payment durably stands.
-    pub(super) fn publish(&self, payment: Arc<Payment>) {
+    pub(super) fn publish(&self, payment: Arc<Operation>) {
         self.say(|stage| {
             let known = stage.payment.as_ref().map_or(0, |known| known.version);
             // Who was told of a version is never told of an earlier one.
@@ -96,13 +95,13 @@ impl Flight {
         });
     }
 
-    /// Tells everyone who joined that the payment was not taken in.
-    pub(super) fn publish_refused(&self, why: Refusal) {
+    /// Tells everyone who joined that the payment was not admitted.
+    pub(super) fn publish_refused(&self, why: NotAdmitted) {
         self.say(|stage| stage.refused = Some(why));
     }
 
     /// As [`Self::publish`], for the payment that this flight itself admitted.
-    pub(super) fn publish_admitted(&self, payment: Arc<Payment>) {
+    pub(super) fn publish_admitted(&self, payment: Arc<Operation>) {
         self.say(|stage| {
             stage.payment = Some(payment);
             stage.admitted_here = true;
@@ -113,7 +112,7 @@ impl Flight {
 /// All open flights.
 #[derive(Debug)]
 pub(super) struct Flights {
-    open: Mutex<BTreeMap<PaymentKey, Arc<Flight>>>,
+    open: Mutex<BTreeMap<OperationKey, Arc<Flight>>>,
     pub(super) in_question: Arc<InQuestion>,
     metrics: Metrics,
     failure: Failure,
@@ -139,7 +138,7 @@ impl Flights {
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<PaymentKey, Arc<Flight>>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<OperationKey, Arc<Flight>>> {
         // The map is changed by single inserts and removes: a panic elsewhere leaves it whole.
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -148,12 +147,16 @@ impl Flights {
         self.lock().is_empty()
     }
 
-    pub(super) fn get(&self, key: &PaymentKey) -> Option<Arc<Flight>> {
+    pub(super) fn get(&self, key: &OperationKey) -> Option<Arc<Flight>> {
         self.lock().get(key).cloned()
     }
 
     /// Atomic insert-if-absent: of any number of callers, exactly one becomes the pilot.
-    pub(super) fn join_or_open(self: &Arc<Self>, key: &PaymentKey, flights_max: usize) -> Boarding {
+    pub(super) fn join_or_open(
+        self: &Arc<Self>,
+        key: &OperationKey,
+        flights_max: usize,
+    ) -> Boarding {
         let mut open = self.lock();
         if let Some(flight) = open.get(key) {
             return Boarding::Joined(flight.clone());
@@ -185,12 +188,12 @@ impl Flights {
 #[derive(Debug)]
 pub(super) struct Pilot {
     flights: Arc<Flights>,
-    key: PaymentKey,
+    key: OperationKey,
     pub(super) flight: Arc<Flight>,
 }
 
 impl Pilot {
-    pub(super) fn key(&self) -> &PaymentKey {
+    pub(super) fn key(&self) -> &OperationKey {
         &self.key
     }
 }

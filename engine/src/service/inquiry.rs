@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
-use super::{Service, Unavailable};
+use holdfast_core::{Merchant, Operation, OperationId, Phase};
+
+use super::errors::Unavailable;
+use super::evidence::can_be_asked;
+use super::shared::Service;
 use crate::bank::InquiryOutcome;
-use crate::payment::{Merchant, Payment, PaymentId, Phase};
 
 /// What came of asking.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,7 +28,7 @@ pub enum AskError {
     NotFound,
     /// Its outcome is not in question.
     #[error("the payment is not in question")]
-    NotInQuestion(Arc<Payment>),
+    NotInQuestion(Arc<Operation>),
     /// The service takes nothing in.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
@@ -38,8 +41,8 @@ impl Service {
     ///
     /// # Errors
     /// When there is no such payment, when it is not in question, or when nothing is taken in.
-    pub async fn ask_bank(&self, merchant: &Merchant, id: PaymentId) -> Result<Asked, AskError> {
-        let inner = &self.inner;
+    pub async fn ask_bank(&self, merchant: &Merchant, id: OperationId) -> Result<Asked, AskError> {
+        let shared = &self.shared;
         let found = self.find(merchant, id).await?;
         let payment = found.ok_or(AskError::NotFound)?;
         match payment.state.phase() {
@@ -48,13 +51,15 @@ impl Service {
                 return Err(AskError::NotInQuestion(Arc::new(payment)));
             }
         }
-        if !inner.can_be_asked_about(&payment) {
+        let lane = shared.lanes.of(&payment);
+        let lane = lane.filter(|_| can_be_asked(shared, &payment));
+        let Some(lane) = lane else {
             return Ok(Asked::CannotBeAsked);
-        }
-        let Ok(turn) = tokio::time::timeout(inner.bank_timeout(), inner.turn()).await else {
+        };
+        let Ok(turn) = tokio::time::timeout(lane.timeout(), lane.turn()).await else {
             return Ok(Asked::HeldBack);
         };
-        let said = inner.inquire(payment.bank_reference(), turn).await;
+        let said = lane.inquire(payment.bank_reference(), turn).await;
         tracing::info!(%id, said = said.name(), "an operator asked the bank about a payment");
         Ok(Asked::Answered(said))
     }

@@ -2,12 +2,16 @@
 
 use std::sync::Arc;
 
-use super::{Aftermath, Service, Unavailable};
-use crate::payment::{
-    Cause, Event, FailureReason, JournalEntry, Merchant, Payment, PaymentId, Resolution,
-    ResolvedOutcome, State, transition,
+use holdfast_core::{
+    Cause, Event, FailureReason, Merchant, Operation, OperationId, Resolution, ResolvedOutcome,
+    State, transition,
 };
-use crate::pipeline::Committed;
+
+use super::change::{Aftermath, change};
+use super::errors::Unavailable;
+use super::evidence::can_be_asked;
+use super::shared::Service;
+use crate::pipeline::Changed;
 
 /// Why a payment was not resolved.
 #[derive(Debug, thiserror::Error)]
@@ -17,10 +21,10 @@ pub enum ResolveError {
     NotFound,
     /// Its outcome is not in question: it is finished, or the bank is being called.
     #[error("the payment is not in question")]
-    NotResolvable(Arc<Payment>),
+    NotResolvable(Arc<Operation>),
     /// It has changed since the operator looked.
     #[error("the payment has changed since")]
-    Stale(Arc<Payment>),
+    Stale(Arc<Operation>),
     /// The service takes nothing in.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
@@ -40,23 +44,22 @@ impl Service {
     pub async fn resolve(
         &self,
         merchant: &Merchant,
-        id: PaymentId,
+        id: OperationId,
         is_seen: impl Fn(u64) -> bool + Send,
         resolution: &Resolution,
-    ) -> Result<Arc<Payment>, ResolveError> {
-        let inner = &self.inner;
+    ) -> Result<Arc<Operation>, ResolveError> {
         loop {
             let found = self.find(merchant, id).await?;
             let payment = Arc::new(found.ok_or(ResolveError::NotFound)?);
             if payment.is_finished() && self.is_resolved_so(&payment, resolution).await? {
                 return Ok(payment);
             }
-            let watched = inner.can_be_asked_about(&payment);
+            let watched = can_be_asked(&self.shared, &payment);
             let event = Event::Resolve {
                 resolution: resolution.clone(),
                 watched,
             };
-            let Ok(step) = transition(&payment, &event, inner.time.now()) else {
+            let Ok(step) = transition(&payment, &event, self.shared.time.now()) else {
                 return Err(ResolveError::NotResolvable(payment));
             };
             if !is_seen(payment.version) {
@@ -67,18 +70,17 @@ impl Service {
             } else {
                 Aftermath::None
             };
-            match inner.change(step, aftermath).await? {
-                Committed::Applied { payment, .. } => return Ok(payment),
-                Committed::Refused(_) => unreachable!("only an admission places a hold"),
-                // Someone moved it first: look again, which ends in one of the answers above.
-                Committed::Lost { .. } => {}
+            match change(&self.shared, step, aftermath).await? {
+                Changed::Applied(payment) => return Ok(payment),
+                // Someone changed it first: look again, which ends in one of the answers above.
+                Changed::Lost(_) => {}
             }
         }
     }
 
     async fn is_resolved_so(
         &self,
-        payment: &Payment,
+        payment: &Operation,
         resolution: &Resolution,
     ) -> Result<bool, Unavailable> {
         let same_outcome = match (&payment.state, &resolution.outcome) {
@@ -114,23 +116,5 @@ impl Service {
             } => *operator == resolution.operator && *evidence == resolution.evidence,
             _ => false,
         }))
-    }
-
-    /// A merchant's contradictions after a sequence, oldest first; at most `limit`.
-    ///
-    /// # Errors
-    /// When the store has failed.
-    pub async fn contradictions(
-        &self,
-        merchant: &Merchant,
-        after: u64,
-        limit: usize,
-    ) -> Result<Vec<(u64, JournalEntry)>, Unavailable> {
-        let found = self
-            .inner
-            .store
-            .contradictions(merchant, after, limit)
-            .await;
-        self.inner.read(found)
     }
 }

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use holdfast_engine::ledger::Book;
-use holdfast_engine::payment::{
+use holdfast_core::ledger::Book;
+use holdfast_core::{
     AccountId, Amount, BankAddress, BankName, BankTransactionId, Capability, Currency, Decision,
     DeclineCode, DeclineMessage, Event, Evidence, EvidenceText, IdempotencyKey, Interruption,
-    JournalEntry, Mark, Merchant, Metadata, OperatorName, Payment, PaymentId, PaymentKey,
-    PaymentRequest, Reference, Resolution, ResolvedOutcome, Timestamp, transition,
+    JournalEntry, Mark, Merchant, Metadata, Operation, OperationId, OperationKey, OperatorName,
+    PaymentRequest, Reference, Request, Resolution, ResolvedOutcome, Timestamp, transition,
 };
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -27,12 +27,12 @@ pub(super) struct Example {
 
 /// Payments at each point of one life, and its journal.
 pub(super) struct Life {
-    pub(super) called: Payment,
-    pub(super) settled: Payment,
-    pub(super) declined: Payment,
-    pub(super) cancelled: Payment,
-    pub(super) unknown: Payment,
-    pub(super) resolved: Payment,
+    pub(super) called: Operation,
+    pub(super) settled: Operation,
+    pub(super) declined: Operation,
+    pub(super) cancelled: Operation,
+    pub(super) unknown: Operation,
+    pub(super) resolved: Operation,
     pub(super) contradiction: JournalEntry,
     journal: Vec<JournalEntry>,
 }
@@ -41,7 +41,7 @@ pub(super) struct Life {
 pub(super) fn life() -> Life {
     let at = |ms: u64| Timestamp::from_unix_ms(1_767_225_600_000 + ms);
     let id = Uuid::from_u128(0x019b_76da_a800_7000_8000_0000_0000_0001);
-    let key = PaymentKey {
+    let key = OperationKey {
         merchant: Merchant::default_merchant(),
         idempotency_key: IdempotencyKey::new("8e03978e-40d5-43dd-bc93-6894a57f9324")
             .expect("a UUID is a key"),
@@ -53,14 +53,15 @@ pub(super) fn life() -> Life {
             window_ms: 86_400_000,
             grace_ms: 60_000,
         },
+        tenure: None,
     };
-    let received = Payment::received(PaymentId::from_uuid(id), key, Arc::new(request()), at(0))
+    let received = Operation::received(OperationId::from_uuid(id), key, request().into(), at(0))
         .for_bank(mark.bank.clone());
-    let step = |payment: &Payment, event: Event, ms| {
+    let step = |payment: &Operation, event: Event, ms| {
         transition(payment, &event, at(ms)).expect("a legal life")
     };
     let admitted = step(&received, Event::Admit, 0);
-    let called = step(&admitted.payment, Event::Dispatch(Arc::new(mark)), 0);
+    let called = step(&admitted.operation, Event::Dispatch(Arc::new(mark)), 0);
     let bank_transaction_id =
         || BankTransactionId::new("b_019b76daa80070008000000000000001").expect("a transaction id");
     let answer = |decision| Event::Decided {
@@ -89,21 +90,23 @@ pub(super) fn life() -> Life {
             watched: true,
         }
     };
-    let settled = step(&called.payment, answer(confirmed.clone()), 120);
-    let unknown = step(&called.payment, unknown, 10_000).payment;
+    let settled = step(&called.operation, answer(confirmed.clone()), 120);
+    let unknown = step(&called.operation, unknown, 10_000).operation;
     let resolved = resolution(ResolvedOutcome::Settled {
         bank_transaction_id: bank_transaction_id(),
     });
-    let failed = step(&unknown, resolution(ResolvedOutcome::Failed), 3_600_000).payment;
+    let failed = step(&unknown, resolution(ResolvedOutcome::Failed), 3_600_000).operation;
     Life {
-        declined: step(&called.payment, answer(declined), 120).payment,
-        resolved: step(&unknown, resolved, 3_600_000).payment,
-        contradiction: step(&failed, answer(confirmed), 3_601_000).entry,
+        declined: step(&called.operation, answer(declined), 120).operation,
+        resolved: step(&unknown, resolved, 3_600_000).operation,
+        contradiction: step(&failed, answer(confirmed), 3_601_000)
+            .entries
+            .remove(0),
         unknown,
-        cancelled: step(&admitted.payment, Event::Cancel, 900).payment,
-        settled: settled.payment,
-        called: called.payment,
-        journal: vec![admitted.entry, called.entry, settled.entry],
+        cancelled: step(&admitted.operation, Event::Cancel, 900).operation,
+        settled: settled.operation,
+        called: called.operation,
+        journal: [admitted.entries, called.entries, settled.entries].concat(),
     }
 }
 
@@ -152,7 +155,7 @@ fn value(view: impl serde::Serialize) -> Value {
     serde_json::to_value(view).expect("a view is plain data")
 }
 
-fn payment(name: &'static str, payment: &Payment) -> Example {
+fn payment(name: &'static str, payment: &Operation) -> Example {
     Example {
         name,
         value: value(PaymentView::of(payment)),
@@ -220,7 +223,8 @@ pub(super) fn of(operation: &str, status: &str) -> Vec<Example> {
                         .expect("the books fit");
                 }
             }
-            let debtor = life.settled.request.debtor();
+            let Request::Payment(request) = &life.settled.request;
+            let debtor = request.debtor();
             let balances = book.account(&life.settled.key.merchant, debtor);
             vec![Example {
                 name: "one_payment",

@@ -37,8 +37,8 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use holdfast_core::{OperationId, Timestamp};
 use holdfast_engine::clock::Clock;
-use holdfast_engine::payment::{PaymentId, Timestamp};
 use holdfast_engine::service::{AskError, Asked, Service};
 use holdfast_engine::source::SeededSource;
 use poem::endpoint::{DynEndpoint, ToDynEndpoint};
@@ -178,7 +178,7 @@ impl FrontDoor {
     pub(crate) async fn ask_bank(
         &self,
         operator: &Operator,
-        id: PaymentId,
+        id: OperationId,
     ) -> Result<Asked, Problem> {
         match self.service.ask_bank(&operator.merchant, id).await {
             Ok(asked) => Ok(asked),

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use holdfast_core::Merchant;
 use holdfast_engine::clock::Clock;
-use holdfast_engine::payment::Merchant;
 use holdfast_engine::service::Service;
 use holdfast_engine::source::SeededSource;
 use holdfast_simulator::chaos::{Door, FrontDoor, Reply};

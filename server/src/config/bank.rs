@@ -3,10 +3,9 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use holdfast_engine::payment::{BankName, Capability, DeclineCode};
-use holdfast_engine::service::ServiceOptions;
-use holdfast_engine::startup;
-use holdfast_simulator::bank::Mode;
+use holdfast_core::{BankName, Capability, DeclineCode};
+use holdfast_engine::lanes::LaneOptions;
+use holdfast_simulator::bank::{self, Mode};
 use reqwest::Url;
 
 use super::{ConfigError, Mistakes, Options};
@@ -47,7 +46,7 @@ const HOST_CHARS_MAX: usize = 253;
 /// The name of a bank that was given none.
 pub(super) fn default_name(bank: Option<&str>) -> &'static str {
     match bank {
-        None | Some(SIMULATED) => startup::SIMULATED,
+        None | Some(SIMULATED) => bank::SIMULATED,
         Some(_) => NAME,
     }
 }
@@ -57,8 +56,8 @@ fn name(options: &Options) -> Result<BankName, ConfigError> {
     let bank = options.bank.as_deref();
     let default = default_name(bank);
     let given = options.bank_name.as_deref().unwrap_or(default);
-    let simulated = default == startup::SIMULATED;
-    if (given == startup::SIMULATED) != simulated {
+    let simulated = default == bank::SIMULATED;
+    if (given == bank::SIMULATED) != simulated {
         let name = given.to_owned();
         return Err(ConfigError::BankName { name, simulated });
     }
@@ -104,7 +103,7 @@ impl BankSettings {
     /// `None` when something is wrong, which is noted.
     pub(super) fn of(
         options: &Options,
-        service: &ServiceOptions,
+        lane: &LaneOptions,
         mistakes: &mut Mistakes,
     ) -> Option<Self> {
         let mode = options.bank_capability.unwrap_or(ModeArg::Keyed);
@@ -126,7 +125,7 @@ impl BankSettings {
                 "speaking to the bank without TLS: anyone on the way can read and change what is sent"
             );
         }
-        let timeout_ms = service.bank_timeout_ms;
+        let timeout_ms = lane.timeout_ms;
         let connect_timeout_ms = match options.bank_connect_timeout_ms {
             None => Ok(connect_timeout_ms(timeout_ms)),
             Some(connect_ms) if connect_ms > 0 && connect_ms < timeout_ms => Ok(connect_ms),
@@ -137,14 +136,14 @@ impl BankSettings {
         };
         let connect_timeout_ms = mistakes.take(connect_timeout_ms);
         let reading = mistakes.take(reading(options));
-        let capability = mistakes.take(capability(mode, options, service));
+        let capability = mistakes.take(capability(mode, options, lane));
         Some(Self::Http(Box::new(BankClientOptions {
             name: name?,
             reading: reading?,
             url: url?,
             capability: capability?,
             connect_timeout_ms: connect_timeout_ms?,
-            connections_idle_max: service.bank_calls_max,
+            connections_idle_max: lane.calls_max,
             ca: options.bank_ca.clone(),
             identity: options.bank_identity.clone(),
             token_file: options.bank_token_file.clone(),
@@ -250,10 +249,10 @@ fn is_loopback(url: &Url) -> bool {
 fn capability(
     mode: ModeArg,
     options: &Options,
-    service: &ServiceOptions,
+    lane: &LaneOptions,
 ) -> Result<Capability, ConfigError> {
     let grace_ms = options.bank_grace_ms.unwrap_or(GRACE_MS);
-    let timeout_ms = service.bank_timeout_ms;
+    let timeout_ms = lane.timeout_ms;
     let grace_matters = match mode {
         ModeArg::Keyed | ModeArg::InquiryOnly => true,
         ModeArg::Neither => false,

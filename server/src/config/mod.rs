@@ -16,7 +16,8 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use holdfast_engine::payment::Merchant;
+use holdfast_core::Merchant;
+use holdfast_engine::lanes::LaneOptions;
 use holdfast_engine::service::ServiceOptions;
 
 use crate::api_keys::ApiKeys;
@@ -65,6 +66,7 @@ pub(crate) struct Settings {
     pub(crate) retired: Retired,
     pub(crate) store_cache_bytes: u64,
     pub(crate) service: ServiceOptions,
+    pub(crate) lane: LaneOptions,
     pub(crate) api_keys: ApiKeys,
     pub(crate) limits: Limits,
     pub(crate) tls: Option<TlsOptions>,
@@ -198,8 +200,8 @@ fn settings(
     };
     let closed = mistakes.take_with(&["api_keys"], closed);
     mistakes.take(TelemetryOptions::of(options));
-    let service = options.service();
-    let bank = BankSettings::of(options, &service, mistakes);
+    let (service, lane) = (options.service(), options.lane());
+    let bank = BankSettings::of(options, &lane, mistakes);
     let retired = mistakes.take(Retired::of(options.retired_merchants.as_deref(), false));
     let rate = ["rate_per_second", "rate_burst"];
     let limits = mistakes.take_with(&rate, Limits::of(options));
@@ -224,6 +226,7 @@ fn settings(
         retired: retired?,
         store_cache_bytes: store_cache_mib.saturating_mul(MIB),
         service,
+        lane,
         api_keys: api_keys?,
         limits: limits?,
         tls: tls?,
@@ -382,7 +385,7 @@ mod tests {
         let merged = flags.over(&file).unwrap();
         let service = merged.service();
         assert_eq!(
-            (service.bank_calls_max, service.budgets.attempts_max),
+            (merged.lane().calls_max, service.budgets.attempts_max),
             (7, 9)
         );
         let defaults = ServiceOptions::default();
@@ -392,6 +395,7 @@ mod tests {
         );
         assert_eq!(merged.data.unwrap().to_str(), Some("/from/file"));
         assert_eq!(Options::default().service(), defaults);
+        assert_eq!(Options::default().lane(), LaneOptions::default());
     }
 
     #[test]

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use holdfast_engine::breaker::BreakerOptions;
-use holdfast_engine::payment::Budgets;
-use holdfast_engine::retry::Backoff;
+use holdfast_core::Budgets;
+use holdfast_core::retry::Backoff;
+use holdfast_engine::lanes::{BreakerOptions, LaneOptions};
 use holdfast_engine::service::ServiceOptions;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -452,7 +452,8 @@ impl Options {
             ..
         } = Limits::default();
         let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-        let bank_timeout_ms = set.bank_timeout_ms.unwrap_or(service.bank_timeout_ms);
+        let lane = LaneOptions::default();
+        let bank_timeout_ms = set.bank_timeout_ms.unwrap_or(lane.timeout_ms);
         Self {
             listen: Some(LISTEN),
             tls_certificate: None,
@@ -466,9 +467,9 @@ impl Options {
             bank_capability: Some(ModeArg::Keyed),
             bank_window_ms: Some(bank::WINDOW_MS),
             bank_grace_ms: Some(bank::GRACE_MS),
-            bank_timeout_ms: Some(service.bank_timeout_ms),
+            bank_timeout_ms: Some(lane.timeout_ms),
             bank_connect_timeout_ms: Some(bank::connect_timeout_ms(bank_timeout_ms)),
-            bank_calls_max: Some(service.bank_calls_max),
+            bank_calls_max: Some(lane.calls_max),
             bank_ca: None,
             bank_identity: None,
             bank_token_file: None,
@@ -481,9 +482,9 @@ impl Options {
             inquiries_max: Some(service.budgets.inquiries_max),
             backoff_base_ms: Some(service.backoff.base_ms),
             backoff_cap_ms: Some(service.backoff.cap_ms),
-            breaker_failures_max: Some(service.breaker.failures_max),
-            breaker_open_ms: Some(service.breaker.open_ms),
-            breaker_open_ms_max: Some(service.breaker.open_ms_max),
+            breaker_failures_max: Some(lane.breaker.failures_max),
+            breaker_open_ms: Some(lane.breaker.open_ms),
+            breaker_open_ms_max: Some(lane.breaker.open_ms_max),
             expire_after_ms: Some(service.expire_after_ms),
             flights_max: Some(service.flights_max),
             connections_max: Some(connections.connections_max),
@@ -519,15 +520,27 @@ impl Options {
         serde_json::from_value(Value::Object(merged))
     }
 
+    pub(super) fn lane(&self) -> LaneOptions {
+        let defaults = LaneOptions::default();
+        let breaker = defaults.breaker;
+        LaneOptions {
+            calls_max: self.bank_calls_max.unwrap_or(defaults.calls_max),
+            timeout_ms: self.bank_timeout_ms.unwrap_or(defaults.timeout_ms),
+            breaker: BreakerOptions {
+                failures_max: self.breaker_failures_max.unwrap_or(breaker.failures_max),
+                open_ms: self.breaker_open_ms.unwrap_or(breaker.open_ms),
+                open_ms_max: self.breaker_open_ms_max.unwrap_or(breaker.open_ms_max),
+            },
+        }
+    }
+
     pub(super) fn service(&self) -> ServiceOptions {
         let defaults = ServiceOptions::default();
-        let (breaker, budgets) = (defaults.breaker, defaults.budgets);
+        let budgets = defaults.budgets;
         let cache_bytes = self.cache_mib.map(|mib| mib.saturating_mul(1024 * 1024));
         ServiceOptions {
             cache_bytes: cache_bytes.unwrap_or(defaults.cache_bytes),
             flights_max: self.flights_max.unwrap_or(defaults.flights_max),
-            bank_calls_max: self.bank_calls_max.unwrap_or(defaults.bank_calls_max),
-            bank_timeout_ms: self.bank_timeout_ms.unwrap_or(defaults.bank_timeout_ms),
             backoff: Backoff {
                 base_ms: self.backoff_base_ms.unwrap_or(defaults.backoff.base_ms),
                 cap_ms: self.backoff_cap_ms.unwrap_or(defaults.backoff.cap_ms),
@@ -535,11 +548,6 @@ impl Options {
             budgets: Budgets {
                 attempts_max: self.attempts_max.unwrap_or(budgets.attempts_max),
                 inquiries_max: self.inquiries_max.unwrap_or(budgets.inquiries_max),
-            },
-            breaker: BreakerOptions {
-                failures_max: self.breaker_failures_max.unwrap_or(breaker.failures_max),
-                open_ms: self.breaker_open_ms.unwrap_or(breaker.open_ms),
-                open_ms_max: self.breaker_open_ms_max.unwrap_or(breaker.open_ms_max),
             },
             batch_max: defaults.batch_max,
             expire_after_ms: self.expire_after_ms.unwrap_or(defaults.expire_after_ms),

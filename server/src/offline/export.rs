@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args};
-use holdfast_engine::chain::Head;
-use holdfast_engine::payment::JournalEntry;
-use holdfast_engine::store::StoreError;
-use holdfast_engine::store::offline::SnapshotError;
+use holdfast_core::JournalEntry;
+use holdfast_core::journal::Head;
+use holdfast_local::LocalError;
+use holdfast_local::offline::SnapshotError;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -97,7 +97,7 @@ pub(crate) enum ExportError {
     #[error("cannot write {}: {source}", path.display())]
     Write { path: PathBuf, source: io::Error },
     #[error("the journal cannot be read: {0}. `holdfast verify` names what is damaged")]
-    Read(#[from] StoreError),
+    Read(#[from] LocalError),
     #[error(transparent)]
     Remote(#[from] RemoteError),
     #[error(
@@ -190,7 +190,7 @@ fn write(
         let digest = head
             .digest
             .after(sequence, &entry)
-            .map_err(StoreError::from)?;
+            .map_err(LocalError::from)?;
         head = Head { sequence, digest };
         payments += u64::from(entry.admission.is_some());
         lines

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
-use holdfast_engine::store::offline::{Original, Snapshot, SnapshotError};
+use holdfast_local::offline::{Original, Snapshot, SnapshotError};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use interrupt::Interrupts;

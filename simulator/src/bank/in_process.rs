@@ -5,13 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use holdfast_engine::bank::{self, ChargeOutcome, InquiryOutcome, is_about};
-use holdfast_engine::payment::{
+use holdfast_core::{
     BankAddress, BankName, BankReference, BankTransactionId, Capability, Decision, DeclineCode,
-    DeclineMessage, PaymentRequest,
+    DeclineMessage, PaymentRequest, Request,
 };
+use holdfast_engine::bank::{self, ChargeOutcome, InquiryOutcome, is_about};
 use holdfast_engine::pipeline::SendPermit;
-use holdfast_engine::startup::SIMULATED;
 
 use super::{
     Bank, BankAnswer, Charge, DUPLICATE, Deferred, Mode, NamedAnswer, Reaction,
@@ -41,6 +40,9 @@ pub(crate) enum Gullible {
     /// "Duplicate" for a decline of the payment.
     Duplicates,
 }
+
+/// The name of the simulated bank that is built in.
+pub const SIMULATED: &str = "simulated";
 
 /// Where a bank in this process is reached.
 const ADDRESS: &str = "in-process";
@@ -226,7 +228,8 @@ impl bank::Bank for SimulatedBank {
 
     async fn charge(&self, permit: SendPermit) -> ChargeOutcome {
         let reference = permit.bank_reference().to_string();
-        self.charge_as(reference, permit.request()).await
+        let Request::Payment(request) = permit.request();
+        self.charge_as(reference, request).await
     }
 
     async fn inquire(&self, bank_reference: BankReference) -> InquiryOutcome {

@@ -18,7 +18,7 @@ use tokio::time::Instant;
 use crate::faults::{self, Call, Delivery, Fault, FaultProfile, Operation, Plan, Processing};
 use crate::ledger::{Account, ChargeTerms, Debit, Ledger, LedgerError, Verdict};
 pub(crate) use in_process::Gullible;
-pub use in_process::{Later, SimulatedBank, simulated_address};
+pub use in_process::{Later, SIMULATED, SimulatedBank, simulated_address};
 
 /// What the bank promises about repeats.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -5,10 +5,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use holdfast_engine::bank::{Bank, ChargeOutcome, InquiryOutcome};
-use holdfast_engine::payment::{
+use holdfast_core::{
     BankAddress, BankName, BankReference, Capability, Decision, DeclineCode, DeclineMessage,
+    Request,
 };
+use holdfast_engine::bank::{Bank, ChargeOutcome, InquiryOutcome};
 use holdfast_engine::pipeline::SendPermit;
 
 use super::auditor::Wanted;
@@ -92,10 +93,11 @@ impl WatchedBank {
     async fn send(&self, permit: SendPermit) -> ChargeOutcome {
         if self.ground.is_sabotaged_by(Sabotage::NewReference) {
             let reference = format!("{}.{}", permit.bank_reference(), permit.attempt());
-            return self.inner.charge_as(reference, permit.request()).await;
+            let Request::Payment(request) = permit.request();
+            return self.inner.charge_as(reference, request).await;
         }
         if self.ground.is_sabotaged_by(Sabotage::TimeoutIsFailure) {
-            let limit = Duration::from_millis(self.ground.plan.options.bank_timeout_ms - 1);
+            let limit = Duration::from_millis(self.ground.plan.lane.timeout_ms - 1);
             let answer = tokio::time::timeout(limit, self.inner.charge(permit)).await;
             return match answer.unwrap_or(ChargeOutcome::Unknown) {
                 ChargeOutcome::Unknown => ChargeOutcome::Decided(Decision::Declined {
@@ -112,6 +114,10 @@ impl WatchedBank {
 #[async_trait]
 impl Bank for WatchedBank {
     fn name(&self) -> &BankName {
+        if self.ground.is_sabotaged_by(Sabotage::OtherBank) {
+            // Another bank is called by the name of the usual one.
+            return self.banks.get(Which::Usual).name();
+        }
         self.inner.name()
     }
 

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use holdfast_engine::payment::{BankAddress, BankName};
+use holdfast_core::{BankAddress, BankName};
 
 use super::ground::Ground;
 use super::plan::Plan;

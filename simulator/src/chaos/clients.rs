@@ -237,7 +237,7 @@ impl World<'_> {
                 // An operator looks the payment up, whoever was shown it before.
                 let payment = *state.auditor.by_key.get(&key)?;
                 let version = state.auditor.payments[&payment].version();
-                let reference = holdfast_engine::payment::BankReference::of(payment).to_string();
+                let reference = holdfast_core::BankReference::of(payment).to_string();
                 let debited = if carelessly {
                     Draw::new(u64::from(key)).happens(0.5)
                 } else {

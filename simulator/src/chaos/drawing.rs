@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use holdfast_engine::breaker::BreakerOptions;
-use holdfast_engine::payment::Budgets;
-use holdfast_engine::retry::Backoff;
+use holdfast_core::Budgets;
+use holdfast_core::retry::Backoff;
+use holdfast_engine::lanes::{BreakerOptions, LaneOptions};
 use holdfast_engine::service::ServiceOptions;
 
 use super::draw::Draw;
@@ -197,15 +197,25 @@ fn bank_faults(draw: Draw, mode: Mode) -> FaultProfile {
     }
 }
 
+pub(super) fn lane(draw: Draw) -> LaneOptions {
+    LaneOptions {
+        calls_max: usize::try_from(draw.stream("bulkhead").pick(&[1, 2, 8, 64, 256]))
+            .expect("a small number"),
+        timeout_ms: draw.stream("timeout").pick(&[50, 200, 500, 1_000]),
+        breaker: BreakerOptions {
+            failures_max: u32::try_from(draw.stream("breaker").pick(&[2, 5, 10, 1_000]))
+                .expect("a small number"),
+            open_ms: draw.stream("open").pick(&[50, 200, 1_000]),
+            open_ms_max: draw.stream("open-max").pick(&[1_000, 3_000]),
+        },
+    }
+}
+
 pub(super) fn options(draw: Draw) -> ServiceOptions {
-    let timeout = draw.stream("timeout").pick(&[50, 200, 500, 1_000]);
     ServiceOptions {
         cache_bytes: draw.stream("cache").pick(&[0, 4_000, 40_000, 64 << 20]),
         flights_max: usize::try_from(draw.stream("flights").pick(&[4, 16, 20_000, 20_000]))
             .expect("a small number"),
-        bank_calls_max: usize::try_from(draw.stream("bulkhead").pick(&[1, 2, 8, 64, 256]))
-            .expect("a small number"),
-        bank_timeout_ms: timeout,
         backoff: Backoff {
             base_ms: draw.stream("backoff").pick(&[10, 50, 200]),
             cap_ms: draw.stream("cap").pick(&[500, 2_000, 5_000]),
@@ -215,12 +225,6 @@ pub(super) fn options(draw: Draw) -> ServiceOptions {
                 .expect("a small number"),
             inquiries_max: u32::try_from(draw.stream("inquiries").pick(&[3, 10, 50]))
                 .expect("a small number"),
-        },
-        breaker: BreakerOptions {
-            failures_max: u32::try_from(draw.stream("breaker").pick(&[2, 5, 10, 1_000]))
-                .expect("a small number"),
-            open_ms: draw.stream("open").pick(&[50, 200, 1_000]),
-            open_ms_max: draw.stream("open-max").pick(&[1_000, 3_000]),
         },
         batch_max: usize::try_from(draw.stream("batch").pick(&[1, 4, 64, 256]))
             .expect("a small number"),

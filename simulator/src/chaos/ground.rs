@@ -7,10 +7,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use holdfast_engine::clock::Clock;
-use holdfast_engine::payment::{
-    BankName, Cause, JournalEntry, PaymentId, Phase, State, StateName, Timestamp,
+use holdfast_core::{
+    BankName, Cause, JournalEntry, OperationId, Phase, State, StateName, Timestamp,
 };
+use holdfast_engine::clock::Clock;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -373,7 +373,7 @@ impl MediumPlan for Ground {
         &self,
         first_sequence: u64,
         entries: &[JournalEntry],
-        versions: &[(PaymentId, u64)],
+        versions: &[(OperationId, u64)],
     ) {
         let now_ms = self.touch();
         let mut state = self.lock();
@@ -381,12 +381,12 @@ impl MediumPlan for Ground {
             state.auditor.entry(sequence, entry);
             state.moment_of(entry);
             let sent_at_once = entries.get(n + 1).is_some_and(|next| {
-                next.payment_id == entry.payment_id && next.to.name() == StateName::BankCalled
+                next.operation_id == entry.operation_id && next.to.name() == StateName::BankCalled
             });
             if entry.admission.is_some() && !sent_at_once {
                 state.happened(Sometimes::Waited);
             }
-            let key = state.auditor.payments.get(&entry.payment_id);
+            let key = state.auditor.payments.get(&entry.operation_id);
             let key = key.map(|known| known.key);
             let facts = (sequence, entry.version, entry.attempts, entry.to.name());
             state.trace.note(now_ms, Lane::Store, key, facts, || {

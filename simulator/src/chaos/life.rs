@@ -10,10 +10,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use holdfast_core::Merchant;
 use holdfast_engine::bank::Bank;
 use holdfast_engine::clock::Clock;
-use holdfast_engine::payment::Merchant;
-use holdfast_engine::service::{Parts, Service};
+use holdfast_engine::lanes::LaneParts;
+use holdfast_engine::service::{Service, ServiceParts};
 use holdfast_engine::source::SeededSource;
 use holdfast_engine::store::Store;
 use http::{Request, Response};
@@ -63,7 +64,7 @@ impl Life {
     /// Starts the service and its recovery.
     pub(super) fn begin(
         ground: &Arc<Ground>,
-        store: Arc<dyn Store>,
+        store: Store,
         bank: Arc<dyn Bank>,
         front_door: &dyn FrontDoor,
         merchant: &Merchant,
@@ -79,9 +80,12 @@ impl Life {
         let mut seed = [0; 32];
         seed[..8].copy_from_slice(&ground.draw("ids").with(number.into()).value().to_le_bytes());
         let source = Arc::new(SeededSource::new(seed));
-        let service = Service::start(Parts {
+        let service = Service::start(ServiceParts {
             store: saboteur::store(ground, store),
-            bank,
+            banks: vec![LaneParts {
+                bank,
+                options: ground.plan.lane,
+            }],
             clock: ground.clone(),
             source: source.clone(),
             options: ground.plan.options.clone(),

@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use futures_util::FutureExt;
+use holdfast_core::{BankReference, Merchant};
 use holdfast_engine::bank::Bank;
 use holdfast_engine::clock::Clock;
 use holdfast_engine::metrics::{ByLayer, Layer};
-use holdfast_engine::payment::{BankReference, Merchant};
-use holdfast_engine::startup::{BankTerms, MerchantTerms, check_bank, check_merchants};
+use holdfast_engine::startup::{BankTerms, MerchantTerms, check_banks, check_merchants};
 use holdfast_engine::store::Store;
 
 use super::bank::WatchedBank;
@@ -47,7 +47,7 @@ impl World<'_> {
         let bank = WatchedBank::new(&self.banks, self.bank, self.ground.clone());
         let life = Life::begin(
             &self.ground,
-            Arc::new(store.tampered(tamper)),
+            Store::new(Arc::new(store.tampered(tamper))),
             Arc::new(bank),
             self.front_door,
             merchant,
@@ -233,8 +233,8 @@ impl World<'_> {
         let faulty = !self.healed && self.ground.plan.families.contains(&Family::Configuration);
         let other_bank = faulty && draw.with(1).happens(mistakes.other_bank);
         let renamed = faulty && draw.with(2).happens(mistakes.renamed);
-        let store = SimulatedStore::open(self.medium.clone(), None);
-        let with_payments = at_once(store.merchants()).ok()?;
+        let store = Store::new(Arc::new(SimulatedStore::open(self.medium.clone(), None)));
+        let with_payments = at_once(store.views.merchants()).ok()?;
 
         let usual = Merchant::default_merchant();
         let merchant = if renamed && !with_payments.is_empty() {
@@ -280,15 +280,15 @@ impl World<'_> {
         Some(merchant)
     }
 
-    fn fits(&self, store: &SimulatedStore, bank: Which) -> bool {
+    fn fits(&self, store: &Store, bank: Which) -> bool {
         let bank = self.banks.get(bank);
         let terms = BankTerms {
             name: bank.name().clone(),
             address: bank.address().clone(),
-            asked_for: true,
+            is_stand_in: false,
             moved: false,
         };
-        at_once(check_bank(store, &terms)).is_ok()
+        at_once(check_banks(store, &[terms])).is_ok()
     }
 
     fn refused(&self, moment: Sometimes, why: &'static str) {

@@ -6,11 +6,12 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use holdfast_engine::lanes::LaneOptions;
 use holdfast_engine::service::ServiceOptions;
 use serde::Serialize;
 
 use super::draw::Draw;
-use super::drawing::{families, options};
+use super::drawing::{families, lane, options};
 use super::scenario::Scenario;
 use crate::bank::Mode;
 use crate::faults::FaultProfile;
@@ -274,6 +275,8 @@ pub struct Plan {
     pub mistakes: Mistakes,
     /// The service's bounds.
     pub options: ServiceOptions,
+    /// The bounds of the calls to its bank.
+    pub lane: LaneOptions,
     /// What everyone wants.
     pub operations: Vec<Operation>,
     /// When all faults end.
@@ -308,6 +311,7 @@ impl Plan {
             stops: Vec::new(),
             mistakes: Mistakes::default(),
             options: options(draw.stream("options")),
+            lane: lane(draw.stream("options")),
             operations: Vec::new(),
             heal_ms: draw.stream("heal").between(4_000, 12_000),
         };

@@ -81,6 +81,8 @@ sabotages! {
         "a clock that is set ahead makes the grace look over", [OneDebit, FailedIsUncharged];
     TimesForgotten = "times-forgotten",
         "a life begins at the wall clock, whatever is durable", [OneDebit];
+    TenureKept = "tenure-kept",
+        "a life takes the attempts of the life before it for its own", [EveryPaymentEnds];
     OtherBank = "other-bank",
         "a service starts with another bank than its payments are for", [OneDebit, FailedIsUncharged, SettledIsCharged];
     MerchantRenamed = "merchant-renamed",

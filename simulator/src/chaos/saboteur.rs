@@ -5,12 +5,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use holdfast_engine::ledger::Balance;
-use holdfast_engine::payment::{
-    AccountId, Amount, BankName, Currency, JournalEntry, Merchant, Payment, PaymentId, PaymentKey,
-    PaymentRequest,
+use holdfast_core::ledger::Balance;
+use holdfast_core::{
+    AccountId, Amount, BankName, Currency, JournalEntry, Merchant, Operation, OperationId,
+    OperationKey, PaymentRequest, Request as HoldfastRequest, Step, Tenure,
 };
-use holdfast_engine::store::{NotedTime, Page, Query, Store, StoreError, Verdict, Write};
+use holdfast_engine::store::{Log, NotedTime, Page, Query, Store, StoreError, Verdict, Views};
 use http::{Request, Response};
 use tokio::sync::watch;
 
@@ -19,16 +19,26 @@ use super::life::{Door, Reply};
 use super::sabotage::Sabotage;
 
 /// The store, with what is planted at it.
-pub(super) fn store(ground: &Arc<Ground>, store: Arc<dyn Store>) -> Arc<dyn Store> {
+pub(super) fn store(ground: &Arc<Ground>, store: Store) -> Store {
     match ground.sabotage {
         Some(
             sabotage @ (Sabotage::AcknowledgeEarly
             | Sabotage::RecoverySkips
             | Sabotage::SyncErrorIgnored
             | Sabotage::TimesForgotten
-            | Sabotage::WatchForgotten
-            | Sabotage::BitServed),
-        ) => Arc::new(SabotagedStore { store, sabotage }),
+            | Sabotage::TenureKept
+            | Sabotage::WatchForgotten),
+        ) => {
+            let log = store.log;
+            Store {
+                log: Arc::new(SabotagedLog { log, sabotage }),
+                ..store
+            }
+        }
+        Some(Sabotage::BitServed) => Store {
+            views: Arc::new(BitServed(store.views)),
+            ..store
+        },
         _ => store,
     }
 }
@@ -50,14 +60,115 @@ pub(super) fn door(ground: &Arc<Ground>, door: Arc<dyn Door>) -> Arc<dyn Door> {
     }
 }
 
-struct SabotagedStore {
-    store: Arc<dyn Store>,
+struct SabotagedLog {
+    log: Arc<dyn Log>,
     sabotage: Sabotage,
 }
 
-/// A payment over another amount.
-fn bent(mut payment: Payment) -> Payment {
-    let request = &payment.request;
+/// The one tenure of every life, where it is kept.
+const KEPT: Tenure = Tenure::new(1);
+
+#[async_trait]
+impl Log for SabotagedLog {
+    fn tenure(&self) -> Tenure {
+        match self.sabotage {
+            Sabotage::TenureKept => KEPT,
+            _ => self.log.tenure(),
+        }
+    }
+
+    fn is_over(&self, tenure: Tenure) -> bool {
+        match self.sabotage {
+            Sabotage::TenureKept => tenure != KEPT,
+            _ => self.log.is_over(tenure),
+        }
+    }
+
+    async fn commit(&self, batch: Vec<Step>) -> Result<Vec<Verdict>, StoreError> {
+        let steps = batch.len();
+        match self.sabotage {
+            Sabotage::AcknowledgeEarly => {
+                let log = self.log.clone();
+                tokio::spawn(async move { log.commit(batch).await });
+                Ok(vec![Verdict::Applied; steps])
+            }
+            Sabotage::SyncErrorIgnored => match self.log.commit(batch).await {
+                Err(StoreError::Ambiguous(_) | StoreError::Fatal(_)) => {
+                    Ok(vec![Verdict::Applied; steps])
+                }
+                answer => answer,
+            },
+            _ => self.log.commit(batch).await,
+        }
+    }
+
+    async fn get(&self, key: &OperationKey) -> Result<Option<Operation>, StoreError> {
+        self.log.get(key).await
+    }
+
+    async fn entries(
+        &self,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<(u64, JournalEntry)>, StoreError> {
+        self.log.entries(after, limit).await
+    }
+
+    fn head(&self) -> watch::Receiver<u64> {
+        self.log.head()
+    }
+
+    async fn unfinished(
+        &self,
+        after: Option<OperationId>,
+        limit: usize,
+    ) -> Result<Vec<(OperationId, OperationKey)>, StoreError> {
+        match self.sabotage {
+            Sabotage::RecoverySkips => Ok(Vec::new()),
+            Sabotage::WatchForgotten => {
+                let mut open = Vec::new();
+                for (id, key) in self.log.unfinished(after, limit).await? {
+                    let operation = self.log.get(&key).await?;
+                    if operation.is_some_and(|operation| !operation.is_finished()) {
+                        open.push((id, key));
+                    }
+                }
+                Ok(open)
+            }
+            _ => self.log.unfinished(after, limit).await,
+        }
+    }
+
+    fn has_room(&self) -> bool {
+        self.log.has_room()
+    }
+
+    fn noted_time(&self) -> NotedTime {
+        match self.sabotage {
+            Sabotage::TimesForgotten => NotedTime::default(),
+            _ => self.log.noted_time(),
+        }
+    }
+
+    async fn note_time(&self, noted: NotedTime) -> Result<(), StoreError> {
+        self.log.note_time(noted).await
+    }
+
+    fn check_tenure(&self) -> Result<(), StoreError> {
+        self.log.check_tenure()
+    }
+
+    async fn close(&self) -> Result<(), StoreError> {
+        self.log.close().await
+    }
+}
+
+/// Views that serve a flipped bit.
+struct BitServed(Arc<dyn Views>);
+
+/// An operation over another amount.
+fn bent(mut operation: Operation) -> Operation {
+    let HoldfastRequest::Payment(request) = &operation.request;
     let amount = Amount::new(request.amount().minor_units() ^ 16);
     let bent = amount.ok().and_then(|amount| {
         PaymentRequest::new(
@@ -71,57 +182,31 @@ fn bent(mut payment: Payment) -> Payment {
         .ok()
     });
     if let Some(bent) = bent {
-        payment.request = Arc::new(bent);
+        operation.request = bent.into();
     }
-    payment
+    operation
 }
 
 #[async_trait]
-impl Store for SabotagedStore {
-    async fn commit(&self, batch: Vec<Write>) -> Result<Vec<Verdict>, StoreError> {
-        let writes = batch.len();
-        match self.sabotage {
-            Sabotage::AcknowledgeEarly => {
-                let store = self.store.clone();
-                tokio::spawn(async move { store.commit(batch).await });
-                Ok(vec![Verdict::Applied; writes])
-            }
-            Sabotage::SyncErrorIgnored => match self.store.commit(batch).await {
-                Err(StoreError::Sync(_) | StoreError::Poisoned) => {
-                    Ok(vec![Verdict::Applied; writes])
-                }
-                answer => answer,
-            },
-            _ => self.store.commit(batch).await,
-        }
-    }
-
-    async fn get(&self, key: &PaymentKey) -> Result<Option<Payment>, StoreError> {
-        self.store.get(key).await
-    }
-
+impl Views for BitServed {
     async fn find(
         &self,
         merchant: &Merchant,
-        id: PaymentId,
-    ) -> Result<Option<Payment>, StoreError> {
-        let found = self.store.find(merchant, id).await?;
-        Ok(match self.sabotage {
-            Sabotage::BitServed => found.map(bent),
-            _ => found,
-        })
+        id: OperationId,
+    ) -> Result<Option<Operation>, StoreError> {
+        Ok(self.0.find(merchant, id).await?.map(bent))
     }
 
     async fn list(&self, query: &Query) -> Result<Page, StoreError> {
-        self.store.list(query).await
+        self.0.list(query).await
     }
 
-    async fn entries(
+    async fn history(
         &self,
         merchant: &Merchant,
-        id: PaymentId,
+        id: OperationId,
     ) -> Result<Option<Vec<(u64, JournalEntry)>>, StoreError> {
-        self.store.entries(merchant, id).await
+        self.0.history(merchant, id).await
     }
 
     async fn contradictions(
@@ -130,7 +215,7 @@ impl Store for SabotagedStore {
         after: u64,
         limit: usize,
     ) -> Result<Vec<(u64, JournalEntry)>, StoreError> {
-        self.store.contradictions(merchant, after, limit).await
+        self.0.contradictions(merchant, after, limit).await
     }
 
     async fn account(
@@ -138,71 +223,15 @@ impl Store for SabotagedStore {
         merchant: &Merchant,
         account: &AccountId,
     ) -> Result<Vec<(Currency, Balance)>, StoreError> {
-        self.store.account(merchant, account).await
-    }
-
-    async fn journal(
-        &self,
-        after: u64,
-        limit: usize,
-    ) -> Result<Vec<(u64, JournalEntry)>, StoreError> {
-        self.store.journal(after, limit).await
-    }
-
-    fn has_room(&self) -> bool {
-        self.store.has_room()
-    }
-
-    fn appended(&self) -> watch::Receiver<u64> {
-        self.store.appended()
-    }
-
-    async fn unfinished(
-        &self,
-        after: Option<PaymentId>,
-        limit: usize,
-    ) -> Result<Vec<(PaymentId, PaymentKey)>, StoreError> {
-        match self.sabotage {
-            Sabotage::RecoverySkips => Ok(Vec::new()),
-            Sabotage::WatchForgotten => {
-                let mut open = Vec::new();
-                for (id, key) in self.store.unfinished(after, limit).await? {
-                    let payment = self.store.get(&key).await?;
-                    if payment.is_some_and(|payment| !payment.is_finished()) {
-                        open.push((id, key));
-                    }
-                }
-                Ok(open)
-            }
-            _ => self.store.unfinished(after, limit).await,
-        }
+        self.0.account(merchant, account).await
     }
 
     async fn merchants(&self) -> Result<BTreeSet<Merchant>, StoreError> {
-        self.store.merchants().await
+        self.0.merchants().await
     }
 
     async fn banks(&self) -> Result<BTreeSet<BankName>, StoreError> {
-        self.store.banks().await
-    }
-
-    fn noted_time(&self) -> NotedTime {
-        match self.sabotage {
-            Sabotage::TimesForgotten => NotedTime::default(),
-            _ => self.store.noted_time(),
-        }
-    }
-
-    async fn note_time(&self, noted: NotedTime) -> Result<(), StoreError> {
-        self.store.note_time(noted).await
-    }
-
-    fn check_place(&self) -> Result<(), StoreError> {
-        self.store.check_place()
-    }
-
-    async fn close(&self) -> Result<(), StoreError> {
-        self.store.close().await
+        self.0.banks().await
     }
 }
 

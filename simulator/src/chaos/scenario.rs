@@ -182,7 +182,7 @@ impl Scenario {
             }
             Self::BankTimeout => {
                 plan.families.insert(Family::Bank);
-                plan.options.bank_timeout_ms = 200;
+                plan.lane.timeout_ms = 200;
                 plan.bank.slow = Timed::new(0.3, 300, 1_500);
                 plan.bank.late = Timed::new(0.3, 300, 2_000);
                 plan.bank.lost_after = Rate::new(0.2);

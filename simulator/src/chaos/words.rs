@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::fmt::{self, Display};
 
+use holdfast_core::ledger::Balance;
+use holdfast_core::{Cause, Decision, Movement, MovementKind, Phase};
 use holdfast_engine::bank::{ChargeOutcome, InquiryOutcome};
-use holdfast_engine::ledger::Balance;
-use holdfast_engine::payment::{Cause, Decision, Movement, MovementKind, Phase};
+use holdfast_engine::lanes::LaneOptions;
 use holdfast_engine::service::ServiceOptions;
 
 use super::auditor::{Failed, Standing, Wanted};
@@ -186,31 +187,33 @@ impl Plan {
             ("clock jumps", list(&jumps, "none")),
             ("orderly stops", stops),
             ("mistakes at restarts", self.mistakes.to_string()),
-            ("the service's bounds", bounds(&self.options)),
+            ("the service's bounds", bounds(&self.options, &self.lane)),
             ("all faults end", format!("at {} ms", self.heal_ms)),
         ]
     }
 }
 
-fn bounds(options: &ServiceOptions) -> String {
+fn bounds(options: &ServiceOptions, lane: &LaneOptions) -> String {
     // Taken apart, so that a new bound is not left out here.
     let ServiceOptions {
         cache_bytes,
         flights_max,
-        bank_calls_max,
-        bank_timeout_ms,
         backoff,
         budgets,
-        breaker,
         batch_max,
         expire_after_ms,
     } = options;
+    let LaneOptions {
+        calls_max,
+        timeout_ms,
+        breaker,
+    } = lane;
     [
         format!("a cache of {cache_bytes} bytes"),
         format!("up to {flights_max} payments in flight"),
         format!(
-            "up to {} to the bank at once, each for up to {bank_timeout_ms} ms",
-            counted(*bank_calls_max as u64, "call")
+            "up to {} to the bank at once, each for up to {timeout_ms} ms",
+            counted(*calls_max as u64, "call")
         ),
         format!(
             "up to {} and {}, first {} ms apart, later up to {} ms",

@@ -4,8 +4,8 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::sync::Arc;
 
+use holdfast_core::{BankName, Merchant, Phase};
 use holdfast_engine::bank::Bank;
-use holdfast_engine::payment::{BankName, Merchant, Phase};
 
 use super::auditor::{Invariant, Known, Standing};
 use super::banks::{Banks, Which};

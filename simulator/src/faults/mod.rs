@@ -7,7 +7,7 @@
 mod profile;
 mod written;
 
-use holdfast_engine::payment::{DeclineCode, DeclineMessage};
+use holdfast_core::{DeclineCode, DeclineMessage};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde::{Deserialize, Serialize};

@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use holdfast_engine::ledger::{self, AccountKey, Balance, Book, LedgerError};
-use holdfast_engine::payment::{
-    BankName, JournalEntry, Merchant, MovementKind, Payment, PaymentId, PaymentKey, Timestamp,
+use holdfast_core::ledger::{self, AccountKey, Balance, Book, LedgerError};
+use holdfast_core::{
+    BankName, Guard, JournalEntry, Merchant, MovementKind, Operation, OperationId, OperationKey,
+    Refusal, Step, Timestamp,
 };
-use holdfast_engine::store::{Page, Query, Verdict, Write};
+use holdfast_engine::store::{Page, Query, Verdict};
 
 /// A store that does its work wrong, for those who must notice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,9 +30,9 @@ const GAP_EVERY: usize = 13;
 /// Payments, journal and balances.
 #[derive(Debug, Clone, Default)]
 pub struct Content {
-    payments: BTreeMap<PaymentKey, Payment>,
-    ids: BTreeMap<(Merchant, PaymentId), PaymentKey>,
-    unfinished: BTreeSet<PaymentId>,
+    payments: BTreeMap<OperationKey, Operation>,
+    ids: BTreeMap<(Merchant, OperationId), OperationKey>,
+    unfinished: BTreeSet<OperationId>,
     journal: Vec<JournalEntry>,
     banks: BTreeSet<BankName>,
     newest: Timestamp,
@@ -41,52 +42,53 @@ pub struct Content {
 /// What a batch changes, beside the content it was judged by.
 #[derive(Debug, Default)]
 pub(super) struct Change {
-    payments: BTreeMap<PaymentKey, Payment>,
+    payments: BTreeMap<OperationKey, Operation>,
     balances: BTreeMap<AccountKey, Balance>,
     pub(super) entries: Vec<JournalEntry>,
 }
 
 impl Change {
-    pub(super) fn versions(&self) -> impl Iterator<Item = (PaymentId, u64)> {
+    pub(super) fn versions(&self) -> impl Iterator<Item = (OperationId, u64)> {
         self.payments
             .values()
             .map(|payment| (payment.id, payment.version))
     }
 
-    pub(super) fn payment(&self, wanted: impl Fn(&Payment) -> bool) -> Option<&Payment> {
+    pub(super) fn payment(&self, wanted: impl Fn(&Operation) -> bool) -> Option<&Operation> {
         self.payments.values().find(|payment| wanted(payment))
     }
 }
 
 impl Content {
     /// Gives a verdict per write; what applies is in the change.
-    pub(super) fn judge(&self, batch: &[Write], tamper: Option<Tamper>) -> (Vec<Verdict>, Change) {
+    pub(super) fn judge(&self, batch: &[Step], tamper: Option<Tamper>) -> (Vec<Verdict>, Change) {
         let mut change = Change::default();
         let verdicts = batch
             .iter()
-            .map(|write| self.apply(&mut change, write, tamper));
+            .map(|step| self.apply(&mut change, step, tamper));
         (verdicts.collect(), change)
     }
 
-    fn apply(&self, change: &mut Change, write: &Write, tamper: Option<Tamper>) -> Verdict {
-        let changed = change.payments.get(write.key());
-        let current = changed.or_else(|| self.payments.get(write.key()));
+    fn apply(&self, change: &mut Change, step: &Step, tamper: Option<Tamper>) -> Verdict {
+        let changed = change.payments.get(step.key());
+        let current = changed.or_else(|| self.payments.get(step.key()));
         let stands = current.map_or(0, |payment| payment.version);
-        if stands != write.expected_version() && tamper != Some(Tamper::BlindWrites) {
+        if stands != step.expected_version() && tamper != Some(Tamper::BlindWrites) {
             return Verdict::Lost {
                 current: current.cloned().map(Box::new),
             };
         }
         // Beside the change, so that a write that is refused half-way leaves nothing.
         let mut moved: BTreeMap<AccountKey, Balance> = BTreeMap::new();
-        for step in write.steps() {
-            let Some(movement) = &step.entry.movement else {
-                continue;
-            };
+        for movement in step
+            .entries
+            .iter()
+            .filter_map(|entry| entry.movement.as_ref())
+        {
             if tamper == Some(Tamper::NoVoids) && movement.kind == MovementKind::Void {
                 continue;
             }
-            let keys = ledger::accounts_of(&write.key().merchant, movement);
+            let keys = ledger::accounts_of(&step.key().merchant, movement);
             let before = keys.each_ref().map(|key| {
                 let known = moved.get(key).or_else(|| change.balances.get(key));
                 known.copied().unwrap_or_else(|| self.book.balance(key))
@@ -103,17 +105,18 @@ impl Content {
                 Err(LedgerError::NotHeld { .. }) if tamper == Some(Tamper::BlindWrites) => {}
                 Err(full) => {
                     assert!(
-                        matches!(full, LedgerError::Full { .. }),
-                        "the books do not fit the payments: {full}"
+                        matches!(full, LedgerError::Full { .. })
+                            && step.guards.contains(&Guard::AccountsHaveRoom),
+                        "the balances do not fit the payments: {full}"
                     );
-                    return Verdict::Refused(full);
+                    return Verdict::Refused(Refusal::AccountFull(full));
                 }
             }
         }
         change.balances.extend(moved);
-        for step in write.steps() {
+        for entry in &step.entries {
             let place = self.journal.len() + change.entries.len();
-            let mut entry = step.entry.clone();
+            let mut entry = entry.clone();
             let voids = entry
                 .movement
                 .as_ref()
@@ -126,7 +129,7 @@ impl Content {
                 change.entries.push(entry);
             }
         }
-        let payment = write.last().clone();
+        let payment = step.operation.clone();
         change.payments.insert(payment.key.clone(), payment);
         Verdict::Applied
     }
@@ -140,9 +143,9 @@ impl Content {
         }
         for entry in &change.entries {
             if entry.leaves_open() {
-                self.unfinished.insert(entry.payment_id);
+                self.unfinished.insert(entry.operation_id);
             } else {
-                self.unfinished.remove(&entry.payment_id);
+                self.unfinished.remove(&entry.operation_id);
             }
             if let Some(bank) = entry.to.sent_to()
                 && !self.banks.contains(bank)
@@ -192,30 +195,30 @@ impl Content {
     }
 
     /// All payments.
-    pub fn payments(&self) -> impl Iterator<Item = &Payment> {
+    pub fn payments(&self) -> impl Iterator<Item = &Operation> {
         self.payments.values()
     }
 
     /// The payment under a key.
-    pub fn get(&self, key: &PaymentKey) -> Option<&Payment> {
+    pub fn get(&self, key: &OperationKey) -> Option<&Operation> {
         self.payments.get(key)
     }
 
     /// A merchant's payment by id.
-    pub fn find(&self, merchant: &Merchant, id: PaymentId) -> Option<&Payment> {
+    pub fn find(&self, merchant: &Merchant, id: OperationId) -> Option<&Operation> {
         let key = self.ids.get(&(merchant.clone(), id))?;
         self.payments.get(key)
     }
 
     pub(super) fn list(&self, query: &Query) -> Page {
         let wanted = self.payments().filter(|payment| query.wants(payment));
-        let mut payments: Vec<Payment> = wanted.cloned().collect();
+        let mut payments: Vec<Operation> = wanted.cloned().collect();
         payments.sort_by_key(|payment| std::cmp::Reverse(payment.id));
         let more = payments.len() > query.limit;
         payments.truncate(query.limit);
         let next_before = payments.last().filter(|_| more).map(|payment| payment.id);
         Page {
-            payments,
+            operations: payments,
             next_before,
         }
     }
@@ -223,10 +226,10 @@ impl Content {
     pub(super) fn entries(
         &self,
         merchant: &Merchant,
-        id: PaymentId,
+        id: OperationId,
     ) -> Option<Vec<(u64, JournalEntry)>> {
         let known = self.ids.contains_key(&(merchant.clone(), id));
-        known.then(|| self.select(0, usize::MAX, |entry| entry.payment_id == id))
+        known.then(|| self.select(0, usize::MAX, |entry| entry.operation_id == id))
     }
 
     pub(super) fn contradictions(
@@ -266,10 +269,10 @@ impl Content {
 
     pub(super) fn unfinished(
         &self,
-        after: Option<PaymentId>,
+        after: Option<OperationId>,
         limit: usize,
-    ) -> Vec<(PaymentId, PaymentKey)> {
-        let keys: BTreeMap<PaymentId, &PaymentKey> =
+    ) -> Vec<(OperationId, OperationKey)> {
+        let keys: BTreeMap<OperationId, &OperationKey> =
             self.ids.iter().map(|((_, id), key)| (*id, key)).collect();
         let open = self.unfinished.iter();
         open.filter(|id| after.is_none_or(|after| **id > after))

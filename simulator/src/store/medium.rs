@@ -1,11 +1,13 @@
 //! The medium: bytes that are durable, and bytes that are not yet.
 
+use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use holdfast_engine::chain::{Digest, Head};
-use holdfast_engine::payment::{JournalEntry, Payment};
-use holdfast_engine::store::format::{Chunk, LinkedEntry, Record, payment_key, sequence_key};
-use holdfast_engine::store::{NotedTime, StoreError};
+use holdfast_core::codec::EncodeError;
+use holdfast_core::journal::{Digest, Head};
+use holdfast_core::record::{Chunk, LinkedEntry, Record, sequence_key};
+use holdfast_core::{JournalEntry, Operation, Tenure};
+use holdfast_engine::store::{CursorName, NotedTime, StoreError};
 
 use super::content::{Change, Content};
 
@@ -56,6 +58,10 @@ struct State {
     commits: u64,
     /// What was noted of the time beside the journal.
     noted: NotedTime,
+    /// The latest tenure.
+    tenure: Tenure,
+    /// How far consumers of the journal have got.
+    cursors: BTreeMap<CursorName, u64>,
 }
 
 impl Medium {
@@ -74,8 +80,27 @@ impl Medium {
                 head: state.head,
                 commits: state.commits,
                 noted: state.noted,
+                tenure: state.tenure,
+                cursors: state.cursors.clone(),
             }),
         }
+    }
+
+    /// Begins the next tenure, durably.
+    pub(super) fn begin_tenure(&self) -> Tenure {
+        let mut state = self.lock();
+        state.tenure = state.tenure.next();
+        state.tenure
+    }
+
+    /// How far a consumer has got.
+    pub(super) fn cursor(&self, name: &CursorName) -> u64 {
+        self.lock().cursors.get(name).copied().unwrap_or_default()
+    }
+
+    /// Makes durable how far a consumer has got.
+    pub(super) fn save_cursor(&self, name: &CursorName, sequence: u64) {
+        self.lock().cursors.insert(name.clone(), sequence);
     }
 
     /// Looks at what is durable.
@@ -103,7 +128,7 @@ impl Medium {
     }
 
     /// What was written and is not durable.
-    pub(super) fn unsynced(&self, wanted: impl Fn(&Payment) -> bool) -> Option<Payment> {
+    pub(super) fn unsynced(&self, wanted: impl Fn(&Operation) -> bool) -> Option<Operation> {
         let state = self.lock();
         let (_, change) = state.written.as_ref()?;
         change.payment(wanted).cloned()
@@ -124,7 +149,7 @@ impl Medium {
     pub(super) fn write(&self, change: Change) -> Result<usize, StoreError> {
         let mut state = self.lock();
         let entries = change.entries.len();
-        let bytes = frame(state.head, &change)?;
+        let bytes = frame(state.head, &change).map_err(StoreError::fatal)?;
         state.written = Some((bytes, change));
         Ok(entries)
     }
@@ -186,7 +211,7 @@ const LENGTH: usize = 4;
 
 /// A batch as bytes: how many follow, then its entries in chunks as the real store writes them, each with
 /// its length and its own checksum.
-fn frame(head: Head, change: &Change) -> Result<Vec<u8>, StoreError> {
+fn frame(head: Head, change: &Change) -> Result<Vec<u8>, EncodeError> {
     let mut bytes = vec![0; LENGTH];
     let mut head = head;
     for entries in change.entries.chunks(CHUNK_ENTRIES) {
@@ -274,15 +299,12 @@ fn tear(whole: &[u8], kept: Kept) -> Vec<u8> {
 }
 
 /// What a read gives when a bit of the stored record was flipped.
-pub(super) fn flipped(payment: &Payment) -> Result<Option<Payment>, StoreError> {
-    let storage_key = payment_key(&payment.key);
-    let mut bytes = Record::of(payment, 1).encode(&storage_key)?;
+pub(super) fn flipped(payment: &Operation) -> Result<Option<Operation>, StoreError> {
+    let storage_key = payment.key.idempotency_key.as_str().as_bytes();
+    let encoded = Record::of(payment, 1).encode(storage_key);
+    let mut bytes = encoded.map_err(StoreError::fatal)?;
     let at = bytes.len() / 2;
     bytes[at] ^= 0x10;
-    let record = Record::decode(&storage_key, &bytes).map_err(|source| StoreError::Damaged {
-        tree: "payments",
-        key: payment.key.idempotency_key.as_str().to_owned(),
-        source,
-    })?;
-    Ok(Some(record.into_payment(payment.key.clone())))
+    let record = Record::decode(storage_key, &bytes).map_err(StoreError::fatal)?;
+    Ok(Some(record.into_operation(payment.key.clone())))
 }

@@ -13,11 +13,14 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use holdfast_engine::ledger::Balance;
-use holdfast_engine::payment::{
-    AccountId, BankName, Currency, JournalEntry, Merchant, Payment, PaymentId, PaymentKey,
+use holdfast_core::ledger::Balance;
+use holdfast_core::{
+    AccountId, BankName, Currency, JournalEntry, Merchant, Operation, OperationId, OperationKey,
+    Step, Tenure,
 };
-use holdfast_engine::store::{NotedTime, Page, Query, Store, StoreError, Verdict, Write};
+use holdfast_engine::store::{
+    CursorName, Cursors, Log, NotedTime, Page, Query, StoreError, Verdict, Views,
+};
 use tokio::sync::watch;
 
 pub use content::{Content, Tamper};
@@ -58,7 +61,12 @@ pub trait MediumPlan: Send + Sync + std::fmt::Debug {
 
     /// Hears which entries have just become durable, before anyone else does, and which versions the
     /// records have that became durable with them.
-    fn durable(&self, first_sequence: u64, entries: &[JournalEntry], versions: &[(PaymentId, u64)]);
+    fn durable(
+        &self,
+        first_sequence: u64,
+        entries: &[JournalEntry],
+        versions: &[(OperationId, u64)],
+    );
 }
 
 /// Payments and journal on a simulated medium. A commit takes `sync_ms` of (virtual) time and can be
@@ -76,13 +84,28 @@ pub struct SimulatedStore {
     poisoned: AtomicBool,
     closed: AtomicBool,
     appended: watch::Sender<u64>,
+    tenure: Tenure,
+}
+
+/// What an injected failure says.
+#[derive(Debug, thiserror::Error)]
+enum Injected {
+    #[error("the store refuses work since an earlier failure")]
+    Poisoned,
+    #[error("the store is closed")]
+    Closed,
+    #[error("could not apply a batch of writes: injected: no space left on device")]
+    NoRoom,
+    #[error("could not sync written data to disk: injected: the disk reported an I/O error")]
+    SyncFailed,
 }
 
 impl SimulatedStore {
-    /// What a new process finds on a medium.
+    /// What a new process finds on a medium. Its tenure begins with it.
     pub fn open(medium: Arc<Medium>, plan: Option<Arc<dyn MediumPlan>>) -> Self {
         let appended = watch::Sender::new(medium.read(Content::sequence));
         Self {
+            tenure: medium.begin_tenure(),
             medium,
             plan,
             appended,
@@ -128,10 +151,10 @@ impl SimulatedStore {
 
     fn ensure_usable(&self) -> Result<(), StoreError> {
         if self.poisoned.load(Ordering::SeqCst) {
-            return Err(StoreError::Poisoned);
+            return Err(StoreError::fatal(Injected::Poisoned));
         }
         if self.closed.load(Ordering::SeqCst) {
-            return Err(StoreError::Closed);
+            return Err(StoreError::Transient(Box::new(Injected::Closed)));
         }
         Ok(())
     }
@@ -158,13 +181,13 @@ impl SimulatedStore {
         }
     }
 
-    fn dirty(&self, wanted: impl Fn(&Payment) -> bool) -> Option<Payment> {
+    fn dirty(&self, wanted: impl Fn(&Operation) -> bool) -> Option<Operation> {
         let dirty = self.tamper == Some(Tamper::DirtyReads);
         dirty.then(|| self.medium.unsynced(wanted)).flatten()
     }
 
     /// A payment as it is read, bit for bit.
-    fn seen(&self, payment: Option<Payment>) -> Result<Option<Payment>, StoreError> {
+    fn seen(&self, payment: Option<Operation>) -> Result<Option<Operation>, StoreError> {
         match (&self.plan, payment) {
             (Some(plan), Some(payment)) if plan.flips() => {
                 medium::flipped(&payment).map_err(|error| self.poison(error))
@@ -175,16 +198,23 @@ impl SimulatedStore {
 }
 
 #[async_trait]
-impl Store for SimulatedStore {
-    async fn commit(&self, batch: Vec<Write>) -> Result<Vec<Verdict>, StoreError> {
+impl Log for SimulatedStore {
+    fn tenure(&self) -> Tenure {
+        self.tenure
+    }
+
+    fn is_over(&self, tenure: Tenure) -> bool {
+        tenure != self.tenure
+    }
+
+    async fn commit(&self, batch: Vec<Step>) -> Result<Vec<Verdict>, StoreError> {
         let _committing = self.committing.lock().await;
         self.ensure_usable()?;
         let (sync_ms, fate) = self.fate(batch.len());
         self.may_end(CrashPoint::BeforeWrite).await;
         if fate == CommitFate::NoRoom {
-            return Err(self.poison(StoreError::Apply(
-                "injected: no space left on device".into(),
-            )));
+            let error = StoreError::Ambiguous(Box::new(Injected::NoRoom));
+            return Err(self.poison(error));
         }
         // Readers see what is durable until the sync is over.
         let (verdicts, change) = self
@@ -197,9 +227,8 @@ impl Store for SimulatedStore {
             tokio::time::sleep(Duration::from_millis(sync_ms)).await;
         }
         if fate == CommitFate::SyncFails {
-            return Err(self.poison(StoreError::Sync(
-                "injected: the disk reported an I/O error".into(),
-            )));
+            let error = StoreError::Ambiguous(Box::new(Injected::SyncFailed));
+            return Err(self.poison(error));
         }
         let sequence = self.medium.sync();
         if let (Some(plan), true) = (&self.plan, written > 0) {
@@ -214,17 +243,68 @@ impl Store for SimulatedStore {
         Ok(verdicts)
     }
 
-    async fn get(&self, key: &PaymentKey) -> Result<Option<Payment>, StoreError> {
+    async fn get(&self, key: &OperationKey) -> Result<Option<Operation>, StoreError> {
         self.ensure_usable()?;
         let dirty = self.dirty(|payment| payment.key == *key);
         self.seen(dirty.or_else(|| self.medium.read(|content| content.get(key).cloned())))
     }
 
+    async fn entries(
+        &self,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<(u64, JournalEntry)>, StoreError> {
+        self.ensure_usable()?;
+        Ok(self
+            .medium
+            .read(|content| content.journal_after(after, limit)))
+    }
+
+    fn head(&self) -> watch::Receiver<u64> {
+        self.appended.subscribe()
+    }
+
+    async fn unfinished(
+        &self,
+        after: Option<OperationId>,
+        limit: usize,
+    ) -> Result<Vec<(OperationId, OperationKey)>, StoreError> {
+        self.ensure_usable()?;
+        Ok(self.medium.read(|content| content.unfinished(after, limit)))
+    }
+
+    fn has_room(&self) -> bool {
+        !self.full.load(Ordering::SeqCst)
+    }
+
+    fn noted_time(&self) -> NotedTime {
+        self.medium.noted_time()
+    }
+
+    async fn note_time(&self, noted: NotedTime) -> Result<(), StoreError> {
+        self.ensure_usable()?;
+        self.medium.note_time(noted);
+        Ok(())
+    }
+
+    fn check_tenure(&self) -> Result<(), StoreError> {
+        self.ensure_usable()
+    }
+
+    async fn close(&self) -> Result<(), StoreError> {
+        self.ensure_usable()?;
+        self.closed.store(true, Ordering::SeqCst);
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Views for SimulatedStore {
     async fn find(
         &self,
         merchant: &Merchant,
-        id: PaymentId,
-    ) -> Result<Option<Payment>, StoreError> {
+        id: OperationId,
+    ) -> Result<Option<Operation>, StoreError> {
         self.ensure_usable()?;
         let dirty = self.dirty(|payment| payment.id == id);
         self.seen(dirty.or_else(|| {
@@ -238,10 +318,10 @@ impl Store for SimulatedStore {
         Ok(self.medium.read(|content| content.list(query)))
     }
 
-    async fn entries(
+    async fn history(
         &self,
         merchant: &Merchant,
-        id: PaymentId,
+        id: OperationId,
     ) -> Result<Option<Vec<(u64, JournalEntry)>>, StoreError> {
         self.ensure_usable()?;
         Ok(self.medium.read(|content| content.entries(merchant, id)))
@@ -270,34 +350,6 @@ impl Store for SimulatedStore {
             .read(|content| content.book().account(merchant, account)))
     }
 
-    async fn journal(
-        &self,
-        after: u64,
-        limit: usize,
-    ) -> Result<Vec<(u64, JournalEntry)>, StoreError> {
-        self.ensure_usable()?;
-        Ok(self
-            .medium
-            .read(|content| content.journal_after(after, limit)))
-    }
-
-    fn has_room(&self) -> bool {
-        !self.full.load(Ordering::SeqCst)
-    }
-
-    fn appended(&self) -> watch::Receiver<u64> {
-        self.appended.subscribe()
-    }
-
-    async fn unfinished(
-        &self,
-        after: Option<PaymentId>,
-        limit: usize,
-    ) -> Result<Vec<(PaymentId, PaymentKey)>, StoreError> {
-        self.ensure_usable()?;
-        Ok(self.medium.read(|content| content.unfinished(after, limit)))
-    }
-
     async fn merchants(&self) -> Result<BTreeSet<Merchant>, StoreError> {
         self.ensure_usable()?;
         Ok(self.medium.read(Content::merchants))
@@ -307,24 +359,18 @@ impl Store for SimulatedStore {
         self.ensure_usable()?;
         Ok(self.medium.read(|content| content.banks().clone()))
     }
+}
 
-    fn noted_time(&self) -> NotedTime {
-        self.medium.noted_time()
-    }
-
-    async fn note_time(&self, noted: NotedTime) -> Result<(), StoreError> {
+#[async_trait]
+impl Cursors for SimulatedStore {
+    async fn load(&self, name: &CursorName) -> Result<u64, StoreError> {
         self.ensure_usable()?;
-        self.medium.note_time(noted);
-        Ok(())
+        Ok(self.medium.cursor(name))
     }
 
-    fn check_place(&self) -> Result<(), StoreError> {
-        self.ensure_usable()
-    }
-
-    async fn close(&self) -> Result<(), StoreError> {
+    async fn save(&self, name: &CursorName, sequence: u64) -> Result<(), StoreError> {
         self.ensure_usable()?;
-        self.closed.store(true, Ordering::SeqCst);
+        self.medium.save_cursor(name, sequence);
         Ok(())
     }
 }

@@ -1,10 +1,11 @@
 //! What can happen to the bytes of a store.
 
-use holdfast_engine::chain::{Digest, Head};
-use holdfast_engine::codec::{self, Kind};
-use holdfast_engine::ledger::Balance;
-use holdfast_engine::payment::{Merchant, Timestamp};
-use holdfast_engine::store::format::{Chunk, Record, account_of, contradiction_key, key_of};
+use holdfast_core::codec::{self, ValueKind};
+use holdfast_core::journal::{Digest, Head};
+use holdfast_core::ledger::Balance;
+use holdfast_core::record::{Chunk, Record};
+use holdfast_core::{Merchant, Timestamp};
+use holdfast_local::format::{account_of, contradiction_key, key_of};
 
 /// What is done to a store, in which tree it must be found, and what must be said of it.
 pub(crate) type Damage = (&'static str, &'static str, &'static str, fn(&sled::Db));
@@ -57,7 +58,7 @@ pub(crate) const DAMAGES: [Damage; 19] = [
             let (storage_key, bytes) = first(database, "payments");
             let record = Record::decode(&storage_key, &bytes).unwrap();
             let last = record.last_sequence();
-            let mut payment = record.into_payment(key_of(&storage_key).unwrap());
+            let mut payment = record.into_operation(key_of(&storage_key).unwrap());
             payment.updated_at = Timestamp::from_unix_ms(1);
             let value = Record::of(&payment, last).encode(&storage_key).unwrap();
             tree(database, "payments")
@@ -72,7 +73,7 @@ pub(crate) const DAMAGES: [Damage; 19] = [
         |database| {
             let (storage_key, bytes) = first(database, "payments");
             let record = Record::decode(&storage_key, &bytes).unwrap();
-            let payment = record.into_payment(key_of(&storage_key).unwrap());
+            let payment = record.into_operation(key_of(&storage_key).unwrap());
             let mut other = storage_key.to_vec();
             other.push(b'x');
             let value = Record::of(&payment, 1).encode(&other).unwrap();
@@ -95,9 +96,10 @@ pub(crate) const DAMAGES: [Damage; 19] = [
         |database| {
             let (storage_key, bytes) = first(database, "accounts");
             assert!(account_of(&storage_key).is_some());
-            let mut balance: Balance = codec::decode(Kind::Account, &storage_key, &bytes).unwrap();
+            let mut balance: Balance =
+                codec::decode(ValueKind::Account, &storage_key, &bytes).unwrap();
             balance.debits_posted += 1;
-            let value = codec::encode(Kind::Account, &storage_key, &balance).unwrap();
+            let value = codec::encode(ValueKind::Account, &storage_key, &balance).unwrap();
             tree(database, "accounts")
                 .insert(storage_key, value)
                 .unwrap();
@@ -160,7 +162,7 @@ pub(crate) const DAMAGES: [Damage; 19] = [
         "unfinished",
         "low-water mark",
         |database| {
-            let value = codec::encode(Kind::Meta, b"low_water", &1_000_000_u64).unwrap();
+            let value = codec::encode(ValueKind::Meta, b"low_water", &1_000_000_u64).unwrap();
             tree(database, "meta").insert("low_water", value).unwrap();
         },
     ),
@@ -173,7 +175,7 @@ pub(crate) const DAMAGES: [Damage; 19] = [
                 sequence: 3,
                 digest: Digest::GENESIS,
             };
-            let value = codec::encode(Kind::Meta, b"chain_head", &head).unwrap();
+            let value = codec::encode(ValueKind::Meta, b"chain_head", &head).unwrap();
             tree(database, "meta").insert("chain_head", value).unwrap();
         },
     ),
@@ -196,7 +198,7 @@ pub(crate) const DAMAGES: [Damage; 19] = [
             // As many records as the journal admits, and not the same.
             let (storage_key, bytes) = first(database, "payments");
             let record = Record::decode(&storage_key, &bytes).unwrap();
-            let payment = record.into_payment(key_of(&storage_key).unwrap());
+            let payment = record.into_operation(key_of(&storage_key).unwrap());
             let mut other = storage_key.to_vec();
             other.push(b'x');
             let value = Record::of(&payment, 9_999).encode(&other).unwrap();
@@ -212,7 +214,7 @@ pub(crate) const DAMAGES: [Damage; 19] = [
             let (storage_key, bytes) = first(database, "payments");
             let record = Record::decode(&storage_key, &bytes).unwrap();
             let last = record.last_sequence() - 1;
-            let payment = record.into_payment(key_of(&storage_key).unwrap());
+            let payment = record.into_operation(key_of(&storage_key).unwrap());
             let value = Record::of(&payment, last).encode(&storage_key).unwrap();
             tree(database, "payments")
                 .insert(storage_key, value)
@@ -227,7 +229,7 @@ pub(crate) const DAMAGES: [Damage; 19] = [
             let (storage_key, _) = first(database, "contradictions");
             let sequence = u64::from_be_bytes(*storage_key.last_chunk().unwrap());
             let other = contradiction_key(&Merchant::new("other").unwrap(), sequence);
-            let value = codec::encode(Kind::Contradiction, &other, &sequence).unwrap();
+            let value = codec::encode(ValueKind::Contradiction, &other, &sequence).unwrap();
             let marks = tree(database, "contradictions");
             marks.remove(storage_key).unwrap();
             marks.insert(other, value).unwrap();
@@ -252,7 +254,7 @@ pub(crate) const DAMAGES: [Damage; 19] = [
             let (storage_key, bytes) = tree(database, "payments").last().unwrap().unwrap();
             let record = Record::decode(&storage_key, &bytes).unwrap();
             let last = record.last_sequence() - 1;
-            let payment = record.into_payment(key_of(&storage_key).unwrap());
+            let payment = record.into_operation(key_of(&storage_key).unwrap());
             let value = Record::of(&payment, last).encode(&storage_key).unwrap();
             tree(database, "payments")
                 .insert(storage_key, value)

@@ -2,8 +2,8 @@
 
 use std::cell::LazyCell;
 
+use holdfast_core::Decision;
 use holdfast_engine::bank::{ChargeOutcome, InquiryOutcome};
-use holdfast_engine::payment::Decision;
 use holdfast_server::bank_client::{Answer, Reading, charge_outcome, inquiry_outcome};
 use serde_json::Value;
 use tokio::runtime::{Builder, Runtime};

@@ -2,11 +2,12 @@
 
 use std::fmt::Debug;
 
-use holdfast_engine::chain::Head;
-use holdfast_engine::codec::{self, DecodeError, EncodeError, Kind};
-use holdfast_engine::ledger::Balance;
-use holdfast_engine::payment::PaymentKey;
-use holdfast_engine::store::format::{self, Chunk, Record};
+use holdfast_core::OperationKey;
+use holdfast_core::codec::{self, DecodeError, EncodeError, ValueKind};
+use holdfast_core::journal::Head;
+use holdfast_core::ledger::Balance;
+use holdfast_core::record::{Chunk, Record};
+use holdfast_local::format;
 use serde::ser::{Serialize, SerializeTuple, Serializer};
 
 /// Bytes that are written as they are: what a body would be if it were any bytes.
@@ -39,13 +40,13 @@ pub fn record(input: &[u8]) {
     keys(key);
     let (version, kind) = (1 + (kind >> 7), kind & 0x7f);
     let kinds = [
-        Kind::Payment,
-        Kind::Id,
-        Kind::Journal,
-        Kind::Unfinished,
-        Kind::Meta,
-        Kind::Contradiction,
-        Kind::Account,
+        ValueKind::Operation,
+        ValueKind::Id,
+        ValueKind::Journal,
+        ValueKind::Unfinished,
+        ValueKind::Meta,
+        ValueKind::Contradiction,
+        ValueKind::Account,
     ];
     let kind = kinds[usize::from(kind) % kinds.len()];
     read(kind, key, value);
@@ -56,7 +57,7 @@ pub fn record(input: &[u8]) {
 
 fn read(kind: Kind, key: &[u8], bytes: &[u8]) {
     match kind {
-        Kind::Payment => {
+        ValueKind::Operation => {
             let Some(record) = again(
                 bytes,
                 |bytes| Record::decode(key, bytes),
@@ -66,18 +67,18 @@ fn read(kind: Kind, key: &[u8], bytes: &[u8]) {
             };
             if let Some(of) = format::key_of(key) {
                 let last_sequence = record.last_sequence();
-                let payment = record.clone().into_payment(of);
+                let payment = record.clone().into_operation(of);
                 assert_eq!(Record::of(&payment, last_sequence), record);
             }
         }
-        Kind::Id => {
+        ValueKind::Id => {
             again(
                 bytes,
                 |bytes| format::decode_id(key, bytes),
                 |id| format::encode_id(key, id),
             );
         }
-        Kind::Journal => {
+        ValueKind::Journal => {
             let Some(first) = format::sequence_of(key) else {
                 let _ = Chunk::decode(key, bytes);
                 return;
@@ -88,13 +89,13 @@ fn read(kind: Kind, key: &[u8], bytes: &[u8]) {
                 |chunk| chunk.encode(first),
             );
         }
-        Kind::Unfinished => plain::<PaymentKey>(kind, key, bytes),
-        Kind::Meta => {
+        ValueKind::Unfinished => plain::<OperationKey>(kind, key, bytes),
+        ValueKind::Meta => {
             plain::<Head>(kind, key, bytes);
             plain::<u64>(kind, key, bytes);
         }
-        Kind::Contradiction => plain::<u64>(kind, key, bytes),
-        Kind::Account => plain::<Balance>(kind, key, bytes),
+        ValueKind::Contradiction => plain::<u64>(kind, key, bytes),
+        ValueKind::Account => plain::<Balance>(kind, key, bytes),
     }
 }
 
@@ -125,7 +126,7 @@ fn again<T: Debug + PartialEq>(
 /// A key that stands for something is the key of just that.
 fn keys(key: &[u8]) {
     if let Some(of) = format::key_of(key) {
-        assert_eq!(format::payment_key(&of), key);
+        assert_eq!(format::record_key(&of), key);
     }
     if let Some(account) = format::account_of(key) {
         assert_eq!(format::account_key(&account), key);

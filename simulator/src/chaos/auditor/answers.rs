@@ -3,7 +3,7 @@
 use std::fmt;
 
 use bytes::Bytes;
-use holdfast_engine::payment::Phase;
+use holdfast_core::Phase;
 use serde::Deserialize;
 
 use super::super::plan::What;

@@ -1,8 +1,9 @@
 //! What became durable, entry by entry.
 
-use holdfast_engine::chain::{Digest, Head};
-use holdfast_engine::payment::{
-    BankReference, Cause, FailureReason, JournalEntry, MovementKind, PaymentId, Phase, State,
+use holdfast_core::journal::{Digest, Head};
+use holdfast_core::{
+    BankReference, Cause, FailureReason, JournalEntry, MovementKind, OperationId, Phase, Request,
+    State,
 };
 
 use super::super::words;
@@ -26,7 +27,7 @@ impl Auditor {
             self.admitted(entry, admission.idempotency_key.as_str(), after);
             return;
         }
-        let Some(known) = self.payments.get(&entry.payment_id) else {
+        let Some(known) = self.payments.get(&entry.operation_id) else {
             let detail = format!("entry {sequence} is of a payment that was never admitted");
             return self.violated(Invariant::Journal, None, detail);
         };
@@ -39,7 +40,7 @@ impl Auditor {
                 key,
                 || format!("a note on a payment that is {before} makes it {after}"),
             );
-            if let Some(known) = self.payments.get_mut(&entry.payment_id) {
+            if let Some(known) = self.payments.get_mut(&entry.operation_id) {
                 known.watched = false;
             }
             return;
@@ -67,7 +68,7 @@ impl Auditor {
         let finished_in = after.is_final().then_some(self.life);
         let known = self
             .payments
-            .get_mut(&entry.payment_id)
+            .get_mut(&entry.operation_id)
             .expect("looked up above");
         known.standings.push(after);
         known.attempts = entry.attempts;
@@ -100,7 +101,7 @@ impl Auditor {
             Some(key),
             || format!("admitted as {after}: {}", words::cause(&entry.cause)),
         );
-        let request = &entry
+        let Request::Payment(request) = &entry
             .admission
             .as_ref()
             .expect("the caller has seen it")
@@ -117,7 +118,7 @@ impl Auditor {
             let detail = "the stored request is not one that anybody made";
             return self.violated(Invariant::AnswerMatchesRequest, Some(key), detail);
         };
-        let id = entry.payment_id;
+        let id = entry.operation_id;
         self.by_key.insert(key, id);
         self.by_reference
             .insert(BankReference::of(id).to_string(), id);
@@ -146,7 +147,7 @@ impl Auditor {
     }
 
     /// A record became durable: the journal must lead to its version.
-    pub(in crate::chaos) fn recorded(&mut self, id: PaymentId, version: u64) {
+    pub(in crate::chaos) fn recorded(&mut self, id: OperationId, version: u64) {
         let known = self.payments.get(&id);
         let (key, led_to) = known.map_or((None, 0), |known| (Some(known.key), known.version()));
         self.check(led_to == version, Invariant::Journal, key, || {
@@ -190,7 +191,7 @@ impl Auditor {
 
     /// Each payment holds on admission, then posts when it settles or voids when it fails.
     fn moved(&mut self, entry: &JournalEntry, after: Standing) {
-        let known = &self.payments[&entry.payment_id];
+        let known = &self.payments[&entry.operation_id];
         let (key, wanted) = (Some(known.key), known.wanted.clone());
         let expected = match (&entry.admission, after) {
             (Some(_), _) => Some(MovementKind::Hold),
@@ -220,7 +221,7 @@ impl Auditor {
         );
         let known = self
             .payments
-            .get_mut(&entry.payment_id)
+            .get_mut(&entry.operation_id)
             .expect("looked up above");
         known.moved[movement.kind as usize] += 1;
         let moved = known.moved;

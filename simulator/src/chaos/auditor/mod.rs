@@ -9,8 +9,8 @@ mod truth;
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use holdfast_engine::chain::{Digest, Head};
-use holdfast_engine::payment::{BankName, PaymentId, Phase};
+use holdfast_core::journal::{Digest, Head};
+use holdfast_core::{BankName, OperationId, Phase};
 use serde::Serialize;
 
 pub(super) use answers::Asked;
@@ -239,10 +239,10 @@ pub(in crate::chaos) type Balances = BTreeMap<(String, String), [u64; 4]>;
 pub(in crate::chaos) struct Auditor {
     bounds: Bounds,
     /// By id, what is known.
-    pub(in crate::chaos) payments: BTreeMap<PaymentId, Known>,
+    pub(in crate::chaos) payments: BTreeMap<OperationId, Known>,
     /// The payment of each key.
-    pub(in crate::chaos) by_key: BTreeMap<u32, PaymentId>,
-    by_reference: BTreeMap<String, PaymentId>,
+    pub(in crate::chaos) by_key: BTreeMap<u32, OperationId>,
+    by_reference: BTreeMap<String, OperationId>,
     sequence: u64,
     digest: Digest,
     /// How far the durable bytes were read.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use holdfast_engine::payment::{BankName, Phase};
+use holdfast_core::{BankName, Phase};
 
 use super::super::plan::Plan;
 use super::super::words;

@@ -1,0 +1,92 @@
+//! Newtypes for every identifier: a value that exists is a value that is valid.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::text::{is_name, is_visible_ascii, text_newtype};
+
+text_newtype!(
+    /// A ledger account that is debited or credited.
+    AccountId,
+    "1 to 64 of the characters A-Z a-z 0-9 . _ : -",
+    is_name
+);
+
+text_newtype!(
+    /// The bank's own id for a transaction it carried out.
+    BankTransactionId,
+    "1 to 128 visible ASCII characters",
+    |text| is_visible_ascii(text, 128)
+);
+
+text_newtype!(
+    /// The bank's machine-readable reason for a decline, such as `insufficient_funds`.
+    DeclineCode,
+    "1 to 64 of the characters A-Z a-z 0-9 . _ : -",
+    is_name
+);
+
+text_newtype!(
+    /// The bank's explanation of a decline, for people.
+    DeclineMessage,
+    "up to 500 characters without control characters",
+    |text| text.chars().count() <= 500 && !text.chars().any(char::is_control)
+);
+
+text_newtype!(
+    /// The configured name of a bank. An operation belongs to the bank it was admitted for, by this name.
+    BankName,
+    "1 to 64 of the characters A-Z a-z 0-9 . _ : -",
+    is_name
+);
+
+text_newtype!(
+    /// Where a bank is reached: scheme, host and port, such as `https://bank.example:443`.
+    BankAddress,
+    "1 to 300 visible ASCII characters",
+    |text| is_visible_ascii(text, 300)
+);
+
+/// An operation's id: a UUIDv7 (RFC 9562), so ids sort by creation time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct OperationId(Uuid);
+
+impl OperationId {
+    /// Wraps a UUID made by the id source or read from storage.
+    pub const fn from_uuid(uuid: Uuid) -> Self {
+        Self(uuid)
+    }
+
+    /// The UUID.
+    pub const fn as_uuid(self) -> Uuid {
+        self.0
+    }
+}
+
+impl fmt::Display for OperationId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.hyphenated().fmt(f)
+    }
+}
+
+/// Our own id for an operation at the bank.
+///
+/// It is a pure function of the operation's id, so every attempt, in every life of the process,
+/// carries the same one: that is what lets a bank recognise a repeat.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct BankReference(OperationId);
+
+impl BankReference {
+    /// The one reference of an operation.
+    pub const fn of(id: OperationId) -> Self {
+        Self(id)
+    }
+}
+
+impl fmt::Display for BankReference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "hf_{}", self.0.0.simple())
+    }
+}

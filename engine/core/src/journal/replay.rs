@@ -1,0 +1,267 @@
+//! Rebuilding payments and balances from the journal alone, and telling where it makes no sense.
+//!
+//! Architecture invariant: this room does no IO and trusts nothing it is given. Memory holds the
+//! payments that are open and one balance per account, however long the journal.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::chain::{Digest, Head};
+use super::entry::JournalEntry;
+use crate::codec::EncodeError;
+use crate::ids::{BankName, OperationId};
+use crate::ledger::{Book, LedgerError, MovementKind};
+use crate::operation::{Operation, OperationKey, StateName};
+use crate::tenure::Tenure;
+
+/// The state that a journal leads to.
+#[derive(Debug, Clone, Default)]
+pub struct Replay {
+    head: Head,
+    open: BTreeMap<OperationId, Operation>,
+    /// Finished by an operator; the bank is still asked what it says of them.
+    watched: BTreeMap<OperationId, OperationKey>,
+    /// The banks that attempts were sent to.
+    banks: BTreeSet<BankName>,
+    /// The highest tenure that an attempt was sent in.
+    tenure: Tenure,
+    book: Book,
+}
+
+/// What an entry came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Replayed {
+    /// The payment is unfinished still.
+    Open(OperationId),
+    /// The payment is finished with this entry; it is not kept.
+    Finished(Box<Operation>),
+    /// The entry notes something about a payment that was finished before.
+    Note(OperationId),
+}
+
+/// An entry that cannot follow on those before it.
+#[derive(Debug, thiserror::Error)]
+pub enum ReplayError {
+    /// Its sequence is not the next one.
+    #[error("sequence {found} where {expected} should be: entries are missing or were put in")]
+    Gap {
+        /// The next one.
+        expected: u64,
+        /// The one found.
+        found: u64,
+    },
+    /// It goes on with a payment that no entry before it admitted, or that is finished.
+    #[error("payment {0} is not open here: its admission is missing, or it was finished before")]
+    NotOpen(OperationId),
+    /// It admits a payment that is open already.
+    #[error("payment {0} is admitted a second time")]
+    AdmittedTwice(OperationId),
+    /// Its shape is none that the state machine makes.
+    #[error("payment {operation_id}: {problem}")]
+    Shape {
+        /// Whose entry.
+        operation_id: OperationId,
+        /// What is wrong.
+        problem: &'static str,
+    },
+    /// Its movement does not fit the balances.
+    #[error("payment {operation_id}: {source}")]
+    Ledger {
+        /// Whose entry.
+        operation_id: OperationId,
+        /// Why.
+        source: LedgerError,
+    },
+    /// It cannot be encoded, so it has no digest.
+    #[error(transparent)]
+    Encode(#[from] EncodeError),
+}
+
+impl Replay {
+    /// Takes the next entry.
+    ///
+    /// # Errors
+    /// When it cannot follow. It is passed over then, as far as it goes: what comes after is
+    /// looked at all the same.
+    pub fn apply(&mut self, sequence: u64, entry: &JournalEntry) -> Result<Replayed, ReplayError> {
+        let expected = self.head.sequence + 1;
+        self.head = Head {
+            sequence,
+            digest: self.head.digest.after(sequence, entry)?,
+        };
+        if sequence != expected {
+            let found = sequence;
+            return Err(ReplayError::Gap { expected, found });
+        }
+        if entry.cause.is_note() {
+            self.watched.remove(&entry.operation_id);
+            return note(entry);
+        }
+        if let Some(bank) = entry.to.sent_to()
+            && !self.banks.contains(bank)
+        {
+            self.banks.insert(bank.clone());
+        }
+        self.tenure = self.tenure.max(entry.to.sent_in().unwrap_or_default());
+        let payment = self.next(entry)?;
+        check_movement(&payment, entry)?;
+        if let Some(movement) = &entry.movement {
+            let moved = self.book.apply(&entry.merchant, movement);
+            let operation_id = entry.operation_id;
+            moved.map_err(|source| ReplayError::Ledger {
+                operation_id,
+                source,
+            })?;
+        }
+        if payment.is_finished() {
+            self.open.remove(&payment.id);
+            if entry.leaves_open() {
+                self.watched.insert(payment.id, payment.key.clone());
+            }
+            return Ok(Replayed::Finished(Box::new(payment)));
+        }
+        let id = payment.id;
+        self.open.insert(id, payment);
+        Ok(Replayed::Open(id))
+    }
+
+    /// The payment after an entry.
+    fn next(&self, entry: &JournalEntry) -> Result<Operation, ReplayError> {
+        let before = self.open.get(&entry.operation_id);
+        if let Some(admission) = &entry.admission {
+            if before.is_some() {
+                return Err(ReplayError::AdmittedTwice(entry.operation_id));
+            }
+            let key = OperationKey {
+                merchant: entry.merchant.clone(),
+                idempotency_key: admission.idempotency_key.clone(),
+            };
+            let received = Operation {
+                bank: admission.bank.clone(),
+                ..Operation::received(entry.operation_id, key, admission.request.clone(), entry.at)
+            };
+            return follow(&received, entry);
+        }
+        let before = before.ok_or(ReplayError::NotOpen(entry.operation_id))?;
+        follow(before, entry)
+    }
+
+    /// Goes on after another entry than the one before: where damage was found and told of.
+    pub const fn go_on_after(&mut self, head: Head) {
+        self.head = head;
+    }
+
+    /// The end of the chain so far.
+    pub const fn head(&self) -> Head {
+        self.head
+    }
+
+    /// The digest before the next entry.
+    pub const fn digest(&self) -> Digest {
+        self.head.digest
+    }
+
+    /// A payment that is open.
+    pub fn open(&self, id: OperationId) -> Option<&Operation> {
+        self.open.get(&id)
+    }
+
+    /// The key of a payment about which something is left to do: it is open, or watched.
+    pub fn unfinished(&self, id: OperationId) -> Option<&OperationKey> {
+        let open = self.open.get(&id).map(|payment| &payment.key);
+        open.or_else(|| self.watched.get(&id))
+    }
+
+    /// The banks that attempts were sent to, as far as the entries name them.
+    pub const fn banks(&self) -> &BTreeSet<BankName> {
+        &self.banks
+    }
+
+    /// The highest tenure that an attempt was sent in, as far as the entries name them.
+    pub const fn tenure(&self) -> Tenure {
+        self.tenure
+    }
+
+    /// All payments that are watched.
+    pub fn all_watched(&self) -> impl Iterator<Item = (OperationId, &OperationKey)> {
+        self.watched.iter().map(|(id, key)| (*id, key))
+    }
+
+    /// All payments that are open, oldest first.
+    pub fn all_open(&self) -> impl Iterator<Item = &Operation> {
+        self.open.values()
+    }
+
+    /// The balances.
+    pub const fn book(&self) -> &Book {
+        &self.book
+    }
+}
+
+fn shape(entry: &JournalEntry, problem: &'static str) -> ReplayError {
+    let operation_id = entry.operation_id;
+    ReplayError::Shape {
+        operation_id,
+        problem,
+    }
+}
+
+fn note(entry: &JournalEntry) -> Result<Replayed, ReplayError> {
+    let fits = entry.from == Some(entry.to.name())
+        && entry.to.name().is_final()
+        && entry.movement.is_none()
+        && entry.admission.is_none();
+    if fits {
+        Ok(Replayed::Note(entry.operation_id))
+    } else {
+        Err(shape(entry, "a note about a payment that is not finished"))
+    }
+}
+
+fn follow(before: &Operation, entry: &JournalEntry) -> Result<Operation, ReplayError> {
+    let from = before.state.name();
+    let told = entry.from.unwrap_or(StateName::Received);
+    if told != from || entry.merchant != before.key.merchant {
+        return Err(shape(
+            entry,
+            "it begins from another state than the payment is in",
+        ));
+    }
+    if !from.may_become(entry.to.name()) {
+        return Err(shape(
+            entry,
+            "no transition leads from its state to the next",
+        ));
+    }
+    if entry.version != before.version + 1 {
+        return Err(shape(entry, "its version is not the next one"));
+    }
+    if entry.attempts < before.attempts || entry.attempts > before.attempts + 1 {
+        return Err(shape(entry, "its number of attempts does not follow"));
+    }
+    Ok(Operation {
+        state: entry.to.clone(),
+        attempts: entry.attempts,
+        version: entry.version,
+        updated_at: entry.at,
+        ..before.clone()
+    })
+}
+
+/// Each payment holds once at its admission, and posts or voids once at its end.
+fn check_movement(payment: &Operation, entry: &JournalEntry) -> Result<(), ReplayError> {
+    let kind = match payment.state.name() {
+        StateName::Received | StateName::BankCalled => None,
+        StateName::Persisted => Some(MovementKind::Hold),
+        StateName::Settled => Some(MovementKind::Post),
+        StateName::Failed => Some(MovementKind::Void),
+    };
+    let expected = kind.map(|kind| payment.request.movement(kind));
+    if entry.movement == expected {
+        Ok(())
+    } else {
+        Err(shape(
+            entry,
+            "its movement does not fit its state and request",
+        ))
+    }
+}

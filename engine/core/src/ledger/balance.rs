@@ -1,0 +1,147 @@
+//! Balances of accounts, and what a movement does to the two that it touches.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::movement::{Movement, MovementKind};
+use crate::ids::AccountId;
+use crate::money::Currency;
+use crate::operation::Merchant;
+
+/// One account of a merchant in one currency.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct AccountKey {
+    /// Whose books.
+    pub merchant: Merchant,
+    /// Which account.
+    pub account: AccountId,
+    /// In which currency.
+    pub currency: Currency,
+}
+
+/// What an account holds and has moved, in minor units.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Balance {
+    /// Held to be debited.
+    pub debits_pending: u64,
+    /// Debited.
+    pub debits_posted: u64,
+    /// Held to be credited.
+    pub credits_pending: u64,
+    /// Credited.
+    pub credits_posted: u64,
+}
+
+impl fmt::Display for Balance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            debits_pending,
+            debits_posted,
+            credits_pending,
+            credits_posted,
+        } = self;
+        write!(
+            f,
+            "debits {debits_pending} pending and {debits_posted} posted, credits {credits_pending} pending and \
+             {credits_posted} posted"
+        )
+    }
+}
+
+/// No side of an account, pending and posted together, goes beyond this, in minor units: the largest
+/// integer that every JSON reader keeps exactly (RFC 8259, section 6).
+pub const SIDE_MAX: u64 = (1 << 53) - 1;
+
+/// Why a movement cannot happen.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LedgerError {
+    /// A side of an account would grow beyond [`SIDE_MAX`].
+    #[error(
+        "account {account} cannot take more in {currency}: one of its sides would pass {SIDE_MAX}"
+    )]
+    Full {
+        /// Which account.
+        account: AccountId,
+        /// In which currency.
+        currency: Currency,
+    },
+    /// A post or void of something that was not held: the books do not fit the payments.
+    #[error("account {account} has not held what is to be posted or voided in {currency}")]
+    NotHeld {
+        /// Which account.
+        account: AccountId,
+        /// In which currency.
+        currency: Currency,
+    },
+}
+
+/// The side of an account that a movement touches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Debit,
+    Credit,
+}
+
+impl Balance {
+    fn side(&mut self, side: Side) -> (&mut u64, &mut u64) {
+        match side {
+            Side::Debit => (&mut self.debits_pending, &mut self.debits_posted),
+            Side::Credit => (&mut self.credits_pending, &mut self.credits_posted),
+        }
+    }
+
+    /// The balance after a movement's share on one side; `None` when it does not fit.
+    fn moved(mut self, side: Side, kind: MovementKind, amount: u64) -> Option<Self> {
+        let (pending, posted) = self.side(side);
+        match kind {
+            MovementKind::Hold => {
+                // With room for both phases now, the post that follows cannot fail.
+                let total = pending.checked_add(*posted)?.checked_add(amount)?;
+                if total > SIDE_MAX {
+                    return None;
+                }
+                *pending += amount;
+            }
+            MovementKind::Post => {
+                *pending = pending.checked_sub(amount)?;
+                *posted = posted.checked_add(amount)?;
+            }
+            MovementKind::Void => *pending = pending.checked_sub(amount)?,
+        }
+        Some(self)
+    }
+}
+
+/// The keys of the two accounts that a movement touches: the debited one, then the credited one.
+pub fn accounts_of(merchant: &Merchant, movement: &Movement) -> [AccountKey; 2] {
+    [&movement.debit, &movement.credit].map(|account| AccountKey {
+        merchant: merchant.clone(),
+        account: account.clone(),
+        currency: movement.currency,
+    })
+}
+
+/// The two balances after a movement: of the debited account, and of the credited one.
+///
+/// # Errors
+/// When one of them cannot take it; nothing changes then.
+pub fn apply(movement: &Movement, before: [Balance; 2]) -> Result<[Balance; 2], LedgerError> {
+    let amount = movement.amount.minor_units();
+    let fails = |account: &AccountId| {
+        let (account, currency) = (account.clone(), movement.currency);
+        match movement.kind {
+            MovementKind::Hold => LedgerError::Full { account, currency },
+            MovementKind::Post | MovementKind::Void => LedgerError::NotHeld { account, currency },
+        }
+    };
+    let [debited, credited] = before;
+    Ok([
+        debited
+            .moved(Side::Debit, movement.kind, amount)
+            .ok_or_else(|| fails(&movement.debit))?,
+        credited
+            .moved(Side::Credit, movement.kind, amount)
+            .ok_or_else(|| fails(&movement.credit))?,
+    ])
+}

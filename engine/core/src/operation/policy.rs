@@ -1,0 +1,77 @@
+//! The recovery policy: what to do next about an operation that the bank may have and for which no call is under way.
+//! It follows from what the bank promises.
+
+use super::mark::Capability;
+use super::state::{BankCalled, Operation, Phase};
+use crate::time::Timestamp;
+
+/// Bounds on what is tried without a person.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Budgets {
+    /// Most attempts of one payment.
+    pub attempts_max: u32,
+    /// Most inquiries without a decision after one attempt.
+    pub inquiries_max: u32,
+}
+
+/// The next automatic step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NextStep {
+    /// Send the same reference again.
+    Send,
+    /// Ask the bank by our reference.
+    Inquire,
+    /// The outcome is unknown and nothing automatic is left.
+    Escalate,
+    /// Proven unsent, and the attempts are used up.
+    GiveUp,
+    /// An operator decides; there is nothing to do here.
+    Rest,
+}
+
+/// Decides the next step for a payment whose `next_at` has come.
+///
+/// `present` is what the bank promises today; what it promised when the payment was sent counts as well, and the
+/// weaker of the two decides. `latest` is the latest that it may be: where clocks disagree, the bank may have
+/// forgotten more than the nearer one says.
+///
+/// An attempt whose end was never recorded (`next_at` is `None`) is the caller's to close first.
+pub fn next_step(
+    present: Capability,
+    budgets: Budgets,
+    payment: &Operation,
+    called: &BankCalled,
+    latest: Timestamp,
+) -> NextStep {
+    let capability = called.capability(present);
+    // What was held back for want of time was no attempt.
+    let attempts_left = payment.attempts.saturating_sub(called.held_back) < budgets.attempts_max;
+    match called.phase {
+        Phase::Review => NextStep::Rest,
+        Phase::Awaiting if attempts_left => NextStep::Send,
+        Phase::Awaiting => NextStep::GiveUp,
+        Phase::Unknown => {
+            let inquiries_left = called.inquiries < budgets.inquiries_max;
+            match capability {
+                Capability::Keyed {
+                    window_ms,
+                    grace_ms,
+                } if attempts_left
+                    && !called.known
+                    && latest
+                        .ms_since(called.first_called_at)
+                        .saturating_add(grace_ms)
+                        < window_ms =>
+                {
+                    NextStep::Send
+                }
+                Capability::Keyed { .. } | Capability::InquiryOnly { .. } if inquiries_left => {
+                    NextStep::Inquire
+                }
+                Capability::Keyed { .. } | Capability::InquiryOnly { .. } | Capability::Neither => {
+                    NextStep::Escalate
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! Steps: legal transitions as data. A step says what becomes durable, what is checked in the same commit, and what may
+//! be done once it is durable.
+
+use super::key::OperationKey;
+use super::request::Request;
+use super::state::Operation;
+use crate::ids::BankReference;
+use crate::journal::JournalEntry;
+use crate::ledger::LedgerError;
+
+/// One or more consecutive transitions of one operation, applied together or not at all.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// The operation afterwards.
+    pub operation: Operation,
+    /// What the journal says of it, oldest first, with the ledger's movements; never empty.
+    pub entries: Vec<JournalEntry>,
+    /// What must hold in the commit that applies it.
+    pub guards: Vec<Guard>,
+    /// What it allows once it is durable.
+    pub effect: Option<Attempt>,
+}
+
+/// What is checked in the commit that admits an operation. A guard that does not hold refuses the whole step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Guard {
+    /// Both accounts have room for the movement: see [`SIDE_MAX`](crate::ledger::SIDE_MAX).
+    AccountsHaveRoom,
+}
+
+/// One numbered attempt that may be sent to the bank.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attempt {
+    /// Its number, from 1.
+    pub number: u32,
+    /// What is sent.
+    pub order: Order,
+}
+
+/// What the bank is asked to do: the same for every attempt of an operation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Order {
+    /// Our reference, by which the bank can recognise a repeat.
+    pub bank_reference: BankReference,
+    /// What was asked for.
+    pub request: Request,
+}
+
+impl Attempt {
+    /// The attempt that an operation has just been marked for.
+    pub(super) fn of(operation: &Operation) -> Self {
+        Self {
+            number: operation.attempts,
+            order: Order {
+                bank_reference: operation.bank_reference(),
+                request: operation.request.clone(),
+            },
+        }
+    }
+}
+
+impl Step {
+    /// The operation's key.
+    pub const fn key(&self) -> &OperationKey {
+        &self.operation.key
+    }
+
+    /// The version that the stored record must have for the step to apply; 0 means that there must be none. This is the
+    /// compare of the compare-and-swap. A note about a finished operation leaves the record, and its version, as it is.
+    pub fn expected_version(&self) -> u64 {
+        let first = &self.entries[0];
+        if first.cause.is_note() {
+            first.version
+        } else {
+            first.version - 1
+        }
+    }
+
+    /// Adds the step that follows.
+    ///
+    /// # Panics
+    /// When `next` does not follow directly on this one: a bug in the caller.
+    pub fn then(mut self, next: Self) -> Self {
+        assert_eq!(next.key(), self.key(), "a step is about one operation");
+        assert_eq!(
+            next.expected_version(),
+            self.operation.version,
+            "a step is of consecutive transitions"
+        );
+        self.operation = next.operation;
+        self.entries.extend(next.entries);
+        self.guards.extend(next.guards);
+        self.effect = next.effect;
+        self
+    }
+}
+
+/// The guard of a step that did not hold.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// An account has no room for the movement.
+    #[error(transparent)]
+    AccountFull(LedgerError),
+}

@@ -1,0 +1,196 @@
+//! Opening sled itself, and what it says of itself.
+
+use std::path::Path;
+use std::{fs, io};
+
+use holdfast_core::Timestamp;
+use holdfast_engine::clock::{Clock, SystemClock};
+
+use crate::directory::sync_path;
+use crate::format::{SEGMENT_BYTES, STORE_FORMAT};
+use crate::meta;
+use crate::options::LocalOptions;
+use crate::problem::{OpenProblem, io, not_permitted};
+
+pub(crate) fn open(options: &LocalOptions, path: &Path) -> Result<sled::Db, OpenProblem> {
+    check_clock(SystemClock.now())?;
+    remove_half_snapshots(path)?;
+    match fs::remove_dir(path.join(STOP)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            return Err(io("removing what an interrupted start left")(error));
+        }
+        Ok(()) | Err(_) => {}
+    }
+    try_open(options, path, segment_bytes(path)?).map_err(of_database)
+}
+
+/// sled names a directory by the clock whenever it begins, and panics where that is before 1970.
+fn check_clock(now: Timestamp) -> Result<(), OpenProblem> {
+    // Such a clock shows 1970.
+    if now == Timestamp::default() {
+        return Err(OpenProblem::Clock);
+    }
+    Ok(())
+}
+
+fn try_open(
+    options: &LocalOptions,
+    path: &Path,
+    segment_bytes: usize,
+) -> Result<sled::Db, sled::Error> {
+    let config = sled::Config::new()
+        .path(path)
+        .cache_capacity(options.cache_bytes)
+        .segment_size(segment_bytes)
+        // Nothing relies on a timer: every batch is flushed and synced by its commit.
+        .flush_every_ms(None);
+    let mut tries_left = LOCK_TRIES;
+    loop {
+        match config.open() {
+            Err(sled::Error::Io(error)) if tries_left > 0 && is_locked(&error) => {
+                tries_left -= 1;
+                pause();
+            }
+            opened => return opened,
+        }
+    }
+}
+
+/// Bytes of a segment of the log: what the database was made with. With anything else sled would take its log for
+/// another and wipe it, so a guess is made for new ones only.
+fn segment_bytes(path: &Path) -> Result<usize, OpenProblem> {
+    let (log, settings) = (path.join("db"), path.join("conf"));
+    match fs::metadata(&log) {
+        // What may not be looked at is not new.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            return Err(not_permitted(&log)(error));
+        }
+        Ok(log) if log.len() > 0 => {}
+        Ok(_) | Err(_) => return Ok(SEGMENT_BYTES),
+    }
+    // Lines of text, and a checksum.
+    let written = match fs::read(&settings) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            return Err(not_permitted(&settings)(error));
+        }
+        written => written.unwrap_or_default(),
+    };
+    let written = String::from_utf8_lossy(&written);
+    let mut lines = written.lines();
+    let line = lines.find_map(|line| line.strip_prefix("segment_size: "));
+    line.and_then(|bytes| bytes.parse().ok())
+        .ok_or(OpenProblem::NoSettings)
+}
+
+/// A directory in the place of a blob from after the end of any log. sled, which never makes such a blob, cannot
+/// remove it and gives up.
+const STOP: &str = "blobs/9223372036854775807";
+
+/// Lets sled bring its snapshot up to the end of the log, and makes that durable.
+///
+/// sled does so at every start, and right after it wipes the segments of the log that the new snapshot does
+/// without. It never syncs the snapshot's name, though: when the power goes then, the one before is found, and
+/// what it leads to may be gone. So sled is stopped between the two, and the name is synced. (What lies beyond the torn
+/// end of the log it has wiped by then; neither snapshot leads there.)
+pub(crate) fn settle(options: &LocalOptions, path: &Path) -> Result<(), OpenProblem> {
+    check_clock(SystemClock.now())?;
+    let segment_bytes = segment_bytes(path)?;
+    if segment_bytes < SEGMENT_BYTES {
+        tracing::warn!(
+            segment_bytes,
+            "this store was made by an early build: payments with much metadata are not safe in it from a loss of \
+             power. Take it over into a new one with `holdfast export` and `holdfast import`"
+        );
+    }
+    remove_half_snapshots(path)?;
+    let stop = path.join(STOP);
+    fs::create_dir_all(&stop).map_err(io("opening the database"))?;
+    match try_open(options, path, segment_bytes) {
+        Err(sled::Error::Io(stopped)) if is_stop(&stopped) => {}
+        Err(error) => {
+            // It is the other error that must be heard.
+            let _ = fs::remove_dir(&stop);
+            return Err(of_database(error));
+        }
+        Ok(database) => assert!(
+            !database.was_recovered(),
+            "sled stops wherever there is a log to recover"
+        ),
+    }
+    fs::remove_dir(&stop).map_err(io("opening the database"))?;
+    sync_path(path)
+}
+
+/// sled writes a snapshot of its own under another name, and takes one that was cut short for a damaged one: it
+/// would not open again.
+fn remove_half_snapshots(path: &Path) -> Result<(), OpenProblem> {
+    let entries = match fs::read_dir(path) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(io("listing the database")(error)),
+    };
+    for entry in entries {
+        let path = entry.map_err(io("listing the database"))?.path();
+        if path.extension().is_some_and(|end| end == "generating") {
+            fs::remove_file(path).map_err(io("removing an unfinished snapshot"))?;
+        }
+    }
+    Ok(())
+}
+
+/// The answer to the removal of a directory as if it were a file. Linux says what it is, POSIX allows EPERM.
+fn is_stop(error: &io::Error) -> bool {
+    let elsewhere = cfg!(not(target_os = "linux"));
+    error.kind() == io::ErrorKind::IsADirectory
+        || (elsewhere && error.kind() == io::ErrorKind::PermissionDenied)
+}
+
+/// What the operating system refuses says nothing against the database.
+fn of_database(error: sled::Error) -> OpenProblem {
+    match error {
+        sled::Error::Io(source)
+            if matches!(
+                source.kind(),
+                io::ErrorKind::PermissionDenied
+                    | io::ErrorKind::ReadOnlyFilesystem
+                    | io::ErrorKind::StorageFull
+                    | io::ErrorKind::QuotaExceeded
+            ) =>
+        {
+            io("opening the database")(source)
+        }
+        error => OpenProblem::Database(error),
+    }
+}
+
+/// sled's own threads let go of the log a moment after the last handle is dropped. Nobody else can
+/// hold it, for our lock keeps other processes out; so it is worth a wait of up to five seconds.
+const LOCK_TRIES: u32 = 500;
+
+fn is_locked(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::WouldBlock || error.to_string().contains("acquire lock")
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "sled offers no event to wait for"
+)]
+fn pause() {
+    std::thread::sleep(std::time::Duration::from_millis(10));
+}
+
+/// The version of a store's layout.
+pub(crate) fn format_of(database: &sled::Db) -> Result<u32, OpenProblem> {
+    let tree = database.open_tree("meta").map_err(OpenProblem::Database)?;
+    let mark = tree.get(meta::FORMAT).map_err(OpenProblem::Database)?;
+    let version = mark
+        .as_deref()
+        .and_then(|mark| std::str::from_utf8(mark).ok())
+        .and_then(|mark| mark.strip_prefix(meta::FORMAT_PREFIX))
+        .and_then(|version| version.parse::<u32>().ok());
+    match version {
+        None => Err(OpenProblem::NoFormatMark),
+        Some(found) if found > STORE_FORMAT => Err(OpenProblem::NewerFormat { found }),
+        Some(found) => Ok(found),
+    }
+}

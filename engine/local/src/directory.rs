@@ -1,0 +1,227 @@
+//! The data directory: who may use it, and what is in it.
+//!
+//! A directory that is refused is left as it was: it is looked at before anything is made in it. What is made here can be
+//! read by its owner only.
+
+use std::fs::{self, DirBuilder, File, TryLockError};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use holdfast_core::journal::Head;
+
+use crate::head_file::{self, Found, Note};
+use crate::names::{
+    HEAD_FILE, HEAD_FILE_IN_CREATION, LOCK, PRIVATE_DIRECTORY, PRIVATE_FILE, STORE,
+    STORE_IN_CREATION, STORE_IN_IMPORT,
+};
+use crate::problem::{OpenProblem, io, not_permitted};
+
+/// The permissions of everybody else.
+const OF_OTHERS: u32 = 0o077;
+
+/// Makes the data directory when it does not exist, and returns its whole path: one that is relative has no directories
+/// above it that could be synced.
+pub(crate) fn make_directory(data: &Path) -> Result<PathBuf, OpenProblem> {
+    DirBuilder::new()
+        .recursive(true)
+        .mode(PRIVATE_DIRECTORY)
+        .create(data)
+        .map_err(io("creating the directory"))?;
+    fs::canonicalize(data).map_err(io("resolving the directory"))
+}
+
+/// What is in a data directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Holds {
+    Nothing,
+    Store,
+}
+
+/// Looks what is there, and refuses what is not Holdfast's. Nothing is changed.
+pub(crate) fn look(data: &Path, neighbours: &[String]) -> Result<Holds, OpenProblem> {
+    let store = data.join(STORE);
+    if is_there(&store)? {
+        let db = store.join("db");
+        return match fs::metadata(&db) {
+            Ok(db) if db.len() > 0 => Ok(Holds::Store),
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                Err(not_permitted(&db)(error))
+            }
+            Ok(_) | Err(_) => Err(OpenProblem::NoDatabase),
+        };
+    }
+    refuse_foreign(data, neighbours)?;
+    refuse_gone(data)?;
+    Ok(Holds::Nothing)
+}
+
+/// Whether something has that name. What may not be looked at is not taken for missing.
+pub(crate) fn is_there(path: &Path) -> Result<bool, OpenProblem> {
+    path.try_exists().map_err(not_permitted(path))
+}
+
+/// Takes from others what earlier versions let them read. The data directory itself keeps its mode, for whoever made it
+/// may have had a reason; what is in it is Holdfast's. Nothing fails for it: the files may be another user's.
+pub(crate) fn tighten(data: &Path) {
+    for name in [LOCK, HEAD_FILE, STORE] {
+        tighten_all(&data.join(name));
+    }
+}
+
+fn tighten_all(path: &Path) {
+    // What a link leads to is not in the directory.
+    let Ok(metadata) = fs::symlink_metadata(path) else {
+        return;
+    };
+    let mode = metadata.mode();
+    let ours = metadata.uid() == rustix::process::geteuid().as_raw();
+    let made_here = metadata.is_file() || metadata.is_dir();
+    if ours && made_here && mode & OF_OTHERS != 0 {
+        let tight = fs::Permissions::from_mode(mode & !OF_OTHERS);
+        if let Err(error) = fs::set_permissions(path, tight) {
+            tracing::warn!(%error, path = %path.display(), "other users may read this file");
+        }
+    }
+    if metadata.is_dir() {
+        let entries = fs::read_dir(path).into_iter().flatten().flatten();
+        entries.for_each(|entry| tighten_all(&entry.path()));
+    }
+}
+
+pub(crate) fn take_lock(data: &Path) -> Result<File, OpenProblem> {
+    let lock = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .mode(PRIVATE_FILE)
+        .open(data.join(LOCK))
+        .map_err(io("opening the lock file"))?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => Err(OpenProblem::InUse),
+        Err(TryLockError::Error(source)) => Err(OpenProblem::Io {
+            action: "locking the lock file",
+            source,
+        }),
+    }
+}
+
+/// What was noted beside the store.
+pub(crate) fn noted_in(data: &Path) -> Result<Found, OpenProblem> {
+    let path = data.join(HEAD_FILE);
+    head_file::noted_in(data).map_err(|source| match source.kind() {
+        io::ErrorKind::PermissionDenied => OpenProblem::NotPermitted { path, source },
+        _ => io("reading the note of the journal's end")(source),
+    })
+}
+
+/// A directory whose store is gone is not an empty one.
+fn refuse_gone(data: &Path) -> Result<(), OpenProblem> {
+    match noted_in(data)? {
+        Found::Nothing => Ok(()),
+        Found::Note(Note { head, .. }) if head.sequence == 0 => Ok(()),
+        Found::Note(Note { head, .. }) => Err(OpenProblem::Gone {
+            noted: head.sequence,
+        }),
+        Found::Unreadable => Err(OpenProblem::NoNote {
+            state: "unreadable, and its store is gone",
+        }),
+    }
+}
+
+/// Whether a store that ends at `found` is known to be whole by what was noted beside it. `reached` is how far the note is
+/// known to have got.
+///
+/// # Errors
+/// When it is not, or nobody can tell.
+pub(crate) fn check_note(noted: Found, found: Head, reached: u64) -> Result<(), OpenProblem> {
+    let state = match noted {
+        // Nothing was acknowledged yet, so nothing can be missing.
+        Found::Nothing | Found::Unreadable if found.sequence == 0 => return Ok(()),
+        Found::Nothing => "missing",
+        Found::Unreadable => "unreadable",
+        Found::Note(Note { head, .. }) if !head_file::is_reached(head, found) => {
+            return Err(OpenProblem::Lost {
+                noted: head.sequence,
+                found: found.sequence,
+            });
+        }
+        Found::Note(Note { head, .. }) if head.sequence < reached => {
+            return Err(OpenProblem::OldNote {
+                noted: head.sequence,
+                reached,
+            });
+        }
+        Found::Note(_) => return Ok(()),
+    };
+    Err(OpenProblem::NoNote { state })
+}
+
+/// A directory with other things in it is more likely a slip of the hand than a wish for a new
+/// store beside them.
+fn refuse_foreign(data: &Path, neighbours: &[String]) -> Result<(), OpenProblem> {
+    for entry in fs::read_dir(data).map_err(not_permitted(data))? {
+        let name = entry.map_err(io("listing the directory"))?.file_name();
+        if name == STORE_IN_IMPORT {
+            return Err(OpenProblem::UnfinishedImport);
+        }
+        let ours = [LOCK, STORE_IN_CREATION, HEAD_FILE, HEAD_FILE_IN_CREATION]
+            .iter()
+            .any(|known| name == *known)
+            || neighbours
+                .iter()
+                .any(|prefix| name.to_string_lossy().starts_with(prefix));
+        if !ours {
+            return Err(OpenProblem::Foreign {
+                found: name.to_string_lossy().into_owned(),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Makes every byte of a new store durable.
+pub(crate) fn sync_store(unfinished: &Path) -> Result<(), OpenProblem> {
+    // sled syncs none of what it makes, and a torn `conf` keeps it from opening ever again.
+    for entry in fs::read_dir(unfinished).map_err(io("listing the new store"))? {
+        let path = entry.map_err(io("listing the new store"))?.path();
+        sync_path(&path)?;
+    }
+    sync_path(unfinished)
+}
+
+/// Gives a durable store its name. A name that cannot be made durable is taken back: it could be gone after a crash, when
+/// somebody has long relied on it.
+pub(crate) fn put_in_place(unfinished: &Path, store: &Path) -> Result<(), OpenProblem> {
+    fs::rename(unfinished, store).map_err(io("moving the new store into place"))?;
+    let data = store.parent().unwrap_or(store);
+    let synced = sync_path(data);
+    if synced.is_err() {
+        fs::rename(store, unfinished).map_err(io("moving the new store back"))?;
+    }
+    synced
+}
+
+/// Makes the names durable under which the store is found: those in the data directory and those of
+/// the directories above it, any of which may be new.
+pub(crate) fn sync_names(data: &Path) -> Result<(), OpenProblem> {
+    sync_path(data)?;
+    for above in data.ancestors().skip(1) {
+        match File::open(above) {
+            Ok(directory) => directory
+                .sync_all()
+                .map_err(io("syncing new files to disk"))?,
+            // A directory that this user may not read was not made by this user.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => break,
+            Err(error) => return Err(io("syncing new files to disk")(error)),
+        }
+    }
+    Ok(())
+}
+
+pub(crate) fn sync_path(path: &Path) -> Result<(), OpenProblem> {
+    File::open(path)
+        .and_then(|file| file.sync_all())
+        .map_err(io("syncing new files to disk"))
+}

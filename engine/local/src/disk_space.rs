@@ -1,0 +1,97 @@
+//! Whether the disk has room for new payments.
+//!
+//! A database that meets a full disk has failed. So new payments are refused while there is still room for
+//! what those under way have to write: it is they that must not lose an outcome.
+
+use std::fs::File;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// What is kept free, in bytes: three more transitions of twenty thousand payments under way, and as much again.
+const RESERVE_BYTES: u64 = 64 * 1024 * 1024;
+
+/// Of a small file system, this part of it.
+const RESERVE_PART: u64 = 8;
+
+/// While there is room, it is looked at no more often than this: what can be written meanwhile is far less than the
+/// reserve.
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
+
+/// The room on the file system of a file, which is kept open, and locked if it is.
+#[derive(Debug)]
+pub(crate) struct DiskSpace {
+    file: File,
+    /// What was said last.
+    low: AtomicBool,
+    /// When it was looked at last.
+    looked: Mutex<Option<Instant>>,
+}
+
+impl DiskSpace {
+    pub(crate) const fn around(file: File) -> Self {
+        Self {
+            file,
+            low: AtomicBool::new(false),
+            looked: Mutex::new(None),
+        }
+    }
+
+    /// Whether there is room for new payments.
+    pub(crate) fn is_left(&self) -> bool {
+        {
+            let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
+            let recently = looked.is_some_and(|looked| looked.elapsed() < LOOK_AGAIN);
+            if recently && !self.low.load(Ordering::Relaxed) {
+                return true;
+            }
+            *looked = Some(Instant::now());
+        }
+        // Where nobody can say, the first write that fails will.
+        let Ok(found) = rustix::fs::fstatvfs(&self.file) else {
+            return true;
+        };
+        let total = found.f_blocks.saturating_mul(found.f_frsize);
+        let free = found.f_bavail.saturating_mul(found.f_frsize);
+        let low = is_low(total, free);
+        if self.low.swap(low, Ordering::Relaxed) != low {
+            if low {
+                tracing::warn!(
+                    free,
+                    total,
+                    "the disk is almost full: new payments are refused"
+                );
+            } else {
+                tracing::info!(
+                    free,
+                    total,
+                    "the disk has room again: new payments are taken in"
+                );
+            }
+        }
+        !low
+    }
+}
+
+/// Whether so many free bytes are too few.
+fn is_low(total: u64, free: u64) -> bool {
+    free < RESERVE_BYTES.min(total / RESERVE_PART)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GIB: u64 = 1 << 30;
+
+    #[test]
+    fn a_large_disk_keeps_64_mib_and_a_small_one_an_eighth() {
+        assert!(is_low(100 * GIB, RESERVE_BYTES - 1));
+        assert!(!is_low(100 * GIB, RESERVE_BYTES));
+        assert!(is_low(32 << 20, (4 << 20) - 1));
+        assert!(!is_low(32 << 20, 4 << 20));
+        assert!(!is_low(0, 0), "a file system that does not count");
+    }
+}

@@ -1,0 +1,114 @@
+//! What goes wrong in the embedded store, in its own words. The engine hears what follows from it.
+
+use holdfast_core::codec::{DecodeError, EncodeError};
+use holdfast_core::ledger::LedgerError;
+use holdfast_engine::store::StoreError;
+
+/// Why the embedded store could not do its work.
+#[derive(Debug, thiserror::Error)]
+pub enum LocalError {
+    /// An earlier failure made the store refuse all further work.
+    #[error("the store refuses work since an earlier failure")]
+    Poisoned,
+    /// The store was closed.
+    #[error("the store is closed")]
+    Closed,
+    /// A batch could not be applied.
+    #[error("could not apply a batch of writes")]
+    Apply(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// A batch could not be made durable. Only a restart will know what of it is on disk.
+    #[error("could not sync written data to disk")]
+    Sync(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// A read failed.
+    #[error("could not read from {tree}")]
+    Read {
+        /// From which tree.
+        tree: &'static str,
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A stored value is damaged.
+    #[error("a value in {tree} under key {key} is damaged")]
+    Damaged {
+        /// In which tree.
+        tree: &'static str,
+        /// Under which key, in printable form.
+        key: String,
+        /// What is wrong with it.
+        source: DecodeError,
+    },
+    /// Two trees disagree.
+    #[error("{tree} has no entry for {key}, which another tree refers to")]
+    Missing {
+        /// The tree that lacks it.
+        tree: &'static str,
+        /// The key, in printable form.
+        key: String,
+    },
+    /// The store is no longer where it was opened.
+    #[error(
+        "the data directory {0} was moved away or replaced while the service ran on it. Put it back, or start the service \
+         on it where it is now"
+    )]
+    Moved(String),
+    /// The balances do not fit the payments.
+    #[error("the ledger's balances do not fit its payments")]
+    Ledger(#[source] LedgerError),
+    /// A value is too large to be stored; the API's limits should have refused it.
+    #[error("a value cannot be encoded")]
+    Encode(#[from] EncodeError),
+}
+
+impl From<LocalError> for StoreError {
+    fn from(error: LocalError) -> Self {
+        match error {
+            LocalError::Closed => Self::Transient(Box::new(error)),
+            LocalError::Apply(_) | LocalError::Sync(_) => Self::Ambiguous(Box::new(error)),
+            LocalError::Poisoned
+            | LocalError::Read { .. }
+            | LocalError::Damaged { .. }
+            | LocalError::Missing { .. }
+            | LocalError::Moved(_)
+            | LocalError::Ledger(_)
+            | LocalError::Encode(_) => Self::Fatal(Box::new(error)),
+        }
+    }
+}
+
+/// A storage key as text: ASCII as it is, the rest escaped.
+pub(crate) fn printable(storage_key: &[u8]) -> String {
+    storage_key.escape_ascii().to_string()
+}
+
+/// Names the value that is damaged.
+pub(crate) fn damaged(
+    tree: &'static str,
+    storage_key: &[u8],
+) -> impl FnOnce(DecodeError) -> LocalError {
+    move |source| LocalError::Damaged {
+        tree,
+        key: printable(storage_key),
+        source,
+    }
+}
+
+/// Names the tree that could not be read.
+pub(crate) fn read<T>(result: sled::Result<T>, tree: &'static str) -> Result<T, LocalError> {
+    result.map_err(|error| LocalError::Read {
+        tree,
+        source: Box::new(error),
+    })
+}
+
+/// Names the entry that is missing.
+pub(crate) fn missing(tree: &'static str, key: &(impl ToString + ?Sized)) -> LocalError {
+    LocalError::Missing {
+        tree,
+        key: key.to_string(),
+    }
+}
+
+/// A sync failed.
+pub(crate) fn not_synced(error: impl std::error::Error + Send + Sync + 'static) -> LocalError {
+    LocalError::Sync(Box::new(error))
+}

@@ -1,0 +1,137 @@
+//! The layout of the trees: keys, and the values that are no records, in bytes.
+//!
+//! Integers in keys are big-endian, so the trees' order is theirs. Values go through
+//! [`holdfast_core::codec`]. The names of merchants cannot hold a zero byte, which therefore ends them.
+
+use holdfast_core::codec::{self, DecodeError, EncodeError, ValueKind};
+use holdfast_core::ledger::AccountKey;
+use holdfast_core::record::sequence_key;
+use holdfast_core::{AccountId, Currency, IdempotencyKey, Merchant, OperationId, OperationKey};
+
+/// The version of the whole layout: trees, keys and values.
+///
+/// Version 2 added balances and the hash chain; a store of version 1 gets both when it is opened. Version 3 added the
+/// names of banks, to records, journal and `meta`; version 4 added tenures and the tree of cursors. What earlier versions
+/// wrote stays as it is.
+pub const STORE_FORMAT: u32 = 4;
+
+/// Bytes of a segment of the log, in stores made from now on; those made before have 512 KiB.
+///
+/// sled writes a page that has more than a quarter of it to a file of its own, a blob, that no sync of the log
+/// covers. A page holds up to some twenty values; the largest, a payment with all the metadata that it may have,
+/// takes 36 KiB.
+pub const SEGMENT_BYTES: usize = 8 * 1024 * 1024;
+
+/// Journal entries of a batch are packed into values of at most this many bytes, unless one alone has more: for
+/// pages of them, the same holds as for pages of payments.
+pub const JOURNAL_CHUNK_BYTES_MAX: u64 = 16 * 1024;
+
+/// The key of a payment in `payments`: `merchant 00 idempotency-key`.
+pub fn record_key(key: &OperationKey) -> Vec<u8> {
+    scoped(&key.merchant, key.idempotency_key.as_str().as_bytes())
+}
+
+/// The key of a payment in `ids`: `merchant 00 payment-id (16 bytes)`. Ids are UUIDv7, so a
+/// merchant's part of the tree is the creation-ordered list of its payments.
+pub fn id_key(merchant: &Merchant, id: OperationId) -> Vec<u8> {
+    scoped(merchant, id.as_uuid().as_bytes())
+}
+
+/// What all keys of a merchant begin with.
+pub fn merchant_prefix(merchant: &Merchant) -> Vec<u8> {
+    scoped(merchant, &[])
+}
+
+/// What is greater than all keys of a merchant, and than no key of another one that follows it.
+pub fn past_merchant(merchant: &Merchant) -> Vec<u8> {
+    let mut past = merchant_prefix(merchant);
+    if let Some(last) = past.last_mut() {
+        // The prefix ends in a zero byte; one is the first byte past it.
+        *last = 1;
+    }
+    past
+}
+
+/// The key of a mark in `contradictions`: `merchant 00 sequence`.
+pub fn contradiction_key(merchant: &Merchant, sequence: u64) -> Vec<u8> {
+    scoped(merchant, &sequence_key(sequence))
+}
+
+/// The key of a balance in `accounts`: `merchant 00 account 00 currency (3 letters)`.
+pub fn account_key(key: &AccountKey) -> Vec<u8> {
+    let mut storage_key = account_prefix(&key.merchant, &key.account);
+    storage_key.extend_from_slice(key.currency.code().as_bytes());
+    storage_key
+}
+
+/// What all keys of an account begin with.
+pub fn account_prefix(merchant: &Merchant, account: &AccountId) -> Vec<u8> {
+    let mut prefix = scoped(merchant, account.as_str().as_bytes());
+    prefix.push(0);
+    prefix
+}
+
+/// The account an `accounts` key stands for; `None` when it is no such key.
+pub fn account_of(storage_key: &[u8]) -> Option<AccountKey> {
+    let text = std::str::from_utf8(storage_key).ok()?;
+    let mut parts = text.split('\0');
+    let key = AccountKey {
+        merchant: Merchant::new(parts.next()?).ok()?,
+        account: AccountId::new(parts.next()?).ok()?,
+        currency: Currency::from_code(parts.next()?).ok()?,
+    };
+    parts.next().is_none().then_some(key)
+}
+
+/// The sequence a `journal` key stands for; `None` when it is no such key.
+pub fn sequence_of(storage_key: &[u8]) -> Option<u64> {
+    Some(u64::from_be_bytes(storage_key.try_into().ok()?))
+}
+
+/// The merchant a `payments` or `ids` key begins with; `None` when it is no such key.
+pub fn merchant_of(storage_key: &[u8]) -> Option<Merchant> {
+    let end = storage_key.iter().position(|byte| *byte == 0)?;
+    Merchant::new(std::str::from_utf8(&storage_key[..end]).ok()?).ok()
+}
+
+/// The payment key a `payments` key stands for; `None` when it is no such key.
+pub fn key_of(storage_key: &[u8]) -> Option<OperationKey> {
+    let merchant = merchant_of(storage_key)?;
+    let rest = &storage_key[merchant.as_str().len() + 1..];
+    let idempotency_key = IdempotencyKey::new(std::str::from_utf8(rest).ok()?).ok()?;
+    Some(OperationKey {
+        merchant,
+        idempotency_key,
+    })
+}
+
+/// The payment id at the end of an `ids` key; `None` when it is no such key.
+pub fn id_of(storage_key: &[u8]) -> Option<OperationId> {
+    let (_, id) = storage_key.split_last_chunk::<16>()?;
+    Some(OperationId::from_uuid(uuid::Uuid::from_bytes(*id)))
+}
+
+/// Bytes of an `ids` value.
+///
+/// # Errors
+/// Never in practice: a key is far below the size limit.
+pub fn encode_id(storage_key: &[u8], key: &IdempotencyKey) -> Result<Vec<u8>, EncodeError> {
+    codec::encode(ValueKind::Id, storage_key, key)
+}
+
+/// Reads back what [`encode_id`] wrote.
+///
+/// # Errors
+/// When the bytes are damaged or of another format.
+pub fn decode_id(storage_key: &[u8], bytes: &[u8]) -> Result<IdempotencyKey, DecodeError> {
+    codec::decode(ValueKind::Id, storage_key, bytes)
+}
+
+fn scoped(merchant: &Merchant, rest: &[u8]) -> Vec<u8> {
+    let merchant = merchant.as_str().as_bytes();
+    let mut key = Vec::with_capacity(merchant.len() + 1 + rest.len());
+    key.extend_from_slice(merchant);
+    key.push(0);
+    key.extend_from_slice(rest);
+    key
+}

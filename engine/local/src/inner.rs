@@ -1,0 +1,161 @@
+//! What the sides of an open store share: the trees, the writer's state, and the read barrier.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use holdfast_core::journal::Head;
+use holdfast_core::{BankName, OperationId, OperationKey, Tenure, Timestamp};
+use holdfast_engine::store::NotedTime;
+use tokio::sync::watch;
+
+use crate::disk_space::DiskSpace;
+use crate::error::{LocalError, not_synced};
+use crate::head_file::{self, HeadFile, Note};
+use crate::meta;
+use crate::names::STORE;
+use crate::trees::Trees;
+
+pub(crate) struct Inner {
+    /// The data directory, as it is called whatever the working directory.
+    pub(crate) data: PathBuf,
+    pub(crate) database: sled::Db,
+    pub(crate) trees: Trees,
+    /// Our own handle of sled's log: `sync_data` on it is what makes a batch durable.
+    pub(crate) log: File,
+    /// On the directory's lock, which is held for the life of the store.
+    pub(crate) space: DiskSpace,
+    /// The tenure that began with this opening.
+    pub(crate) tenure: Tenure,
+    pub(crate) writer: Mutex<Writer>,
+    /// Durable unfinished operations; see [`crate::unfinished`] for how they are kept without an index write each.
+    pub(crate) live: Mutex<BTreeMap<OperationId, Live>>,
+    /// Number of the latest batch whose writes sled may show to readers.
+    pub(crate) visible: AtomicU64,
+    /// Number of the latest batch that is on disk.
+    pub(crate) durable: watch::Sender<u64>,
+    /// Sequence of the last durable journal entry.
+    pub(crate) appended: watch::Sender<u64>,
+    /// The newest time that is durable, in milliseconds since 1970.
+    pub(crate) newest_ms: AtomicU64,
+    /// Whether it is in doubt.
+    pub(crate) in_doubt: AtomicBool,
+    /// The banks that attempts were sent to, as `meta` has them.
+    pub(crate) banks: Mutex<BTreeSet<BankName>>,
+    pub(crate) poisoned: AtomicBool,
+    pub(crate) closed: AtomicBool,
+}
+
+/// What only the writer knows.
+pub(crate) struct Writer {
+    pub(crate) head: Head,
+    pub(crate) next_batch: u64,
+    /// Every operation admitted before this sequence is finished or in `unfinished`.
+    pub(crate) low_water: u64,
+    pub(crate) head_file: HeadFile,
+    /// How far the file had got, as `meta` has it.
+    pub(crate) reached: u64,
+}
+
+/// An unfinished operation.
+#[derive(Debug, Clone)]
+pub(crate) struct Live {
+    pub(crate) key: OperationKey,
+    /// Where the journal must be replayed from to find it: the start of a chunk.
+    pub(crate) from: u64,
+    /// Whether it is in the `unfinished` tree.
+    pub(crate) indexed: bool,
+}
+
+impl Inner {
+    pub(crate) fn poison(&self) {
+        self.poisoned.store(true, Ordering::SeqCst);
+        // Wakes every reader that waits for a sync which will never come.
+        self.durable.send_modify(|_| {});
+    }
+
+    pub(crate) fn ensure_usable(&self) -> Result<(), LocalError> {
+        if self.poisoned.load(Ordering::SeqCst) {
+            return Err(LocalError::Poisoned);
+        }
+        if self.closed.load(Ordering::SeqCst) {
+            return Err(LocalError::Closed);
+        }
+        Ok(())
+    }
+
+    /// The read barrier: returns once everything sled may have shown so far is durable.
+    ///
+    /// Call it after reading. sled shows a batch before it is synced; the writer publishes the
+    /// batch's number in `visible` before it applies it, so whatever a reader saw is covered by the
+    /// number it loads here.
+    pub(crate) async fn barrier(&self) -> Result<(), LocalError> {
+        let seen = self.visible.load(Ordering::SeqCst);
+        if *self.durable.borrow() < seen {
+            let mut durable = self.durable.subscribe();
+            durable
+                .wait_for(|durable| *durable >= seen || self.poisoned.load(Ordering::SeqCst))
+                .await
+                .map_err(|_| LocalError::Closed)?;
+        }
+        self.ensure_usable()
+    }
+
+    /// A store that was moved away goes on writing where nobody looks, and another one may serve in its place.
+    pub(crate) fn check_place(&self) -> Result<(), LocalError> {
+        let there = head_file::is_same(&self.log, &self.data.join(STORE).join("db"));
+        if there {
+            return Ok(());
+        }
+        self.poison();
+        Err(LocalError::Moved(self.data.display().to_string()))
+    }
+
+    /// Notes the time, with the end of the journal as it is.
+    pub(crate) fn note_time(&self, noted: NotedTime) -> Result<(), LocalError> {
+        let NotedTime { newest, in_doubt } = noted;
+        let in_doubt = self.in_doubt.fetch_or(in_doubt, Ordering::SeqCst) || in_doubt;
+        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        self.ensure_usable()?;
+        let head = writer.head;
+        let note = Note {
+            head,
+            at: newest,
+            in_doubt,
+        };
+        writer.head_file.note_now(note).map_err(|error| {
+            self.poison();
+            not_synced(error)
+        })?;
+        self.newest_ms
+            .fetch_max(newest.as_unix_ms(), Ordering::SeqCst);
+        Ok(())
+    }
+
+    pub(crate) fn sync(&self) -> Result<(), LocalError> {
+        // Persist, then speak: sled's buffers to the file, then the file to the disk.
+        self.database.flush().map_err(not_synced)?;
+        self.log.sync_data().map_err(not_synced)
+    }
+
+    pub(crate) fn close(&self) -> Result<(), LocalError> {
+        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        self.ensure_usable()?;
+        self.closed.store(true, Ordering::SeqCst);
+        self.sync()?;
+        let head = writer.head;
+        let at = Timestamp::from_unix_ms(self.newest_ms.load(Ordering::SeqCst));
+        let in_doubt = self.in_doubt.load(Ordering::SeqCst);
+        let note = Note { head, at, in_doubt };
+        writer.head_file.note_now(note).map_err(not_synced)?;
+        // From now on an older note is known for what it is.
+        let value = meta::encode(meta::HEAD_NOTED, &head.sequence)?;
+        self.trees
+            .meta
+            .insert(meta::HEAD_NOTED, value)
+            .map_err(|error| LocalError::Apply(Box::new(error)))?;
+        self.sync()
+    }
+}

@@ -1,0 +1,39 @@
+//! The embedded store: sled, with the durability that sled alone does not give.
+//!
+//! sled's `flush()` hands data to the operating system without an fsync, so this adapter syncs the
+//! log file through a handle of its own after every batch, and syncs every file and directory that
+//! sled made when it made them. `docs/storage-format.md` has the layout and the reasons.
+//!
+//! - `store`: the log, the views and the cursors over an open database; `commit` and `read` do the work.
+//! - `open`, `directory`, `database`, `head_file`: from a directory to an open store, and every reason not to open it.
+//! - [`format`](mod@format), `trees`, `meta`: the layout, each part named once.
+//! - [`offline`]: a store that no service runs on: verify, export, import.
+
+mod balances;
+mod commit;
+mod conflict;
+mod database;
+mod directory;
+mod disk_space;
+mod error;
+pub mod format;
+mod head_file;
+mod inner;
+mod journal_writer;
+mod meta;
+mod migrate;
+mod names;
+pub mod offline;
+mod open;
+mod options;
+mod problem;
+mod read;
+mod store;
+mod trees;
+mod unfinished;
+mod values;
+
+pub use error::LocalError;
+pub use options::LocalOptions;
+pub use problem::{OpenError, OpenProblem};
+pub use store::LocalStore;

@@ -1,0 +1,249 @@
+//! A copy of a store to look at: the original is only read.
+//!
+//! sled cannot open a database without writing to it (it cuts off torn tails and keeps snapshots of its
+//! own), so a copy is opened in its place.
+
+use std::fs::{self, DirBuilder, File, TryLockError};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use holdfast_core::JournalEntry;
+use holdfast_core::journal::Head;
+
+use crate::database;
+use crate::directory;
+use crate::error::{LocalError, missing, printable, read};
+use crate::format;
+use crate::head_file::Found;
+use crate::meta;
+use crate::names::{LOCK, PRIVATE_DIRECTORY, PRIVATE_FILE, STORE, STORE_IN_IMPORT};
+use crate::options::LocalOptions;
+use crate::problem::OpenProblem;
+use crate::trees::Trees;
+use crate::values::decode_chunk;
+
+/// The oldest format that has all there is to look at.
+const OLDEST_WITH_CHAIN: u32 = 2;
+
+/// A store cannot be looked at; each message says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum SnapshotError {
+    /// There is no store.
+    #[error(
+        "{} is no data directory of Holdfast: it has no directory {STORE:?}. Name the directory that \
+         `holdfast serve` was given with --data", .0.display()
+    )]
+    NoStore(PathBuf),
+    /// A service runs on it.
+    #[error(
+        "{} is in use by a running Holdfast. Stop it first, or follow its journal over HTTP",
+        .0.display()
+    )]
+    InUse(PathBuf),
+    /// An import was interrupted.
+    #[error(
+        "{} holds an import that did not finish, and no payment. Run `holdfast import` again", .0.display()
+    )]
+    UnfinishedImport(PathBuf),
+    /// It belongs to another user.
+    #[error(
+        "{} may not be read by this user ({source}). Run the command as the user that the service runs as", path.display()
+    )]
+    NotPermitted {
+        /// What may not be read.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// It cannot be read.
+    #[error("cannot read {}: {source}", path.display())]
+    Read {
+        /// What cannot be read.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// It cannot be copied.
+    #[error(
+        "cannot copy the store to {}, where it is looked at: {source}. Choose another place with room \
+         for it with --scratch", scratch.display()
+    )]
+    Copy {
+        /// To where.
+        scratch: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The copy cannot be opened.
+    #[error("the store cannot be opened: {0}")]
+    Open(OpenProblem),
+    /// An older build made it.
+    #[error(
+        "the store has format {found}, which has neither balances nor a hash chain to verify. Copy the \
+         directory, then start `holdfast serve` on it once: that brings it to format {}",
+        format::STORE_FORMAT
+    )]
+    OldFormat {
+        /// Its format.
+        found: u32,
+    },
+}
+
+/// A copy of a store, opened. It is removed when this goes.
+pub struct Snapshot {
+    pub(crate) trees: Trees,
+    pub(crate) tree_names: Vec<String>,
+    /// What was noted beside the store.
+    pub(crate) noted: Found,
+    _database: sled::Db,
+    _copy: tempfile::TempDir,
+    /// Keeps a service from starting on the original while it is copied and looked at.
+    _lock: Option<File>,
+}
+
+/// A store that no service runs on, nor can start on while this is held.
+pub struct Original {
+    data: PathBuf,
+    lock: Option<File>,
+}
+
+impl Original {
+    /// Looks for the store of a data directory, and keeps services from it. Nothing is made there.
+    ///
+    /// # Errors
+    /// When there is none, when it may not be read, or when it is in use.
+    pub fn hold(data: &Path) -> Result<Self, SnapshotError> {
+        match fs::metadata(data.join(STORE)) {
+            Ok(store) if store.is_dir() => {}
+            Ok(_) => return Err(SnapshotError::NoStore(data.to_owned())),
+            Err(error) if is_missing(&error) => {
+                // A name that may not be looked up is no import; the store would have said so.
+                return Err(match fs::metadata(data.join(STORE_IN_IMPORT)) {
+                    Ok(_) => SnapshotError::UnfinishedImport(data.to_owned()),
+                    Err(_) => SnapshotError::NoStore(data.to_owned()),
+                });
+            }
+            Err(error) => return Err(unread(data)(error)),
+        }
+        let path = data.join(LOCK);
+        let lock = match File::open(&path) {
+            Ok(lock) => match lock.try_lock() {
+                Ok(()) => Some(lock),
+                Err(TryLockError::WouldBlock) => {
+                    return Err(SnapshotError::InUse(data.to_owned()));
+                }
+                Err(TryLockError::Error(_)) => None,
+            },
+            // A store that was copied without its lock: nobody can be running on it.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(unread(&path)(error)),
+        };
+        Ok(Self {
+            data: data.to_owned(),
+            lock,
+        })
+    }
+
+    /// Copies the store into a directory and opens it there.
+    ///
+    /// # Errors
+    /// When it cannot be copied or opened.
+    pub fn copy_into(self, copy: tempfile::TempDir) -> Result<Snapshot, SnapshotError> {
+        let Self { data, lock } = self;
+        copy_directory(&data.join(STORE), copy.path())?;
+        let options = LocalOptions::offline(copy.path().to_owned());
+        let database = database::open(&options, copy.path()).map_err(SnapshotError::Open)?;
+        let found = database::format_of(&database).map_err(SnapshotError::Open)?;
+        if found < OLDEST_WITH_CHAIN {
+            return Err(SnapshotError::OldFormat { found });
+        }
+        let names = database.tree_names();
+        Ok(Snapshot {
+            noted: directory::noted_in(&data).map_err(SnapshotError::Open)?,
+            trees: Trees::open(&database)
+                .map_err(|error| SnapshotError::Open(OpenProblem::Database(error)))?,
+            tree_names: names.iter().map(|name| printable(name)).collect(),
+            _database: database,
+            _copy: copy,
+            _lock: lock,
+        })
+    }
+}
+
+impl Snapshot {
+    /// The end of the journal, as the store says it is.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn head(&self) -> Result<Head, LocalError> {
+        meta::load(&self.trees.meta, meta::CHAIN_HEAD)
+    }
+
+    /// The journal, entry by entry. Ends at the first that cannot be read.
+    pub fn journal(
+        &self,
+    ) -> impl Iterator<Item = Result<(u64, JournalEntry), LocalError>> + use<'_> {
+        self.trees.journal.iter().flat_map(|item| {
+            let chunk = read(item, "journal").and_then(|(storage_key, bytes)| {
+                let first = format::sequence_of(&storage_key)
+                    .ok_or_else(|| missing("journal", &printable(&storage_key)))?;
+                Ok((first, decode_chunk(&storage_key, &bytes)?))
+            });
+            let entries: Vec<_> = match chunk {
+                Ok((first, chunk)) => (first..)
+                    .zip(chunk.entries)
+                    .map(|(sequence, linked)| Ok((sequence, linked.entry)))
+                    .collect(),
+                Err(error) => vec![Err(error)],
+            };
+            entries
+        })
+    }
+}
+
+fn is_missing(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+    )
+}
+
+/// What reading failed with.
+fn unread(path: &Path) -> impl Fn(io::Error) -> SnapshotError {
+    move |source| {
+        let path = path.to_owned();
+        match source.kind() {
+            io::ErrorKind::PermissionDenied => SnapshotError::NotPermitted { path, source },
+            _ => SnapshotError::Read { path, source },
+        }
+    }
+}
+
+fn copy_directory(from: &Path, to: &Path) -> Result<(), SnapshotError> {
+    let failed = |source| SnapshotError::Copy {
+        scratch: to.to_owned(),
+        source,
+    };
+    for entry in fs::read_dir(from).map_err(unread(from))? {
+        let entry = entry.map_err(unread(from))?;
+        let (path, target) = (entry.path(), to.join(entry.file_name()));
+        if entry.file_type().map_err(unread(&path))?.is_dir() {
+            DirBuilder::new()
+                .mode(PRIVATE_DIRECTORY)
+                .create(&target)
+                .map_err(failed)?;
+            copy_directory(&path, &target)?;
+        } else {
+            let mut original = File::open(&path).map_err(unread(&path))?;
+            let mut copy = File::options()
+                .write(true)
+                .create_new(true)
+                .mode(PRIVATE_FILE)
+                .open(&target)
+                .map_err(failed)?;
+            io::copy(&mut original, &mut copy).map_err(failed)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,179 @@
+//! The journal, replayed, and the records that it leads to.
+
+use holdfast_core::journal::{Head, ReplayError, Replayed};
+use holdfast_core::record::{Chunk, Record};
+use holdfast_core::{JournalEntry, Operation, OperationId, OperationKey};
+
+use super::verifier::{
+    Ahead, BALANCE_WRONG, DAMAGED, Phase, RECORD_LOST, RECORD_WRONG, REWRITTEN, UNKNOWN, Verifier,
+};
+use crate::error::printable;
+use crate::format;
+
+impl Verifier<'_> {
+    pub(super) fn journal(&mut self, total: u64) {
+        let trees = self.trees;
+        for item in &trees.journal {
+            let (storage_key, bytes) = match item {
+                Ok(item) => item,
+                Err(error) => {
+                    self.find("journal", "?", error.to_string(), DAMAGED);
+                    break;
+                }
+            };
+            let Some(first) = format::sequence_of(&storage_key) else {
+                let key = printable(&storage_key);
+                self.find("journal", key, "is no sequence", UNKNOWN);
+                continue;
+            };
+            let chunk = match Chunk::decode(&storage_key, &bytes) {
+                Ok(chunk) => chunk,
+                Err(error) => {
+                    self.find("journal", first.to_string(), error.to_string(), DAMAGED);
+                    continue;
+                }
+            };
+            let here = Head {
+                sequence: first.saturating_sub(1),
+                digest: chunk.previous.unwrap_or(self.replay.digest()),
+            };
+            if here.sequence != self.replay.head().sequence {
+                let problem = format!(
+                    "entries {} and on are missing",
+                    self.replay.head().sequence + 1
+                );
+                self.find("journal", first.to_string(), problem, REWRITTEN);
+            } else if here.digest != self.replay.digest() {
+                let problem = "the digest of the entry before is another one";
+                self.find("journal", first.to_string(), problem, REWRITTEN);
+            }
+            self.replay.go_on_after(here);
+            for (sequence, linked) in (first..).zip(chunk.entries) {
+                self.entry(sequence, linked.previous, &linked.entry);
+                self.report.entries += 1;
+                self.tell(Phase::Journal, self.report.entries, total);
+            }
+        }
+        self.report.head = self.replay.head();
+    }
+
+    fn entry(&mut self, sequence: u64, previous: Option<u64>, entry: &JournalEntry) {
+        let id = entry.operation_id;
+        let known = self.open.get(&id).copied();
+        match self.replay.apply(sequence, entry) {
+            Err(error) => {
+                let meaning = match error {
+                    ReplayError::Ledger { .. } => BALANCE_WRONG,
+                    _ => REWRITTEN,
+                };
+                self.find("journal", sequence.to_string(), error.to_string(), meaning);
+                return;
+            }
+            Ok(Replayed::Note(_)) => {
+                if entry.is_contradiction() {
+                    self.notes.insert(sequence, entry.merchant.clone());
+                    self.report.contradictions += 1;
+                }
+                self.follow_up(id, sequence, previous);
+                return;
+            }
+            Ok(Replayed::Open(_)) => {
+                let admitted = known.map_or(sequence, |(_, admitted)| admitted);
+                self.open.insert(id, (sequence, admitted));
+            }
+            Ok(Replayed::Finished(payment)) => {
+                let admitted = known.map_or(sequence, |(_, admitted)| admitted);
+                self.open.remove(&id);
+                if entry.leaves_open() {
+                    self.watched.insert(id, admitted);
+                }
+                self.record(&payment, sequence, true);
+            }
+        }
+        if let Some(admission) = &entry.admission {
+            self.report.payments += 1;
+            let storage_key = format::record_key(&OperationKey {
+                merchant: entry.merchant.clone(),
+                idempotency_key: admission.idempotency_key.clone(),
+            });
+            self.admitted.add(&storage_key, id);
+        }
+        if previous != known.map(|(latest, _)| latest) {
+            let problem = format!("payment {id}: its link to the entry before leads elsewhere");
+            self.find("journal", sequence.to_string(), problem, REWRITTEN);
+        }
+    }
+
+    /// A note goes to the end of the history that the record leads to.
+    fn follow_up(&mut self, id: OperationId, sequence: u64, previous: Option<u64>) {
+        self.watched.remove(&id);
+        let Some(ahead) = self.ahead.get_mut(&id) else {
+            let problem = format!("payment {id} has the entry {sequence}, beyond its latest");
+            return self.find("payments", id.to_string(), problem, RECORD_WRONG);
+        };
+        let linked = previous == Some(ahead.latest);
+        ahead.latest = sequence;
+        if ahead.told == sequence {
+            self.ahead.remove(&id);
+        }
+        if !linked {
+            let problem = format!("payment {id}: its link to the entry before leads elsewhere");
+            self.find("journal", sequence.to_string(), problem, REWRITTEN);
+        }
+    }
+
+    pub(super) fn open_payments(&mut self) {
+        let open: Vec<Operation> = self.replay.all_open().cloned().collect();
+        self.report.unfinished = open.len() as u64;
+        for payment in open {
+            let latest = self.open.get(&payment.id).map_or(0, |(latest, _)| *latest);
+            self.record(&payment, latest, false);
+        }
+        let ahead: Vec<_> = self.ahead.drain().collect();
+        for (id, Ahead { told, latest }) in ahead {
+            let problem = format!("its latest entry is {latest}, but the record says {told}");
+            self.find("payments", id.to_string(), problem, RECORD_WRONG);
+        }
+    }
+
+    /// Holds a record against the payment that the journal leads to.
+    fn record(&mut self, payment: &Operation, latest: u64, finished: bool) {
+        let storage_key = format::record_key(&payment.key);
+        let shown = printable(&storage_key);
+        let record = match self.trees.payments.get(&storage_key) {
+            Ok(Some(bytes)) => Record::decode(&storage_key, &bytes),
+            Ok(None) => {
+                let problem = format!("no record of payment {}", payment.id);
+                return self.find("payments", shown, problem, RECORD_LOST);
+            }
+            Err(error) => return self.find("payments", shown, error.to_string(), DAMAGED),
+        };
+        let record = match record {
+            Ok(record) => record,
+            Err(error) => return self.find("payments", shown, error.to_string(), DAMAGED),
+        };
+        let told = record.last_sequence();
+        if told > latest && finished {
+            self.ahead.insert(payment.id, Ahead { told, latest });
+        } else if told != latest {
+            let problem = format!("its latest entry is {latest}, but the record says {told}");
+            self.find("payments", shown.clone(), problem, RECORD_WRONG);
+        }
+        let standing = record.into_operation(payment.key.clone());
+        if standing != *payment {
+            let problem = format!(
+                "is {} in version {}, but the journal leads to {} in version {}{}",
+                standing.state.name(),
+                standing.version,
+                payment.state.name(),
+                payment.version,
+                if standing.request == payment.request {
+                    ""
+                } else {
+                    ", and to another request"
+                },
+            );
+            self.find("payments", shown, problem, RECORD_WRONG);
+        }
+    }
+}

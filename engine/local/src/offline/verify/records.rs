@@ -1,0 +1,136 @@
+//! The records and the index of their ids, one by one.
+
+use holdfast_core::record::{Chunk, Record, sequence_key};
+use holdfast_core::{IdempotencyKey, Operation, OperationId, OperationKey};
+
+use super::verifier::{DAMAGED, INDEX_WRONG, Phase, RECORD_EXTRA, SetDigest, UNKNOWN, Verifier};
+use crate::error::printable;
+use crate::format;
+
+impl Verifier<'_> {
+    /// Every record must have a history and be found by its id.
+    pub(super) fn records(&mut self) {
+        let (trees, total) = (self.trees, self.report.payments);
+        let mut count = 0;
+        let mut stored = SetDigest::default();
+        for item in &trees.payments {
+            let Ok((storage_key, bytes)) = item else {
+                self.find("payments", "?", "cannot be read", DAMAGED);
+                break;
+            };
+            count += 1;
+            self.tell(Phase::Records, count, total);
+            let shown = printable(&storage_key);
+            // What cannot be decoded was named when the journal led to it, unless nothing does.
+            let record = match Record::decode(&storage_key, &bytes) {
+                Ok(record) => record,
+                Err(error) => {
+                    self.find("payments", shown, error.to_string(), DAMAGED);
+                    continue;
+                }
+            };
+            let Some(key) = format::key_of(&storage_key) else {
+                self.find("payments", shown, "is no merchant and key", UNKNOWN);
+                continue;
+            };
+            let payment = record.into_operation(key);
+            stored.add(&storage_key, payment.id);
+            if self.key_of(&payment).as_ref() != Some(&payment.key.idempotency_key) {
+                let id_key = format::id_key(&payment.key.merchant, payment.id);
+                let problem = format!("payment {} is not found under its id", payment.id);
+                self.find("ids", printable(&id_key), problem, INDEX_WRONG);
+            }
+        }
+        if stored != self.admitted {
+            self.extra_records();
+        }
+    }
+
+    /// Names the records that the journal knows nothing of.
+    fn extra_records(&mut self) {
+        let trees = self.trees;
+        let mut named = false;
+        // Ends at what cannot be read: sled would give the same error for ever.
+        for (storage_key, bytes) in trees.payments.iter().map_while(Result::ok) {
+            let decoded = Record::decode(&storage_key, &bytes).ok();
+            let Some((record, key)) = decoded.zip(format::key_of(&storage_key)) else {
+                continue;
+            };
+            let sequence = record.last_sequence();
+            let payment = record.into_operation(key);
+            let id = payment.id;
+            if self.entry_at(sequence) != Some(id)
+                || self.key_of(&payment).as_ref() != Some(&payment.key.idempotency_key)
+            {
+                let problem = format!("payment {id} has no entry {sequence} under this key");
+                self.find("payments", printable(&storage_key), problem, RECORD_EXTRA);
+                named = true;
+            }
+        }
+        if !named && self.report.findings == 0 {
+            let problem = "are not those that the journal admits";
+            self.find("payments", "all", problem, RECORD_EXTRA);
+        }
+    }
+
+    /// The key that the index has for a payment's id.
+    fn key_of(&self, payment: &Operation) -> Option<IdempotencyKey> {
+        let id_key = format::id_key(&payment.key.merchant, payment.id);
+        let bytes = self.trees.ids.get(&id_key).ok()??;
+        format::decode_id(&id_key, &bytes).ok()
+    }
+
+    /// Which payment an entry is about.
+    fn entry_at(&self, sequence: u64) -> Option<OperationId> {
+        let up_to = self.trees.journal.range(..=sequence_key(sequence));
+        let (storage_key, bytes) = { up_to }.next_back()?.ok()?;
+        let first = format::sequence_of(&storage_key)?;
+        let chunk = Chunk::decode(&storage_key, &bytes).ok()?;
+        let at = usize::try_from(sequence.checked_sub(first)?).ok()?;
+        chunk
+            .entries
+            .get(at)
+            .map(|linked| linked.entry.operation_id)
+    }
+
+    pub(super) fn ids(&mut self) {
+        let (trees, total) = (self.trees, self.report.payments);
+        let mut count = 0;
+        for item in &trees.ids {
+            let Ok((storage_key, bytes)) = item else {
+                self.find("ids", "?", "cannot be read", DAMAGED);
+                break;
+            };
+            count += 1;
+            self.tell(Phase::Ids, count, total);
+            let shown = printable(&storage_key);
+            let key: IdempotencyKey = match format::decode_id(&storage_key, &bytes) {
+                Ok(key) => key,
+                Err(error) => {
+                    self.find("ids", shown, error.to_string(), DAMAGED);
+                    continue;
+                }
+            };
+            let merchant = format::merchant_of(&storage_key);
+            let (Some(merchant), Some(id)) = (merchant, format::id_of(&storage_key)) else {
+                self.find("ids", shown, "is no merchant and id", UNKNOWN);
+                continue;
+            };
+            let key = OperationKey {
+                merchant,
+                idempotency_key: key,
+            };
+            let record_key = format::record_key(&key);
+            let record = trees.payments.get(&record_key).ok().flatten();
+            let record = record.and_then(|bytes| Record::decode(&record_key, &bytes).ok());
+            if record.map(|record| record.into_operation(key).id) != Some(id) {
+                self.find(
+                    "ids",
+                    shown,
+                    "leads to no payment with this id",
+                    INDEX_WRONG,
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! What a verification knows while it runs, and what each kind of difference means.
+
+use std::collections::{BTreeMap, HashMap};
+
+use holdfast_core::journal::{Head, Replay};
+use holdfast_core::{Merchant, OperationId};
+use sha2::{Digest as _, Sha256};
+
+use crate::trees::Trees;
+
+/// A difference.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// In which tree.
+    pub tree: &'static str,
+    /// Under which key, in printable form.
+    pub key: String,
+    /// What was found.
+    pub problem: String,
+    /// What it means.
+    pub meaning: &'static str,
+}
+
+/// What is being looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// The journal, replayed, and the records that it leads to.
+    Journal,
+    /// The records, one by one.
+    Records,
+    /// The index of ids.
+    Ids,
+    /// Balances and the other indexes.
+    Rest,
+}
+
+/// What a verification came to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Journal entries read.
+    pub entries: u64,
+    /// Payments admitted.
+    pub payments: u64,
+    /// Payments that are unfinished.
+    pub unfinished: u64,
+    /// Contradictions noted.
+    pub contradictions: u64,
+    /// Accounts with a balance, one per currency.
+    pub accounts: u64,
+    /// The end of the chain, as replayed.
+    pub head: Head,
+    /// How many differences were found.
+    pub findings: u64,
+}
+
+pub(super) const DAMAGED: &str = "The bytes are not what was written: the disk or something else changed them. \
+     Restore from an export, or start on a copy.";
+pub(super) const LOST: &str =
+    "The newest payments are gone: their retries would be taken for new ones and charged again.";
+pub(super) const REWRITTEN: &str = "The journal is not the one that was written: an entry before this point was \
+     changed, taken out or put in.";
+pub(super) const RECORD_WRONG: &str =
+    "What clients are told of this payment is not what its history says.";
+pub(super) const RECORD_LOST: &str =
+    "A retry of this payment would be taken for a new one and charged again.";
+pub(super) const RECORD_EXTRA: &str =
+    "A payment without a history: nobody can tell whether it was charged.";
+pub(super) const INDEX_WRONG: &str =
+    "The payment cannot be found by its id, or another one is found in its place.";
+pub(super) const UNFINISHED_WRONG: &str = "A payment that is unfinished would not be resumed at the next start, or \
+     a finished one would be.";
+pub(super) const BALANCE_WRONG: &str =
+    "The account's balance is not the sum of its payments' movements.";
+pub(super) const SUMS_WRONG: &str =
+    "Debits and credits do not agree: money came from nowhere or went there.";
+pub(super) const UNKNOWN: &str =
+    "No part of a store: another program wrote here, or a newer Holdfast.";
+pub(super) const MARK_LOST: &str =
+    "The store cannot be opened: a start would look for unfinished payments in the wrong place.";
+pub(super) const NOTE_WRONG: &str = "Nobody can tell whether the newest payments are there. A start refuses the store unless it is told \
+     --accept-older-store.";
+pub(super) const BANKS_WRONG: &str =
+    "A start without a bank would not be kept from the simulated one, or would be in vain.";
+pub(super) const TENURE_WRONG: &str =
+    "A payment that an earlier life sent could be taken for one that is still being sent.";
+pub(super) const MARK_WRONG: &str =
+    "A contradiction would not be listed, or one is listed that is none.";
+
+pub(super) struct Verifier<'a> {
+    pub(super) trees: &'a Trees,
+    pub(super) replay: Replay,
+    pub(super) report: Report,
+    /// Sequence of the latest entry of each open payment, and of its admission.
+    pub(super) open: HashMap<OperationId, (u64, u64)>,
+    /// Sequence of the admission of each payment that the bank is watched about.
+    pub(super) watched: HashMap<OperationId, u64>,
+    /// Finished payments whose record points beyond their last transition: notes must follow.
+    pub(super) ahead: HashMap<OperationId, Ahead>,
+    /// Every payment that the journal admits, in a digest that knows no order.
+    pub(super) admitted: SetDigest,
+    /// Of notes, the contradictions by sequence, with the merchant of each.
+    pub(super) notes: BTreeMap<u64, Merchant>,
+    pub(super) sink: &'a mut dyn FnMut(Finding),
+    pub(super) progress: &'a mut dyn FnMut(Phase, u64, u64),
+}
+
+/// How often progress is told, in items.
+const PROGRESS_STRIDE: u64 = 4_096;
+
+impl<'a> Verifier<'a> {
+    pub(super) fn new(
+        trees: &'a Trees,
+        sink: &'a mut dyn FnMut(Finding),
+        progress: &'a mut dyn FnMut(Phase, u64, u64),
+    ) -> Self {
+        Self {
+            trees,
+            replay: Replay::default(),
+            report: Report::default(),
+            open: HashMap::new(),
+            watched: HashMap::new(),
+            ahead: HashMap::new(),
+            admitted: SetDigest::default(),
+            notes: BTreeMap::new(),
+            sink,
+            progress,
+        }
+    }
+
+    pub(super) fn find(
+        &mut self,
+        tree: &'static str,
+        key: impl Into<String>,
+        problem: impl Into<String>,
+        meaning: &'static str,
+    ) {
+        self.report.findings += 1;
+        (self.sink)(Finding {
+            tree,
+            key: key.into(),
+            problem: problem.into(),
+            meaning,
+        });
+    }
+
+    pub(super) fn tell(&mut self, phase: Phase, done: u64, total: u64) {
+        if done.is_multiple_of(PROGRESS_STRIDE) {
+            (self.progress)(phase, done, total.max(done));
+        }
+    }
+}
+
+/// A finished payment whose history goes on with notes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ahead {
+    /// The latest entry, as its record says.
+    pub(super) told: u64,
+    /// The latest entry that was read.
+    pub(super) latest: u64,
+}
+
+/// A digest of a set of payments, whatever their order: the sum of the digests of its members. Two
+/// sets of payments that nobody made up for the purpose have different sums.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct SetDigest(u128);
+
+impl SetDigest {
+    pub(super) fn add(&mut self, storage_key: &[u8], id: OperationId) {
+        let digest = Sha256::new()
+            .chain_update(storage_key)
+            .chain_update(id.as_uuid().as_bytes())
+            .finalize();
+        let half: [u8; 16] = digest[..16].try_into().expect("a digest has 32 bytes");
+        self.0 = self.0.wrapping_add(u128::from_be_bytes(half));
+    }
+}

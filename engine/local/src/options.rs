@@ -1,0 +1,33 @@
+//! How to open a store.
+
+use std::path::PathBuf;
+
+/// How to open a store.
+#[derive(Debug, Clone)]
+pub struct LocalOptions {
+    /// The data directory; created when it does not exist.
+    pub directory: PathBuf,
+    /// How much of the store sled keeps in memory, in bytes.
+    pub cache_bytes: u64,
+    /// Opens a store of which nobody can tell whether it is whole, because someone knows that it is, or put an older one
+    /// there on purpose.
+    pub accept_older: bool,
+    /// Files of other parts of Holdfast may be in the directory before the store is: those whose names begin with one of
+    /// these. Anything else in a directory without a store is refused as foreign.
+    pub neighbours: Vec<String>,
+}
+
+/// Memory for the pages of a database that no service runs on, in bytes.
+pub(crate) const OFFLINE_CACHE_BYTES: u64 = 256 * 1024 * 1024;
+
+impl LocalOptions {
+    /// The options of a store that no service runs on.
+    pub(crate) fn offline(directory: PathBuf) -> Self {
+        Self {
+            directory,
+            cache_bytes: OFFLINE_CACHE_BYTES,
+            accept_older: false,
+            neighbours: Vec::new(),
+        }
+    }
+}

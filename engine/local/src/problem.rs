@@ -1,0 +1,175 @@
+//! Why a store cannot be opened. Each message says what to do.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::error::LocalError;
+use crate::format::STORE_FORMAT;
+use crate::names::{HEAD_FILE, STORE_IN_IMPORT};
+
+/// A store could not be opened: where, and why.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot open the data directory {}: {problem}", directory.display())]
+pub struct OpenError {
+    pub(crate) directory: PathBuf,
+    #[source]
+    pub(crate) problem: OpenProblem,
+}
+
+impl OpenError {
+    /// Why.
+    pub const fn problem(&self) -> &OpenProblem {
+        &self.problem
+    }
+}
+
+/// Why a store could not be opened; each message says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenProblem {
+    /// A lock is held on it.
+    #[error(
+        "another Holdfast process is using it. Stop that process first, or choose another \
+         directory with --data"
+    )]
+    InUse,
+    /// It is not empty and holds no store.
+    #[error(
+        "it holds something else ({found}) and no Holdfast store. Choose an empty or new directory \
+         with --data"
+    )]
+    Foreign {
+        /// The name of a file in it.
+        found: String,
+    },
+    /// An import was interrupted.
+    #[error(
+        "an import into it did not finish, so it holds no payment. Run `holdfast import` again, or \
+         remove {STORE_IN_IMPORT:?} to start with an empty store"
+    )]
+    UnfinishedImport,
+    /// It belongs to another user.
+    #[error(
+        "{} may not be read by this user ({source}). Run Holdfast as the user that the directory belongs to", path.display()
+    )]
+    NotPermitted {
+        /// What may not be read.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// A newer Holdfast wrote it.
+    #[error(
+        "its store has format version {found}, and this build of Holdfast knows versions up to \
+         {STORE_FORMAT}. Start it with the newer Holdfast that wrote it; no payment in it was changed"
+    )]
+    NewerFormat {
+        /// The version found.
+        found: u32,
+    },
+    /// The mark that says what it is cannot be read.
+    #[error(
+        "its store carries no readable format mark, so it is damaged or not Holdfast's. Restore the \
+         directory from a backup; no payment in it was changed"
+    )]
+    NoFormatMark,
+    /// The file that says how the database was made.
+    #[error(
+        "its store/conf, which says how its database was made, is missing or cannot be read; without it nothing is safe to \
+         open. Restore the directory from a backup, or that file alone; nothing was changed"
+    )]
+    NoSettings,
+    /// The machine's clock is before 1970, where sled cannot begin.
+    #[error(
+        "the clock of this machine shows a time before 1970, and no times can be kept by it. Set the clock, and start again; \
+         nothing was changed"
+    )]
+    Clock,
+    /// The database refused to open.
+    #[error(
+        "its database is damaged or unreadable ({0}). Restore the directory from a backup; keep the \
+         damaged one for inspection"
+    )]
+    Database(#[source] sled::Error),
+    /// The file of the database.
+    #[error(
+        "its store/db, the file that holds its payments, is missing or empty. Restore the directory from a backup; \
+         nothing was changed"
+    )]
+    NoDatabase,
+    /// The note of the journal's end is missing, or cannot be read.
+    #[error(
+        "its {HEAD_FILE:?}, which says how far its journal is known to have got, is {state}, so nobody can tell whether \
+         the store is whole: payments that were acknowledged may be missing, and their retries would be charged again. \
+         Restore the directory from a backup. If you know that the store is whole, or put an older copy here on purpose, \
+         say --accept-older-store once"
+    )]
+    NoNote {
+        /// What is wrong with it.
+        state: &'static str,
+    },
+    /// The note of the journal's end is older than the store.
+    #[error(
+        "its {HEAD_FILE:?} speaks of entry {noted}, but had got to entry {reached} when the store was written: one of both is \
+         from another time, so nobody can tell whether the store is whole. Restore the directory from a backup. If you \
+         know that the store is whole, or put an older copy here on purpose, say --accept-older-store once"
+    )]
+    OldNote {
+        /// What the file says.
+        noted: u64,
+        /// How far it is known to have got.
+        reached: u64,
+    },
+    /// The store is gone.
+    #[error(
+        "its store is gone: it held payments up to entry {noted}, and their retries would be charged again. Restore the \
+         directory from a backup, or choose another one with --data"
+    )]
+    Gone {
+        /// The last entry known to have been durable.
+        noted: u64,
+    },
+    /// The journal ends before what is known to have been durable, or is another one.
+    #[error(
+        "its journal ends at entry {found} and does not lead to entry {noted} as it was durable: the database has \
+         lost payments that were acknowledged, and their retries would be charged again. Restore the directory from a \
+         backup, and let the bank's books say what came after it; keep the damaged one for inspection. If \
+         this directory is an older copy that you put here on purpose, say --accept-older-store once"
+    )]
+    Lost {
+        /// The last entry known to have been durable.
+        noted: u64,
+        /// The last entry there is.
+        found: u64,
+    },
+    /// The content is damaged.
+    #[error(
+        "its content is damaged ({0}). Restore the directory from a backup; keep the damaged one \
+         for inspection"
+    )]
+    Content(#[source] LocalError),
+    /// The operating system refused.
+    #[error(
+        "{action} failed: {source}. Check that the directory exists, belongs to this user and that the disk has space"
+    )]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// What it said.
+        source: io::Error,
+    },
+}
+
+pub(crate) fn io(action: &'static str) -> impl FnOnce(io::Error) -> OpenProblem {
+    move |source| OpenProblem::Io { action, source }
+}
+
+/// What reading failed with: names the path, and what to do when it is another user's.
+pub(crate) fn not_permitted(path: &Path) -> impl FnOnce(io::Error) -> OpenProblem {
+    move |source| match source.kind() {
+        io::ErrorKind::PermissionDenied => OpenProblem::NotPermitted {
+            path: path.to_owned(),
+            source,
+        },
+        _ => io("looking what is in it")(source),
+    }
+}

@@ -1,0 +1,54 @@
+//! The trees of the database: each is named here, and nowhere else.
+
+use sled::transaction::TransactionalTree;
+use sled::{Db, Tree};
+
+/// Declares the trees: a struct of them, their names, how all are opened, and how all are seen in a transaction.
+macro_rules! trees {
+    ($($(#[$doc:meta])* $tree:ident),* $(,)?) => {
+        /// All trees of a database.
+        pub(crate) struct Trees {
+            $($(#[$doc])* pub(crate) $tree: Tree,)*
+        }
+
+        /// Their names.
+        pub(crate) const NAMES: &[&str] = &[$(stringify!($tree)),*];
+
+        impl Trees {
+            /// Opens all of them. One that is missing is made: a store of an earlier version lacks those that came later.
+            pub(crate) fn open(database: &Db) -> sled::Result<Self> {
+                Ok(Self { $($tree: database.open_tree(stringify!($tree))?,)* })
+            }
+        }
+    };
+}
+
+trees!(
+    /// Records, by merchant and idempotency key.
+    payments,
+    /// Idempotency keys, by merchant and id.
+    ids,
+    /// Journal entries in chunks, by the first one's sequence.
+    journal,
+    /// Unfinished operations that linger.
+    unfinished,
+    /// Balances.
+    accounts,
+    /// Marks of the journal entries that contradict a finished operation.
+    contradictions,
+    /// How far consumers of the journal have got.
+    cursors,
+    /// Single values about the whole store.
+    meta,
+);
+
+/// The trees that a commit writes to, inside its transaction.
+pub(crate) struct CommitTrees<'a> {
+    pub(crate) payments: &'a TransactionalTree,
+    pub(crate) ids: &'a TransactionalTree,
+    pub(crate) journal: &'a TransactionalTree,
+    pub(crate) unfinished: &'a TransactionalTree,
+    pub(crate) accounts: &'a TransactionalTree,
+    pub(crate) contradictions: &'a TransactionalTree,
+    pub(crate) meta: &'a TransactionalTree,
+}

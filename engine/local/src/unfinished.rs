@@ -1,0 +1,113 @@
+//! Unfinished operations: how they are found when a store is opened, without two index writes for each.
+//!
+//! The set is in memory. On disk are a low-water mark and, in `unfinished`, the operations admitted
+//! before the mark that were still open when it moved. Opening reads that index and replays the
+//! journal from the mark, which is a stride of entries and a batch away from the end, or further for a
+//! while when very many payments are open at once.
+
+use std::collections::BTreeMap;
+
+use holdfast_core::codec::{self, ValueKind};
+use holdfast_core::journal::Head;
+use holdfast_core::record::{LinkedEntry, sequence_key};
+use holdfast_core::{OperationId, OperationKey, Timestamp};
+
+use crate::error::{LocalError, damaged, missing, printable, read};
+use crate::format;
+use crate::inner::Live;
+use crate::meta;
+use crate::trees::Trees;
+use crate::values::{decode_chunk, decode_record};
+
+/// Every unfinished payment must have its record.
+pub(crate) fn check_records(
+    payments: &sled::Tree,
+    live: &BTreeMap<OperationId, Live>,
+) -> Result<(), LocalError> {
+    for (id, live) in live {
+        let storage_key = format::record_key(&live.key);
+        let record = read(payments.get(&storage_key), "payments")?
+            .map(|bytes| decode_record(&storage_key, &bytes))
+            .transpose()?;
+        if record.is_none_or(|record| record.id() != *id) {
+            return Err(missing("payments", &printable(&storage_key)));
+        }
+    }
+    Ok(())
+}
+
+/// Rebuilds the set of unfinished payments and the next sequence when a store is opened.
+pub(crate) struct Replay {
+    pub(crate) live: BTreeMap<OperationId, Live>,
+    pub(crate) head: Head,
+    pub(crate) low_water: u64,
+    /// The newest time of an entry among the last ones.
+    pub(crate) newest: Timestamp,
+}
+
+pub(crate) fn replay(trees: &Trees) -> Result<Replay, LocalError> {
+    let Trees {
+        journal,
+        unfinished,
+        meta,
+        ..
+    } = trees;
+    // A store without a mark is read from its first entry on.
+    let low_water = meta::load::<u64>(meta, meta::LOW_WATER)?.max(1);
+    let head: Head = meta::load(meta, meta::CHAIN_HEAD)?;
+    let mut live = BTreeMap::new();
+    for item in unfinished {
+        let (storage_key, bytes) = read(item, "unfinished")?;
+        let key: OperationKey = codec::decode(ValueKind::Unfinished, &storage_key, &bytes)
+            .map_err(damaged("unfinished", &storage_key))?;
+        let id = format::id_of(&storage_key)
+            .ok_or_else(|| missing("unfinished", &printable(&storage_key)))?;
+        let (from, indexed) = (low_water, true);
+        live.insert(id, Live { key, from, indexed });
+    }
+    let mut next_sequence = low_water;
+    for item in journal.range(sequence_key(low_water)..) {
+        let (storage_key, bytes) = read(item, "journal")?;
+        if format::sequence_of(&storage_key) != Some(next_sequence) {
+            // The journal is dense: whatever is missing here was lost or taken out.
+            return Err(missing("journal", &next_sequence));
+        }
+        let chunk_first = next_sequence;
+        let chunk = decode_chunk(&storage_key, &bytes)?;
+        for LinkedEntry { entry, .. } in chunk.entries {
+            if let Some(admission) = &entry.admission {
+                let key = OperationKey {
+                    merchant: entry.merchant.clone(),
+                    idempotency_key: admission.idempotency_key.clone(),
+                };
+                // It may be in the index already, though the mark did not move past it.
+                live.entry(entry.operation_id).or_insert(Live {
+                    key,
+                    from: chunk_first,
+                    indexed: false,
+                });
+            }
+            if !entry.leaves_open() {
+                live.remove(&entry.operation_id);
+            }
+            next_sequence += 1;
+        }
+    }
+    if next_sequence != head.sequence + 1 {
+        // The journal's end was cut off, or something was put behind it.
+        return Err(missing("journal", &head.sequence.min(next_sequence)));
+    }
+    let last = journal.last().map_err(|error| LocalError::Read {
+        tree: "journal",
+        source: Box::new(error),
+    })?;
+    let last = last.map(|(storage_key, bytes)| decode_chunk(&storage_key, &bytes));
+    let entries = last.transpose()?.map(|chunk| chunk.entries);
+    let times = entries.iter().flatten().map(|linked| linked.entry.at);
+    Ok(Replay {
+        live,
+        head,
+        low_water,
+        newest: times.max().unwrap_or_default(),
+    })
+}

@@ -1,0 +1,115 @@
+//! Views: what people and programs look up. None of it decides what happens to an operation.
+
+use std::collections::BTreeSet;
+
+use async_trait::async_trait;
+use holdfast_core::ledger::Balance;
+use holdfast_core::{
+    AccountId, BankName, Currency, IdempotencyKey, JournalEntry, Merchant, Operation, OperationId,
+    Phase, StateName,
+};
+
+use super::error::StoreError;
+
+/// A page of operations, newest first.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Page {
+    /// The operations.
+    pub operations: Vec<Operation>,
+    /// Ask for operations before this id to get the next page; `None` at the end.
+    pub next_before: Option<OperationId>,
+}
+
+/// Which operations to list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Query {
+    /// Of which merchant.
+    pub merchant: Merchant,
+    /// Only the one with this key.
+    pub idempotency_key: Option<IdempotencyKey>,
+    /// Only those in this state.
+    pub state: Option<StateName>,
+    /// Only those in this phase.
+    pub phase: Option<Phase>,
+    /// Only those created before this one.
+    pub before: Option<OperationId>,
+    /// At most so many, at least 1.
+    pub limit: usize,
+}
+
+impl Query {
+    /// Whether no more is read than is wanted: the newest there are, or one key.
+    pub fn is_short(&self) -> bool {
+        self.idempotency_key.is_some() || (self.state.is_none() && self.phase.is_none())
+    }
+
+    /// Whether an operation is one of those that are wanted.
+    pub fn wants(&self, operation: &Operation) -> bool {
+        let Self {
+            merchant,
+            idempotency_key: key,
+            state,
+            phase,
+            before,
+            limit: _,
+        } = self;
+        *merchant == operation.key.merchant
+            && key
+                .as_ref()
+                .is_none_or(|key| *key == operation.key.idempotency_key)
+            && state.is_none_or(|state| state == operation.state.name())
+            && phase.is_none_or(|phase| Some(phase) == operation.state.phase())
+            && before.is_none_or(|before| operation.id < before)
+    }
+}
+
+/// Most records that one [`Views::list`] call reads: a rare state in a large store costs pages, not a stalled request. A
+/// page may therefore be short and still have a successor.
+pub const LIST_SCAN_MAX: usize = 10_000;
+
+/// Reads for people. What they return is durable.
+///
+/// Architecture invariant: no view does its reading on a worker thread of the runtime, so however long one takes, it
+/// holds up no payment.
+#[async_trait]
+pub trait Views: Send + Sync + 'static {
+    /// A merchant's operation by id.
+    async fn find(
+        &self,
+        merchant: &Merchant,
+        id: OperationId,
+    ) -> Result<Option<Operation>, StoreError>;
+
+    /// A page of a merchant's operations, newest first.
+    async fn list(&self, query: &Query) -> Result<Page, StoreError>;
+
+    /// The journal entries of an operation with their sequences, oldest first; `None` when the merchant has no such
+    /// operation.
+    async fn history(
+        &self,
+        merchant: &Merchant,
+        id: OperationId,
+    ) -> Result<Option<Vec<(u64, JournalEntry)>>, StoreError>;
+
+    /// A merchant's journal entries in which the bank contradicted a finished operation, with their sequences, oldest
+    /// first, after the given sequence; at most `limit`.
+    async fn contradictions(
+        &self,
+        merchant: &Merchant,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<(u64, JournalEntry)>, StoreError>;
+
+    /// The balances of a merchant's account in each currency it moved in; empty when it never moved.
+    async fn account(
+        &self,
+        merchant: &Merchant,
+        account: &AccountId,
+    ) -> Result<Vec<(Currency, Balance)>, StoreError>;
+
+    /// The merchants that have operations.
+    async fn merchants(&self) -> Result<BTreeSet<Merchant>, StoreError>;
+
+    /// The banks that attempts were sent to, by name. Earlier versions kept no names; their banks are not among them.
+    async fn banks(&self) -> Result<BTreeSet<BankName>, StoreError>;
+}
