@@ -20,9 +20,11 @@ use holdfast_local::format::SEGMENT_BYTES;
 use holdfast_tests::bank_books::debits;
 use holdfast_tests::sample::{BODY, large_body};
 use holdfast_tests::{
-    Disk, PowerLoss, Server, Told, ask_again, hammer, holdfast, is_large, scatter,
+    Disk, PowerLoss, Server, Told, alone, ask_again, hammer, holdfast, is_large, scatter,
 };
 use tokio::time::Instant;
+
+const WHY_ALONE: &str = "the power must go during work, not while the service waits for CPU";
 
 const POWER_LOSSES: u64 = 40;
 /// So often the power goes before the next disk begins empty.
@@ -231,6 +233,7 @@ async fn torture(seed: u64, power_losses: u64) -> Option<Count> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_acknowledged_outlives_power_losses_and_each_key_is_charged_once() {
+    let _turn = alone(WHY_ALONE);
     let wanted = power_losses();
     let mut total = Count::default();
     for seed in 0.. {
@@ -255,6 +258,7 @@ async fn what_was_acknowledged_outlives_power_losses_and_each_key_is_charged_onc
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_the_data_sync_the_torture_fails_in_the_first_rounds() {
     const ROUNDS: u64 = 3;
+    let _turn = alone(WHY_ALONE);
     let Some(mut stage) = Stage::new(1_000_000) else {
         return;
     };
@@ -276,6 +280,7 @@ async fn between_two_syncs_less_than_a_segment_is_written() {
     const PAYMENTS: usize = 1_500;
     /// All of them, half of them, none of them large: the last then come to lie between the large ones that are there.
     const LARGE: [fn(usize) -> bool; 3] = [|_| true, |n| n.is_multiple_of(2), |_| false];
+    let _turn = alone(WHY_ALONE);
     let Some(stage) = Stage::new(4_000_000) else {
         return;
     };
@@ -306,6 +311,7 @@ async fn between_two_syncs_less_than_a_segment_is_written() {
 async fn a_start_wipes_nothing_that_is_needed_after_a_power_loss() {
     const ROUNDS: u64 = 20;
     const PAYMENTS: usize = 30;
+    let _turn = alone(WHY_ALONE);
     let Some(mut stage) = Stage::new(3_000_000) else {
         return;
     };
@@ -338,6 +344,7 @@ fn run(arguments: &[&str], data: &Path, file: &Path) -> Command {
 async fn an_import_that_lost_its_power_is_there_whole_or_can_be_done_again() {
     const ROUNDS: u64 = 12;
     const PAYMENTS: usize = 200;
+    let _turn = alone(WHY_ALONE);
     let Some(mut stage) = Stage::new(2_000_000) else {
         return;
     };

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use holdfast_tests::{Server, Stub, holdfast};
+use holdfast_tests::{Server, Stub, alone, beside_others, holdfast};
 use http::Response;
 use http_body_util::Full;
 use serde_json::Value;
@@ -38,6 +38,7 @@ fn number(report: &Value, pointer: &str) -> f64 {
 
 #[test]
 fn each_workload_is_what_it_says() {
+    let _turn = alone("measures throughput");
     let data = tempfile::tempdir().unwrap();
     let server = Server::start(data.path(), &[]);
     let plot = data.path().join("plot.svg");
@@ -83,6 +84,7 @@ fn each_workload_is_what_it_says() {
 /// Machines read standard output, people standard error; and what was measured is not lost for a slip in a path.
 #[test]
 fn the_result_reaches_whom_it_is_for() {
+    let _turn = beside_others();
     let directory = tempfile::tempdir().unwrap();
     let server = Server::start(&directory.path().join("data"), &[]);
     let url = format!("{}/", server.url());
@@ -143,6 +145,7 @@ fn the_result_reaches_whom_it_is_for() {
 
 #[test]
 fn a_service_over_tls_is_measured_and_exported_by_those_who_trust_it() {
+    let _turn = beside_others();
     let directory = tempfile::tempdir().unwrap();
     let path = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
@@ -212,6 +215,7 @@ async fn stalling() -> Stub {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stall_cannot_hide_in_an_open_loop() {
+    let _turn = alone("measures response times");
     let of = |arguments: &'static [&'static str]| async move {
         let stub = stalling().await;
         let report = tokio::task::spawn_blocking({
@@ -235,6 +239,7 @@ async fn a_stall_cannot_hide_in_an_open_loop() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn errors_are_counted_and_what_cannot_be_measured_is_refused() {
+    let _turn = beside_others();
     let paid = Arc::new(AtomicBool::new(false));
     let stub = Stub::start(move |_| {
         // The first connection pays what it needs, then everything fails.

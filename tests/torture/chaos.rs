@@ -9,7 +9,7 @@
 use std::process::{Command, Output};
 
 use holdfast_simulator::chaos::{Invariant, Sabotage, Scenario};
-use holdfast_tests::{browse, can_browse, holdfast};
+use holdfast_tests::{beside_others, browse, can_browse, holdfast};
 use serde_json::Value;
 
 fn chaos(arguments: &[&str]) -> (Option<i32>, Value, String) {
@@ -33,6 +33,7 @@ fn seeds() -> u64 {
 
 #[test]
 fn whatever_goes_wrong_everything_holds() {
+    let _turn = beside_others();
     let seeds = seeds();
     let (code, result, text) = chaos(&["--seeds", &seeds.to_string()]);
     assert_eq!(code, Some(0), "{text}");
@@ -47,6 +48,7 @@ fn whatever_goes_wrong_everything_holds() {
 
 #[test]
 fn a_world_that_is_run_again_goes_the_same_way() {
+    let _turn = beside_others();
     let arguments = ["--seeds", "200", "--repeat-every", "1"];
     let (code, result, text) = chaos(&arguments);
     assert_eq!(code, Some(0), "{text}");
@@ -62,6 +64,7 @@ fn a_world_that_is_run_again_goes_the_same_way() {
 /// same key still told those who joined it of the version before.
 #[test]
 fn worlds_that_once_failed_hold() {
+    let _turn = beside_others();
     for seed in ["2998", "14025", "45517", "65999", "68033", "92423"] {
         let (code, _, text) = chaos(&["--seed", seed]);
         assert_eq!(code, Some(0), "{seed}: {text}");
@@ -70,6 +73,7 @@ fn worlds_that_once_failed_hold() {
 
 #[test]
 fn every_shape_of_world_holds() {
+    let _turn = beside_others();
     for scenario in Scenario::ALL {
         let (code, result, text) = chaos(&["--seeds", "15", "--scenario", scenario.name()]);
         assert_eq!(code, Some(0), "{}: {text}", scenario.name());
@@ -84,6 +88,7 @@ fn named(invariant: Invariant) -> Value {
 
 #[test]
 fn every_planted_bug_is_found_by_the_invariant_one_would_expect() {
+    let _turn = beside_others();
     for sabotage in Sabotage::ALL {
         let name = sabotage.name();
         let (code, result, text) = chaos(&["--seeds", "500", "--sabotage", name]);
@@ -109,6 +114,7 @@ fn every_planted_bug_is_found_by_the_invariant_one_would_expect() {
 
 #[test]
 fn a_failed_world_is_shrunk_to_what_it_needs() {
+    let _turn = beside_others();
     let bug = ["--sabotage", "timeout-is-failure"];
     let (_, failed, text) = chaos(&[&["--seeds", "500"], &bug[..]].concat());
     let (_, command) = failed["smallest"]
@@ -138,6 +144,7 @@ fn a_failed_world_is_shrunk_to_what_it_needs() {
 /// Whole worlds and not only small ones: they have the longest words.
 #[test]
 fn the_page_fits_a_screen_of_1280_pixels() {
+    let _turn = beside_others();
     let directory = tempfile::tempdir().unwrap();
     let worlds = [
         &["--seed", "7"][..],
@@ -160,6 +167,7 @@ fn the_page_fits_a_screen_of_1280_pixels() {
 
 #[test]
 fn what_can_be_asked_for_is_listed() {
+    let _turn = beside_others();
     let (code, listed, _) = chaos(&["--list"]);
     assert_eq!(code, Some(0));
     for scenario in Scenario::ALL {

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt};
 use holdfast_tests::bank_books::{debits, injected, set_faults};
-use holdfast_tests::{Answer, Lives, Server};
+use holdfast_tests::{Answer, Lives, Server, alone};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -53,6 +53,7 @@ struct Run {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whatever_the_bank_does_each_key_is_charged_as_its_answer_says() {
+    let _turn = alone("loads the whole machine and measures recovery time");
     let payments = number("HOLDFAST_RELIABILITY_PAYMENTS", 300);
     let kills = number("HOLDFAST_RELIABILITY_KILLS", 2);
     let mut runs = Vec::new();

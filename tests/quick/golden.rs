@@ -119,7 +119,7 @@ fn sent_life() -> Vec<Step> {
 
 fn path_of(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("golden")
+        .join("../tests/golden")
         .join(name)
 }
 

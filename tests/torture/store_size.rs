@@ -19,7 +19,7 @@ use holdfast_engine::source::SeededSource;
 use holdfast_engine::store::{Log, Verdict};
 use holdfast_local::{LocalOptions, LocalStore};
 use holdfast_tests::sample::{key_of, mark};
-use holdfast_tests::{bytes_below, holdfast, memory_kib};
+use holdfast_tests::{beside_others, bytes_below, holdfast, memory_kib, until_unlocked};
 use tokio::time::Instant;
 
 /// Payments whose intents go into one commit; their outcomes go into the next.
@@ -96,6 +96,7 @@ fn largest_request(n: u64) -> Request {
 /// What the database puts into files of their own is covered by no sync.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_largest_payments_stay_in_the_log() {
+    let _turn = beside_others();
     let directory = tempfile::tempdir().unwrap();
     let store = LocalStore::open(&LocalOptions {
         directory: directory.path().to_owned(),
@@ -110,6 +111,7 @@ async fn the_largest_payments_stay_in_the_log() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_store_of_many_payments_verifies_in_bounded_memory() {
+    let _turn = beside_others();
     let payments = std::env::var("HOLDFAST_TEST_STORE_PAYMENTS");
     let payments: u64 = payments.map_or(20_000, |text| text.parse().unwrap());
     let directory = tempfile::tempdir().unwrap();
@@ -125,6 +127,7 @@ async fn a_store_of_many_payments_verifies_in_bounded_memory() {
     fill(&store, payments, request).await;
     store.close().await.unwrap();
     drop(store);
+    until_unlocked(&data).await;
     let bytes = bytes_below(&data);
     println!(
         "{payments} payments in {:?}: {} MiB, {} bytes each",

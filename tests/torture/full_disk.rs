@@ -12,9 +12,11 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use holdfast_tests::bank_books::set_faults;
 use holdfast_tests::sample::{BODY, debits, large_body};
-use holdfast_tests::{Client, Disk, Server, SmallDisk};
+use holdfast_tests::{Client, Disk, Server, SmallDisk, alone};
 use http::StatusCode;
 use serde_json::json;
+
+const WHY_ALONE: &str = "the disk must fail during payments, not while they wait for CPU";
 
 async fn ready(client: &Client) -> (StatusCode, String) {
     let answer = client.get("/readyz").await.unwrap();
@@ -24,6 +26,7 @@ async fn ready(client: &Client) -> (StatusCode, String) {
 
 #[tokio::test]
 async fn on_a_full_disk_new_payments_are_refused_and_all_else_goes_on() {
+    let _turn = alone(WHY_ALONE);
     let Some(disk) = SmallDisk::of(48) else {
         return;
     };
@@ -73,6 +76,7 @@ async fn on_a_full_disk_new_payments_are_refused_and_all_else_goes_on() {
 #[tokio::test]
 async fn a_disk_without_any_room_stops_the_service_and_nothing_acknowledged_is_lost() {
     const UNDER_WAY: usize = 600;
+    let _turn = alone(WHY_ALONE);
     let Some((_directory, mut disk, at)) = Disk::in_temporary() else {
         return;
     };
@@ -124,6 +128,7 @@ async fn a_disk_without_any_room_stops_the_service_and_nothing_acknowledged_is_l
 /// A sync that fails is never tried again: the service stops, and the next start finds out what is durable.
 #[tokio::test]
 async fn a_sync_that_fails_stops_the_service() {
+    let _turn = alone(WHY_ALONE);
     let Some((_directory, mut disk, at)) = Disk::in_temporary() else {
         return;
     };

@@ -25,7 +25,7 @@ use holdfast_engine::store::{Log, Verdict};
 use holdfast_local::{LocalOptions, LocalStore};
 use holdfast_simulator::bank::SIMULATED;
 use holdfast_tests::sample::{BODY, DECLINED_BODY, key, mark, request};
-use holdfast_tests::{Server, holdfast, raw_database};
+use holdfast_tests::{Server, holdfast, raw_database, until_unlocked};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::Value;
@@ -122,6 +122,8 @@ async fn contradict(data: &Path) {
         assert_eq!(verdicts, [Verdict::Applied]);
     }
     store.close().await.unwrap();
+    drop(store);
+    until_unlocked(data).await;
 }
 
 fn copy(from: &Path, to: &Path) {

@@ -12,11 +12,13 @@ use std::time::Duration;
 
 use holdfast_tests::bank_books::{debits, set_faults};
 use holdfast_tests::sample::BODY;
-use holdfast_tests::{Client, Server, memory_kib};
+use holdfast_tests::{Client, Server, alone, memory_kib};
 use http::StatusCode;
 use serde_json::json;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
+
+const WHY_ALONE: &str = "measures response times and memory";
 
 /// Payments a second while the bank is down.
 const RATE: u32 = 100;
@@ -36,6 +38,7 @@ fn seconds() -> u32 {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_bank_that_is_gone() {
+    let _turn = alone(WHY_ALONE);
     let directory = tempfile::tempdir().unwrap();
     let ledger = directory.path().join("books.jsonl");
     let ledger = ledger.to_str().unwrap();
@@ -51,6 +54,7 @@ async fn a_bank_that_is_gone() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_bank_that_is_silent() {
+    let _turn = alone(WHY_ALONE);
     let bank = Server::start_bank(&[]);
     let data = tempfile::tempdir().unwrap();
     let server = start(&bank, data.path());

@@ -6,7 +6,7 @@ use holdfast_tests::fuzz::TARGETS;
 
 #[test]
 fn the_corpus_of_every_fuzz_target_breaks_no_promise() {
-    let corpora = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus");
+    let corpora = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fuzz/corpus");
     for (target, check) in TARGETS {
         let inputs = std::fs::read_dir(corpora.join(target)).unwrap();
         let mut inputs: Vec<_> = inputs.map(|entry| entry.unwrap().path()).collect();

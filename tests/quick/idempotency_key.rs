@@ -453,7 +453,7 @@ fn every_row_of_the_table_has_its_test() {
     assert!(rows.len() > 12);
     let tests = [
         include_str!("idempotency_key.rs"),
-        include_str!("contract.rs"),
+        include_str!("../processes/contract.rs"),
     ]
     .concat();
     for row in rows {

@@ -9,7 +9,10 @@
 use std::fs::{self, File};
 use std::io::Write;
 
-use holdfast_tests::{Disk, PowerLoss};
+use holdfast_tests::{Disk, PowerLoss, alone};
+
+const WHY_ALONE: &str =
+    "a child process of another test would briefly hold files of this disk open";
 
 const PAGE: usize = 4096;
 
@@ -19,6 +22,7 @@ fn sync(path: &std::path::Path) {
 
 #[test]
 fn what_was_not_synced_is_gone() {
+    let _turn = alone(WHY_ALONE);
     let Some((_directory, mut disk, at)) = Disk::in_temporary() else {
         return;
     };
@@ -40,6 +44,7 @@ fn what_was_not_synced_is_gone() {
 
 #[test]
 fn a_name_that_was_synced_says_nothing_of_the_bytes() {
+    let _turn = alone(WHY_ALONE);
     let Some((_directory, mut disk, at)) = Disk::in_temporary() else {
         return;
     };
@@ -53,6 +58,7 @@ fn a_name_that_was_synced_says_nothing_of_the_bytes() {
 /// Over many seeds each page is kept or not, whatever became of the others, and so is the length.
 #[test]
 fn by_coin_each_page_and_each_length_has_its_own_fate() {
+    let _turn = alone(WHY_ALONE);
     let Some((_directory, mut disk, at)) = Disk::in_temporary() else {
         return;
     };
@@ -78,6 +84,7 @@ fn by_coin_each_page_and_each_length_has_its_own_fate() {
 
 #[test]
 fn a_rename_has_happened_or_not() {
+    let _turn = alone(WHY_ALONE);
     let Some((_directory, mut disk, at)) = Disk::in_temporary() else {
         return;
     };
@@ -104,6 +111,7 @@ fn a_rename_has_happened_or_not() {
 
 #[test]
 fn a_failed_sync_leaves_nothing_durable_and_a_later_one_does_not_mend_it() {
+    let _turn = alone(WHY_ALONE);
     let Some((_directory, mut disk, at)) = Disk::in_temporary() else {
         return;
     };
@@ -125,6 +133,7 @@ fn a_failed_sync_leaves_nothing_durable_and_a_later_one_does_not_mend_it() {
 
 #[test]
 fn a_full_disk_takes_nothing_more_until_there_is_room() {
+    let _turn = alone(WHY_ALONE);
     let Some((_directory, disk, at)) = Disk::in_temporary() else {
         return;
     };

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use holdfast_tests::sample::{BODY, debits};
-use holdfast_tests::{Server, memory_kib, scatter};
+use holdfast_tests::{Server, alone, memory_kib, scatter};
 use http::StatusCode;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -159,6 +159,7 @@ impl Memory {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn thousands_of_connections_and_every_abuse_leave_the_service_whole_and_its_memory_bounded() {
+    let _turn = alone("loads the whole machine and measures memory");
     let idle_count = connections();
     let busy_count = idle_count / 10;
     let data = tempfile::tempdir().unwrap();

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use holdfast_tests::sample::debits;
-use holdfast_tests::{Server, Told, ask_again, hammer, scatter};
+use holdfast_tests::{Server, Told, alone, ask_again, hammer, scatter};
 
 /// Lives of the service; each ends with a kill. `HOLDFAST_TEST_KILLS` sets another number.
 const KILLS: u64 = 25;
@@ -18,6 +18,7 @@ const STOPS: u64 = 1 << 40;
 
 #[tokio::test]
 async fn acknowledged_answers_outlive_kill_9_and_each_key_is_charged_once() {
+    let _turn = alone("kills must hit work in progress, not a service that waits for CPU");
     let kills = std::env::var("HOLDFAST_TEST_KILLS")
         .ok()
         .and_then(|n| n.parse().ok());

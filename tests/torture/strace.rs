@@ -8,8 +8,10 @@
 use std::path::Path;
 
 use holdfast_tests::sample::{BODY, debits};
-use holdfast_tests::{Server, need_tool};
+use holdfast_tests::{Server, alone, need_tool};
 use http::StatusCode;
+
+const WHY_ALONE: &str = "counts and delays syncs";
 
 const INSTALL: &str = "Debian's package strace";
 
@@ -24,6 +26,7 @@ fn call(line: &str) -> Option<(&str, &str)> {
 
 #[tokio::test]
 async fn the_intent_is_synced_before_the_bank_is_called_and_the_outcome_before_the_answer() {
+    let _turn = alone(WHY_ALONE);
     if !need_tool("strace", INSTALL) {
         return;
     }
@@ -81,6 +84,7 @@ async fn the_intent_is_synced_before_the_bank_is_called_and_the_outcome_before_t
 /// loss could still take it back.
 #[tokio::test]
 async fn nobody_is_told_of_a_payment_before_it_is_synced() {
+    let _turn = alone(WHY_ALONE);
     if !need_tool("strace", INSTALL) {
         return;
     }
@@ -204,6 +208,7 @@ async fn stops_and_recovers(answers: &[holdfast_tests::Answer], server: Server, 
 
 #[tokio::test]
 async fn a_sync_that_fails_on_the_intent_keeps_the_bank_from_being_called() {
+    let _turn = alone(WHY_ALONE);
     if !need_tool("strace", INSTALL) {
         return;
     }
@@ -221,6 +226,7 @@ async fn a_sync_that_fails_on_the_intent_keeps_the_bank_from_being_called() {
 
 #[tokio::test]
 async fn a_sync_that_fails_on_the_outcome_leaves_a_payment_that_recovers() {
+    let _turn = alone(WHY_ALONE);
     if !need_tool("strace", INSTALL) {
         return;
     }

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use holdfast_tests::bank_books::debits;
 use holdfast_tests::sample::BODY;
-use holdfast_tests::{Lives, Server, Told, bytes_below, memory_kib, scatter};
+use holdfast_tests::{Lives, Server, Told, alone, bytes_below, memory_kib, scatter};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior};
 
@@ -156,6 +156,7 @@ impl Run {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn memory_disk_and_latency_do_not_depend_on_how_long_it_has_run() {
+    let _turn = alone("measures memory and response times");
     let minutes = std::env::var("HOLDFAST_TEST_LONG_RUN_MINUTES");
     let seconds = minutes.map_or(SECONDS, |minutes| minutes.parse::<u64>().unwrap() * 60);
     let data = tempfile::tempdir().unwrap();

@@ -12,7 +12,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::future::join_all;
 use holdfast_tests::sample::{BODY, DECLINED_BODY};
-use holdfast_tests::{Client, Server, memory_kib};
+use holdfast_tests::{Client, Server, alone, beside_others, memory_kib};
 use http::{Method, StatusCode};
 use http_body_util::{BodyExt, Empty};
 use hyper_util::client::legacy;
@@ -111,6 +111,7 @@ async fn all(client: &Client, limit: u32) -> Vec<Value> {
 
 #[tokio::test]
 async fn the_feed_from_0_to_the_end_rebuilds_every_payment_and_balance() {
+    let _turn = beside_others();
     let data = tempfile::tempdir().unwrap();
     let server = Server::start(data.path(), &[]);
     let client = server.client();
@@ -204,6 +205,7 @@ async fn the_feed_from_0_to_the_end_rebuilds_every_payment_and_balance() {
 
 #[tokio::test]
 async fn a_listener_hears_everything_in_order_and_resumes_where_it_was() {
+    let _turn = beside_others();
     let data = tempfile::tempdir().unwrap();
     let server = Server::start(data.path(), &[]);
     let client = server.client();
@@ -243,6 +245,7 @@ async fn a_listener_hears_everything_in_order_and_resumes_where_it_was() {
 
 #[tokio::test]
 async fn what_makes_no_sense_is_refused() {
+    let _turn = beside_others();
     let data = tempfile::tempdir().unwrap();
     let server = Server::start(data.path(), &[]);
     let client = server.client();
@@ -270,6 +273,7 @@ async fn what_makes_no_sense_is_refused() {
 /// A listener that reads nothing holds up neither the writers nor the memory of the service.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_slow_reader_is_bounded_and_never_slows_the_writer() {
+    let _turn = alone("measures write times and memory");
     let data = tempfile::tempdir().unwrap();
     let server = Server::start(data.path(), &[]);
     let client = server.client();
