@@ -171,7 +171,7 @@ impl Bench {
             batch.push(admitted.then(dispatched));
         }
         self.commit(batch);
-        self.commit(marked.iter().map(|payment| settled(payment)).collect());
+        self.commit(marked.iter().map(settled).collect());
     }
 
     fn commit(&self, batch: Vec<Step>) {

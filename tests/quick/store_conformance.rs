@@ -380,7 +380,7 @@ async fn a_contradiction_is_journalled_and_listed_and_leaves_the_record_as_it_is
 }
 
 /// Of the lives that a store ever had, one is not over: this one.
-async fn every_tenure_but_its_own_is_over(store: &dyn AnyStore) {
+fn every_tenure_but_its_own_is_over(store: &dyn AnyStore) {
     let own = store.tenure();
     assert!(!store.is_over(own));
     assert!(store.is_over(Tenure::NONE));
@@ -400,7 +400,7 @@ async fn a_cursor_is_kept_by_its_name(store: &dyn AnyStore) {
 }
 
 async fn conforms(store: &dyn AnyStore) {
-    every_tenure_but_its_own_is_over(store).await;
+    every_tenure_but_its_own_is_over(store);
     a_cursor_is_kept_by_its_name(store).await;
     a_write_is_read_back_by_key_and_by_id(store).await;
     a_stale_write_loses_and_is_told_what_stands(store).await;

@@ -110,6 +110,11 @@ pub(super) fn life() -> Life {
     }
 }
 
+fn debtor_of(payment: &Operation) -> &AccountId {
+    let Request::Payment(request) = &payment.request;
+    request.debtor()
+}
+
 fn request() -> PaymentRequest {
     let metadata = BTreeMap::from([("cart".to_owned(), "77".to_owned())]);
     PaymentRequest::new(
@@ -223,8 +228,7 @@ pub(super) fn of(operation: &str, status: &str) -> Vec<Example> {
                         .expect("the books fit");
                 }
             }
-            let Request::Payment(request) = &life.settled.request;
-            let debtor = request.debtor();
+            let debtor = debtor_of(&life.settled);
             let balances = book.account(&life.settled.key.merchant, debtor);
             vec![Example {
                 name: "one_payment",

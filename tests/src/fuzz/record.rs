@@ -95,9 +95,8 @@ fn read(kind: ValueKind, key: &[u8], bytes: &[u8]) {
             plain::<Head>(kind, key, bytes);
             plain::<u64>(kind, key, bytes);
         }
-        ValueKind::Contradiction => plain::<u64>(kind, key, bytes),
+        ValueKind::Contradiction | ValueKind::Cursor => plain::<u64>(kind, key, bytes),
         ValueKind::Account => plain::<Balance>(kind, key, bytes),
-        ValueKind::Cursor => plain::<u64>(kind, key, bytes),
     }
 }
 
