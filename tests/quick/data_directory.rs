@@ -10,6 +10,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use holdfast_local::format::STORE_FORMAT;
 use holdfast_local::{LocalOptions, LocalStore, OpenProblem};
 use holdfast_tests::raw_database;
 
@@ -41,11 +42,18 @@ fn mark(directory: &Path, mark: Option<&str>) {
 fn a_store_of_a_newer_format_is_refused_and_its_version_named() {
     let directory = tempfile::tempdir().unwrap();
     drop(open(directory.path()).unwrap());
-    mark(directory.path(), Some("holdfast store format 4"));
+    mark(
+        directory.path(),
+        Some(&format!("holdfast store format {}", STORE_FORMAT + 1)),
+    );
     let message = said(directory.path());
-    assert!(message.contains("format version 4"), "{message}");
+    let named = format!("format version {}", STORE_FORMAT + 1);
+    assert!(message.contains(&named), "{message}");
     assert!(message.contains("knows versions up to 3"), "{message}");
-    mark(directory.path(), Some("holdfast store format 3"));
+    mark(
+        directory.path(),
+        Some(&format!("holdfast store format {STORE_FORMAT}")),
+    );
     assert!(
         open(directory.path()).is_ok(),
         "nothing was harmed by the refusal"
