@@ -13,6 +13,7 @@ pub mod bank_client;
 mod bank_server;
 mod bank_wire;
 mod bench;
+mod capability;
 mod causes;
 mod chaos;
 pub mod cli;

@@ -269,13 +269,16 @@ async fn is_in_books(
 
 fn open_bank(settings: &BankSettings, data: &Path) -> Result<Arc<dyn Bank>, ServeError> {
     Ok(match settings {
-        BankSettings::Simulated { mode, latency_ms } => {
+        BankSettings::Simulated {
+            capability,
+            latency_ms,
+        } => {
             let faults = FaultProfile {
                 latency_ms: Range::new(*latency_ms, *latency_ms),
                 ..FaultProfile::default()
             };
             Arc::new(SimulatedBank::open(&SimulatedBankOptions {
-                mode: *mode,
+                mode: (*capability).into(),
                 faults,
                 ledger: Some(data.join(SIMULATED_BANK_LEDGER)),
                 ..SimulatedBankOptions::default()

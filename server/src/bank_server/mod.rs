@@ -14,6 +14,7 @@ use holdfast_simulator::bank::{Bank, Mode};
 use holdfast_simulator::faults::{FaultProfile, PROFILES};
 
 use crate::accept;
+use crate::capability::CapabilityName;
 use crate::output;
 use crate::process::{ListenError, Signals, listen};
 
@@ -44,7 +45,7 @@ pub(crate) struct BankArgs {
 
     /// What the bank promises about repeats [default: what the profile's file says, else keyed]
     #[arg(long, env = "HOLDFAST_BANK_MODE", value_enum)]
-    mode: Option<ModeArg>,
+    mode: Option<CapabilityName>,
 
     /// File for the debits, so that a restarted bank remembers them; in memory only by default
     #[arg(long, env = "HOLDFAST_BANK_LEDGER", value_name = "FILE")]
@@ -55,31 +56,17 @@ fn default_listen() -> SocketAddr {
     (Ipv4Addr::LOCALHOST, 8090).into()
 }
 
-/// What a bank promises about repeats.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, serde::Serialize, serde::Deserialize,
-)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum ModeArg {
-    /// A repeat of a reference gets the first answer
-    Keyed,
-    /// Every charge is processed, but the bank can be asked by reference
-    InquiryOnly,
-    /// Neither
-    Neither,
-}
-
-impl From<ModeArg> for Mode {
-    fn from(mode: ModeArg) -> Self {
-        match mode {
-            ModeArg::Keyed => Self::Keyed,
-            ModeArg::InquiryOnly => Self::InquiryOnly,
-            ModeArg::Neither => Self::Neither,
+impl From<CapabilityName> for Mode {
+    fn from(name: CapabilityName) -> Self {
+        match name {
+            CapabilityName::Keyed => Self::Keyed,
+            CapabilityName::InquiryOnly => Self::InquiryOnly,
+            CapabilityName::Neither => Self::Neither,
         }
     }
 }
 
-impl From<Mode> for ModeArg {
+impl From<Mode> for CapabilityName {
     fn from(mode: Mode) -> Self {
         match mode {
             Mode::Keyed => Self::Keyed,
@@ -123,7 +110,7 @@ impl BankArgs {
     pub(crate) fn options(&self) -> Result<SimulatedBankOptions, ProfileError> {
         let Profile { mode, faults } = profile(&self.profile)?;
         Ok(SimulatedBankOptions {
-            mode: self.mode.or(mode).unwrap_or(ModeArg::Keyed).into(),
+            mode: self.mode.or(mode).unwrap_or(CapabilityName::Keyed).into(),
             faults,
             seed: self.seed,
             grace_ms: 0,
@@ -135,7 +122,7 @@ impl BankArgs {
 
 /// A profile, and the mode that its file may name.
 struct Profile {
-    mode: Option<ModeArg>,
+    mode: Option<CapabilityName>,
     faults: FaultProfile,
 }
 
@@ -187,7 +174,7 @@ pub(crate) async fn run(args: BankArgs, options: SimulatedBankOptions) -> Result
 }
 
 /// Says where it is. The bank goes on when nobody can be told.
-fn announce(address: SocketAddr, args: &BankArgs, mode: ModeArg) {
+fn announce(address: SocketAddr, args: &BankArgs, mode: CapabilityName) {
     let (profile, seed) = (&args.profile, args.seed);
     let mode = mode.to_possible_value();
     let mode = mode.as_ref().map_or("", |mode| mode.get_name());

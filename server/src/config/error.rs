@@ -41,8 +41,6 @@ pub(crate) enum ConfigError {
         path.display()
     )]
     NoKeysLeft { path: PathBuf },
-    #[error("a value cannot be used: {0}")]
-    Value(#[from] serde_json::Error),
     #[error("a value cannot be shown: {0}")]
     Show(#[from] toml::ser::Error),
     #[error("{0}")]
@@ -130,8 +128,8 @@ pub(crate) enum ConfigError {
          target such as info,holdfast::requests=debug"
     )]
     Log { log: String, problem: String },
-    #[error("otlp_ratio ({ratio}) must be from 0 (no trace) to 1 (every trace)")]
-    OtlpRatio { ratio: f64 },
+    #[error("{name} ({given}) must be from 0 to 1")]
+    NoShare { name: &'static str, given: f64 },
     #[error(
         "otlp_endpoint must be the http or https address of a collector, such as http://127.0.0.1:4318, without \
          credentials; put those into OTEL_EXPORTER_OTLP_HEADERS"
