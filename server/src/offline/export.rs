@@ -13,10 +13,12 @@ use holdfast_engine::store::offline::SnapshotError;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use super::format::{FORMAT, VERSION};
 use super::interrupt::{SignalsError, interruptible};
+use super::progress::bar;
 use super::remote::{Remote, RemoteError};
+use super::source::snapshot;
 use super::target::Target;
-use super::{FORMAT, VERSION};
 use crate::api_keys::to_hex;
 use crate::reach::{Reach, ReachError};
 
@@ -100,11 +102,6 @@ pub(crate) enum ExportError {
     Read(#[from] StoreError),
     #[error(transparent)]
     Remote(#[from] RemoteError),
-    #[error(
-        "entry {0} is another merchant's. A running service shows an operator the entries of one merchant; \
-         when it serves several, stop it and export its data directory"
-    )]
-    Foreign(u64),
     #[error("entry {sequence} comes where {expected} should. `holdfast verify` tells more")]
     Gap { expected: u64, sequence: u64 },
     #[error(
@@ -149,14 +146,15 @@ pub(crate) fn export(
         let target = Target::begin(&args.out, interrupts).map_err(failed)?;
         let written = match origin {
             Origin::Directory(data) => {
-                let snapshot = super::snapshot(data, args.scratch.as_deref(), interrupts)?;
-                let told = snapshot.head()?;
-                let journal = snapshot
-                    .journal()
-                    .map(|entry| entry.map_err(ExportError::from));
+                let copy = snapshot(data, args.scratch.as_deref(), interrupts)?;
+                let told = copy.head()?;
+                let journal = copy.journal().map(|entry| entry.map_err(ExportError::from));
                 write(journal, Some(told), target.file(), &failed)?
             }
-            Origin::Service(reach) => write(Remote::new(*reach)?, None, target.file(), &failed)?,
+            Origin::Service(reach) => {
+                let journal = Remote::new(*reach)?.map(|entry| entry.map_err(ExportError::from));
+                write(journal, None, target.file(), &failed)?
+            }
         };
         target.finish(interrupts).map_err(failed)?;
         Ok(written)
@@ -170,8 +168,8 @@ fn write(
     file: &File,
     failed: &dyn Fn(io::Error) -> ExportError,
 ) -> Result<(u64, u64, Head), ExportError> {
-    let bar = super::bar("exporting the journal");
-    bar.set_length(told.map_or(0, |told| told.sequence));
+    let progress = bar("exporting the journal");
+    progress.set_length(told.map_or(0, |told| told.sequence));
     let mut lines = Lines {
         out: BufWriter::new(file),
         digest: Sha256::new(),
@@ -196,8 +194,8 @@ fn write(
         lines
             .line(&json!({"sequence": sequence, "entry": entry, "digest": digest.to_string()}))
             .map_err(failed)?;
-        bar.inc_length(u64::from(told.is_none()));
-        bar.set_position(sequence);
+        progress.inc_length(u64::from(told.is_none()));
+        progress.set_position(sequence);
     }
     if let Some(told) = told
         && head != told
@@ -213,6 +211,6 @@ fn write(
         }))
         .map_err(failed)?;
     lines.out.flush().map_err(failed)?;
-    bar.finish_and_clear();
+    progress.finish_and_clear();
     Ok((head.sequence, payments, head))
 }

@@ -11,8 +11,9 @@ use holdfast_engine::store::offline::{ImportError, Importer, Report};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
+use super::format::{FORMAT, VERSION};
 use super::interrupt::{Interrupts, SignalsError, interruptible};
-use super::{FORMAT, VERSION};
+use super::progress::bar;
 use crate::api_keys::to_hex;
 
 /// What `import` can be told.
@@ -108,8 +109,8 @@ fn run(args: &ImportArgs, interrupts: &Interrupts) -> Result<Report, ImportFileE
     };
     let file = File::open(&args.input).map_err(read)?;
     let total = file.metadata().map_err(read)?.len();
-    let bar = super::bar("importing the journal");
-    bar.set_length(total);
+    let progress = bar("importing the journal");
+    progress.set_length(total);
     let mut importer = Importer::begin(&args.data)?;
     let mut lines = Lines {
         reader: BufReader::new(file),
@@ -123,7 +124,7 @@ fn run(args: &ImportArgs, interrupts: &Interrupts) -> Result<Report, ImportFileE
             problem,
         };
         let line = lines.next().map_err(read)?.map_err(wrong)?;
-        bar.inc(line.len() as u64);
+        progress.inc(line.len() as u64);
         if line.is_empty() {
             let problem = "the file ends here without its last line: it was cut off";
             return Err(wrong(problem.to_owned()));
@@ -139,7 +140,7 @@ fn run(args: &ImportArgs, interrupts: &Interrupts) -> Result<Report, ImportFileE
             let head = importer.head();
             let store = importer.finish(head)?;
             let report = interrupts.last(|| store.put_in_place())?;
-            bar.finish_and_clear();
+            progress.finish_and_clear();
             return Ok(report);
         } else {
             let EntryLine {

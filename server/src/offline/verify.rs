@@ -7,8 +7,9 @@ use clap::Args;
 use holdfast_engine::store::offline::{Finding, Phase, Report, SnapshotError, verify as run};
 use serde_json::{Value, json};
 
-use super::Source;
 use super::interrupt::{Interrupts, SignalsError, interruptible};
+use super::progress::bar;
+use super::source::{Source, snapshot};
 use crate::output::{self, OutputError};
 
 /// What `verify` can be told.
@@ -70,30 +71,30 @@ pub(crate) fn verify(args: &VerifyArgs) -> Result<bool, VerifyError> {
 }
 
 fn look(source: &Source, interrupts: &Interrupts) -> Result<(Report, Vec<Finding>), VerifyError> {
-    let copying = super::bar("copying the store");
-    let snapshot = super::snapshot(&source.data, source.scratch.as_deref(), interrupts)?;
+    let copying = bar("copying the store");
+    let copy = snapshot(&source.data, source.scratch.as_deref(), interrupts)?;
     copying.finish_and_clear();
-    let bar = super::bar("");
+    let progress = bar("");
     let mut findings = Vec::new();
     let report = run(
-        &snapshot,
+        &copy,
         &mut |finding| {
             if findings.len() < SHOWN_MAX {
                 findings.push(finding);
             }
         },
         &mut |phase, done, total| {
-            bar.set_message(match phase {
+            progress.set_message(match phase {
                 Phase::Journal => "replaying the journal",
                 Phase::Records => "checking records",
                 Phase::Ids => "checking ids",
                 Phase::Rest => "checking balances",
             });
-            bar.set_length(total);
-            bar.set_position(done);
+            progress.set_length(total);
+            progress.set_position(done);
         },
     );
-    bar.finish_and_clear();
+    progress.finish_and_clear();
     Ok((report, findings))
 }
 
