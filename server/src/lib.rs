@@ -17,6 +17,7 @@ mod capability;
 mod causes;
 mod chaos;
 pub mod cli;
+mod codes;
 mod config;
 mod console;
 mod manual;

@@ -8,12 +8,20 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use crate::codes::{Code, Coded};
+
 /// The address cannot be listened on.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot listen on {address}: {source}. Choose another address with --listen")]
 pub(crate) struct ListenError {
     address: SocketAddr,
     source: io::Error,
+}
+
+impl Coded for ListenError {
+    fn code(&self) -> Code {
+        Code::Listen
+    }
 }
 
 /// Listens on an address; also returns the one it got, for port 0 stands for any.

@@ -7,6 +7,7 @@ use reqwest::Url;
 use rustls::ClientConfig;
 
 use crate::bank_client::{BankClientError, trusting};
+use crate::codes::{Code, Coded};
 
 /// Nothing above HTTP/1.1 is spoken to a service (RFC 7301).
 const PROTOCOL: &[u8] = b"http/1.1";
@@ -38,6 +39,15 @@ pub(crate) enum ReachError {
     ApiKey,
     #[error(transparent)]
     Trust(#[from] BankClientError),
+}
+
+impl Coded for ReachError {
+    fn code(&self) -> Code {
+        match self {
+            Self::Url(_) | Self::Parts | Self::ApiKey => Code::Configuration,
+            Self::Trust(error) => error.code(),
+        }
+    }
 }
 
 impl Reach {

@@ -27,6 +27,7 @@ use crate::accept;
 use crate::api::{ApiKeys, FrontDoor, Routes};
 use crate::bank_client::{BankClient, BankClientError};
 use crate::causes::causes;
+use crate::codes::{Code, Coded};
 use crate::config::{BankSettings, ConfigError, Retired, Settings, api_keys_again};
 use crate::output;
 use crate::process::{Hangups, ListenError, Signals, listen, raise_descriptor_limit};
@@ -63,8 +64,8 @@ pub(crate) enum ServeError {
     Misfit(#[from] Misfit),
     #[error(
         "no bank is configured, so payments would go to the simulated bank, which moves no money; but this store has \
-         payments that the simulated bank has never seen. Give the bank with --bank. If you want the simulated bank on this \
-         store, say --bank sim"
+         payments that the simulated bank has never seen. Configure the bank with --bank. To use the simulated bank with this \
+         store, set --bank sim"
     )]
     MaybeReal,
     #[error(transparent)]
@@ -75,17 +76,34 @@ pub(crate) enum ServeError {
     Tls(#[from] TlsError),
     #[error(transparent)]
     Listen(#[from] ListenError),
-    #[error("the operating system gave no randomness: {0}")]
+    #[error("the operating system provides no randomness: {0}")]
     Randomness(#[from] rand::rngs::SysError),
     #[error("cannot wait for signals: {0}")]
     Signals(io::Error),
     #[error(
-        "Holdfast has stopped: {}. Nothing that was acknowledged is lost. Check the disk that holds \
-         the data directory (kernel log, free space, health), then start Holdfast again: it \
-         recovers every payment from what is durable",
+        "Holdfast has stopped: {}. Nothing that was acknowledged is lost. Check the disk that holds the data directory \
+         (kernel log, free space, health), then start Holdfast again: it recovers every payment",
         causes(&**.0)
     )]
     Fatal(Arc<FatalError>),
+}
+
+impl Coded for ServeError {
+    fn code(&self) -> Code {
+        match self {
+            Self::Config(error) => error.code(),
+            Self::Telemetry(error) => error.code(),
+            Self::Open(error) => error.code(),
+            Self::Misfit(error) => error.code(),
+            Self::MaybeReal => Code::NoBank,
+            Self::Bank(error) => error.code(),
+            Self::BankClient(error) => error.code(),
+            Self::Tls(error) => error.code(),
+            Self::Listen(error) => error.code(),
+            Self::Randomness(_) | Self::Signals(_) => Code::System,
+            Self::Fatal(error) => error.code(),
+        }
+    }
 }
 
 /// Runs the service until a signal or a fatal failure.
@@ -138,9 +156,12 @@ pub(crate) async fn run(settings: Settings) -> Result<(), ServeError> {
     let stop = async {
         tokio::select! {
             biased;
-            error = failure.wait() => {
-                let error = causes(&*error);
-                tracing::error!(error, "answering 503 for a moment, then stopping");
+            failed = failure.wait() => {
+                let error = causes(&*failed);
+                tracing::error!(
+                    error, code = failed.code().name(), help = %failed.code().link(),
+                    "the service has failed: it answers 503 for a moment, then it stops"
+                );
                 tokio::time::sleep(FATAL_GRACE).await;
             }
             name = signals.next() => tracing::info!(signal = name, "shutting down"),
@@ -169,7 +190,7 @@ pub(crate) async fn run(settings: Settings) -> Result<(), ServeError> {
         biased;
         drained = tokio::time::timeout(bank_timeout + DRAIN_SLACK, drained) => drained,
         name = signals.next() => {
-            tracing::warn!(signal = name, "stopping at once; payments in flight resume at the next start");
+            tracing::warn!(signal = name, "stopping immediately; payments in flight resume at the next start");
             Ok(Ok(()))
         }
     };
@@ -182,7 +203,7 @@ pub(crate) async fn run(settings: Settings) -> Result<(), ServeError> {
     match drained {
         Ok(_) => tracing::info!("stopped"),
         Err(_) => {
-            tracing::warn!("some payments did not end in time; they resume at the next start");
+            tracing::warn!("some payments did not finish in time; they resume at the next start");
         }
     }
     Ok(())
@@ -309,16 +330,24 @@ impl Again {
     async fn now(&self) {
         if let Some(tls) = &self.tls {
             match tls.read_again() {
-                Ok(()) => tracing::info!("the certificate was read again"),
-                Err(error) => tracing::error!(%error, "the certificate in force stays"),
+                Ok(()) => tracing::info!("the certificate was reloaded"),
+                Err(error) => tracing::error!(
+                    %error, code = error.code().name(), help = %error.code().link(),
+                    "the new certificate cannot be used; the old one stays in use"
+                ),
             }
         }
         let Some(file) = &self.file else {
-            return tracing::warn!("SIGHUP, and there is no configuration file to read again");
+            return tracing::warn!("SIGHUP ignored: there is no configuration file to reload");
         };
         let (api_keys, retired) = match api_keys_again(file, &self.api_keys, &self.retired) {
             Ok(again) => again,
-            Err(error) => return tracing::error!(%error, "the API keys in force stay"),
+            Err(error) => {
+                return tracing::error!(
+                    %error, code = error.code().name(), help = %error.code().link(),
+                    "the API keys cannot be reloaded; the old ones stay in use"
+                );
+            }
         };
         let terms = MerchantTerms {
             active: api_keys.merchants(),
@@ -328,11 +357,17 @@ impl Again {
             Ok(merchants) => match check_merchants(&merchants, &terms) {
                 Ok(()) => {
                     self.api_keys.replace(&api_keys);
-                    tracing::info!(keys = api_keys.len(), "the API keys were read again");
+                    tracing::info!(keys = api_keys.len(), "the API keys were reloaded");
                 }
-                Err(error) => tracing::error!(%error, "the API keys in force stay"),
+                Err(error) => tracing::error!(
+                    %error, code = error.code().name(), help = %error.code().link(),
+                    "the API keys cannot be reloaded; the old ones stay in use"
+                ),
             },
-            Err(error) => tracing::error!(%error, "the API keys in force stay"),
+            Err(error) => tracing::error!(
+                %error,
+                "the API keys cannot be reloaded; the old ones stay in use"
+            ),
         }
     }
 }
@@ -341,7 +376,9 @@ async fn recover(service: Service) {
     match service.recover().await {
         Ok(0) => {}
         Ok(resumed) => tracing::info!(resumed, "unfinished payments resumed"),
-        Err(reason) => tracing::warn!(%reason, "recovery stopped; it runs again at the next start"),
+        Err(reason) => {
+            tracing::warn!(%reason, "recovery has stopped; it runs again at the next start")
+        }
     }
 }
 
@@ -365,6 +402,6 @@ fn announce(address: SocketAddr, tls: bool, data: &Path, bank: &BankSettings) {
         writeln!(out, "  bank          {bank}")
     });
     if let Err(error) = said {
-        tracing::warn!(%error, %address, "serving all the same");
+        tracing::warn!(%error, %address, "cannot print the address, serving anyway");
     }
 }

@@ -28,6 +28,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer};
 
+use crate::codes::{Code, Coded};
 use crate::tls::install_provider;
 
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
@@ -88,6 +89,12 @@ pub(crate) enum TelemetryError {
     Client(#[from] reqwest::Error),
     #[error("cannot send traces to the collector: {0}")]
     Exporter(#[from] ExporterBuildError),
+}
+
+impl Coded for TelemetryError {
+    fn code(&self) -> Code {
+        Code::Traces
+    }
 }
 
 /// The log and the traces of a running service.

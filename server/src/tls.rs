@@ -9,6 +9,8 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
+use crate::codes::{Code, Coded};
+
 /// HTTP/2 where the client can, else HTTP/1.1 (RFC 7301).
 const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
 
@@ -36,6 +38,12 @@ pub(crate) enum TlsError {
         key: PathBuf,
         source: rustls::Error,
     },
+}
+
+impl Coded for TlsError {
+    fn code(&self) -> Code {
+        Code::Tls
+    }
 }
 
 /// The certificate in force. Connections that are made from now on get the one that is in force then.

@@ -194,7 +194,10 @@ async fn a_renewed_certificate_is_taken_without_a_restart() {
     server.signal("TERM");
     let (ended, said) = server.wait();
     assert!(ended.success(), "{said}");
-    assert!(said.contains("the certificate in force stays"), "{said}");
+    assert!(
+        said.contains("the new certificate cannot be used"),
+        "{said}"
+    );
 }
 
 #[test]

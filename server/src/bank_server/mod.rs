@@ -15,6 +15,7 @@ use holdfast_simulator::faults::{FaultProfile, PROFILES};
 
 use crate::accept;
 use crate::capability::CapabilityName;
+use crate::codes::{Code, Coded};
 use crate::output;
 use crate::process::{ListenError, Signals, listen};
 
@@ -87,6 +88,16 @@ pub(crate) enum BankError {
     Signals(std::io::Error),
 }
 
+impl Coded for BankError {
+    fn code(&self) -> Code {
+        match self {
+            Self::Ledger(error) => error.code(),
+            Self::Listen(error) => error.code(),
+            Self::Signals(_) => Code::System,
+        }
+    }
+}
+
 /// A profile that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ProfileError {
@@ -103,6 +114,12 @@ pub(crate) enum ProfileError {
         name: String,
         source: Box<toml::de::Error>,
     },
+}
+
+impl Coded for ProfileError {
+    fn code(&self) -> Code {
+        Code::Configuration
+    }
 }
 
 impl BankArgs {
@@ -189,6 +206,6 @@ fn announce(address: SocketAddr, args: &BankArgs, mode: CapabilityName) {
         )
     });
     if let Err(error) = said {
-        tracing::warn!(%error, %address, "serving all the same");
+        tracing::warn!(%error, %address, "cannot print the address, serving anyway");
     }
 }

@@ -10,6 +10,7 @@ use holdfast_engine::payment::{BankName, DeclineCode, Merchant};
 
 use crate::api_keys::InvalidApiKey;
 use crate::bank_client::BankClientError;
+use crate::codes::{Code, Coded};
 use crate::tls::TlsError;
 
 /// Configuration that cannot be used; each message says what to do.
@@ -142,6 +143,16 @@ pub(crate) enum ConfigError {
          name that file with --config"
     )]
     OpenToTheWorld(SocketAddr),
+}
+
+impl Coded for ConfigError {
+    fn code(&self) -> Code {
+        match self {
+            Self::Tls(error) => error.code(),
+            Self::BankClient(error) => error.code(),
+            _ => Code::Configuration,
+        }
+    }
 }
 
 impl From<Vec<InvalidApiKey>> for ConfigError {

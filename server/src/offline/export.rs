@@ -20,12 +20,13 @@ use super::remote::{Remote, RemoteError};
 use super::source::snapshot;
 use super::target::Target;
 use crate::api_keys::to_hex;
+use crate::codes::{Code, Coded};
 use crate::reach::{Reach, ReachError};
 
-/// What `export` can be told.
+/// The arguments of `export`.
 #[derive(Debug, Args)]
 pub(crate) struct ExportArgs {
-    /// Directory of the payments; it is only read
+    /// Data directory; it is only read
     #[arg(
         long,
         env = "HOLDFAST_DATA",
@@ -34,20 +35,20 @@ pub(crate) struct ExportArgs {
     )]
     data: Option<PathBuf>,
 
-    /// Directory for a temporary copy of the store, which needs as much room as the store itself
-    /// [default: the system's directory for temporary files]
+    /// Directory for a temporary copy of the store; it needs as much free space as the store takes
+    /// [default: the system's temporary directory]
     #[arg(long, env = "HOLDFAST_SCRATCH", value_name = "DIR")]
     scratch: Option<PathBuf>,
 
-    /// Take the journal of a running service instead, as one of its operators
+    /// Export from the running service at this URL instead, as one of its operators
     #[arg(long, env = "HOLDFAST_URL", value_name = "URL")]
     url: Option<String>,
 
-    /// Trust only the certificates in this PEM file at that service, instead of those the system trusts
+    /// Trust only the certificates in this PEM file for TLS to that service [default: the certificates that the system trusts]
     #[arg(long, env = "HOLDFAST_CA", value_name = "FILE")]
     ca: Option<PathBuf>,
 
-    /// An API key of the role operator, when the service has any configured
+    /// API key with the role operator; needed if the service has API keys
     #[arg(
         long,
         env = "HOLDFAST_API_KEY",
@@ -56,7 +57,7 @@ pub(crate) struct ExportArgs {
     )]
     api_key: Option<String>,
 
-    /// File to write; it must not exist
+    /// File to write; it must not exist yet
     #[arg(long, env = "HOLDFAST_OUT", value_name = "FILE")]
     out: PathBuf,
 }
@@ -85,10 +86,10 @@ impl ExportArgs {
     }
 }
 
-/// The journal could not be taken out. No file is left behind.
+/// The export failed. No file is left behind.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ExportError {
-    #[error("give either --data or --url: an export is of one or of the other")]
+    #[error("use either --data or --url, not both")]
     TwoOrigins,
     #[error(transparent)]
     Reach(#[from] ReachError),
@@ -98,14 +99,16 @@ pub(crate) enum ExportError {
     Snapshot(#[from] SnapshotError),
     #[error("cannot write {}: {source}", path.display())]
     Write { path: PathBuf, source: io::Error },
-    #[error("the journal cannot be read: {0}. `holdfast verify` names what is damaged")]
+    #[error("the journal cannot be read: {0}. Run `holdfast verify` to see the damage")]
     Read(#[from] StoreError),
     #[error(transparent)]
     Remote(#[from] RemoteError),
-    #[error("entry {sequence} comes where {expected} should. `holdfast verify` tells more")]
+    #[error(
+        "entry {expected} of the journal is missing: entry {sequence} follows. Run `holdfast verify` for details"
+    )]
     Gap { expected: u64, sequence: u64 },
     #[error(
-        "the journal ends at entry {found}, but the store says {told}. `holdfast verify` tells more"
+        "the journal ends at entry {found}, but the store says that it ends at entry {told}. Run `holdfast verify` for details"
     )]
     CutOff { found: u64, told: u64 },
 }
@@ -114,6 +117,20 @@ impl ExportError {
     /// Whether the command line was wrong.
     pub(crate) const fn is_usage(&self) -> bool {
         matches!(self, Self::TwoOrigins | Self::Reach(_))
+    }
+}
+
+impl Coded for ExportError {
+    fn code(&self) -> Code {
+        match self {
+            Self::TwoOrigins => Code::Configuration,
+            Self::Reach(error) => error.code(),
+            Self::Signals(_) => Code::System,
+            Self::Snapshot(error) => error.code(),
+            Self::Write { .. } => Code::ExportFile,
+            Self::Read(_) | Self::Gap { .. } | Self::CutOff { .. } => Code::Journal,
+            Self::Remote(error) => error.code(),
+        }
     }
 }
 

@@ -10,6 +10,6 @@ mod source;
 mod target;
 mod verify;
 
-pub(crate) use export::{ExportArgs, ExportError, export};
-pub(crate) use import::{ImportArgs, ImportFileError, import};
+pub(crate) use export::{ExportArgs, export};
+pub(crate) use import::{ImportArgs, import};
 pub(crate) use verify::{VerifyArgs, VerifyError, verify};

@@ -9,6 +9,7 @@ use reqwest::{Client, Url};
 use serde::Deserialize;
 
 use crate::causes::causes;
+use crate::codes::{Code, Coded};
 use crate::reach::Reach;
 use crate::tls::install_provider;
 
@@ -31,6 +32,16 @@ pub(crate) enum RemoteError {
          For a service with several merchants, stop it and export its data directory"
     )]
     Foreign(u64),
+}
+
+impl Coded for RemoteError {
+    fn code(&self) -> Code {
+        match self {
+            Self::Foreign(_) => Code::SeveralMerchants,
+            Self::Http(_) | Self::Refused { .. } | Self::Page(_) => Code::Remote,
+            Self::Runtime(_) => Code::System,
+        }
+    }
 }
 
 fn advice(status: StatusCode) -> &'static str {

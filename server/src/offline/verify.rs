@@ -1,4 +1,4 @@
-//! `holdfast verify`: everything in a store held against its journal.
+//! `holdfast verify`: checks a store against its journal.
 
 use std::io::{self, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -10,15 +10,16 @@ use serde_json::{Value, json};
 use super::interrupt::{Interrupts, SignalsError, interruptible};
 use super::progress::bar;
 use super::source::{Source, snapshot};
+use crate::codes::{Code, Coded};
 use crate::output::{self, OutputError};
 
-/// What `verify` can be told.
+/// The arguments of `verify`.
 #[derive(Debug, Args)]
 pub(crate) struct VerifyArgs {
     #[command(flatten)]
     source: Source,
 
-    /// Print the result as one JSON object, for machines
+    /// Print the result as one JSON object
     #[arg(long)]
     json: bool,
 }
@@ -31,10 +32,7 @@ const SHOWN_MAX: usize = 1_000;
 pub(crate) enum VerifyError {
     #[error(transparent)]
     Snapshot(#[from] SnapshotError),
-    #[error(
-        "the database is damaged in a way that keeps it from being read at all: {0}. Restore from an \
-         export"
-    )]
+    #[error("the database is too damaged to be read: {0}. Restore from an export")]
     Unreadable(String),
     #[error(transparent)]
     Signals(#[from] SignalsError),
@@ -42,7 +40,17 @@ pub(crate) enum VerifyError {
     Output(#[from] OutputError),
 }
 
-/// Looks at everything; returns whether all of it holds.
+impl Coded for VerifyError {
+    fn code(&self) -> Code {
+        match self {
+            Self::Snapshot(error) => error.code(),
+            Self::Unreadable(_) => Code::Damaged,
+            Self::Signals(_) | Self::Output(_) => Code::System,
+        }
+    }
+}
+
+/// Checks everything; returns whether there is no difference.
 pub(crate) fn verify(args: &VerifyArgs) -> Result<bool, VerifyError> {
     // sled gives up by panicking on some damage. That is a finding here, not a bug.
     let hook = std::panic::take_hook();
