@@ -53,8 +53,8 @@ pub(crate) fn raise_descriptor_limit(connections_max: usize) {
             limit,
             needed,
             connections_max,
-            "the process may not open as many files as it has connections; raise the limit (ulimit -n, \
-             LimitNOFILE) or lower connections_max"
+            "the limit of open files is lower than connections_max needs; raise it (ulimit -n, LimitNOFILE) or lower \
+             connections_max"
         );
     }
 }

@@ -1,4 +1,4 @@
-//! What the service says of itself while it runs: a log on standard error, and traces to a collector.
+//! The log on standard error, and the traces to a collector.
 //!
 //! Traces are off unless a collector is named. Then every request is a span, the flight that it opens is one below it, with the
 //! commits and the calls to the bank below that; they leave as OTLP over HTTP, in batches, on a thread of their own, and
@@ -140,7 +140,7 @@ impl Telemetry {
         let stopped =
             tokio::task::spawn_blocking(move || provider.shutdown_with_timeout(LAST_SPANS));
         if let Ok(Err(error)) = stopped.await {
-            tracing::warn!(%error, "the last spans did not reach the collector");
+            tracing::warn!(%error, "the last spans were not sent to the collector");
         }
     }
 }
@@ -188,9 +188,9 @@ impl CollectorClient {
         let failed = self.failed.swap(problem.is_some(), Ordering::Relaxed);
         match problem {
             Some(problem) if !failed => {
-                tracing::warn!(problem, "the collector takes no spans; they are dropped");
+                tracing::warn!(problem, "the collector does not accept spans; they are dropped");
             }
-            None if failed => tracing::info!("the collector takes spans again"),
+            None if failed => tracing::info!("the collector accepts spans again"),
             Some(_) | None => {}
         }
     }

@@ -17,7 +17,7 @@ const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
 /// Where the certificate and its key stand.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct TlsOptions {
-    /// The certificate, and those that lead from it to one that clients trust.
+    /// The certificate, followed by the intermediate certificates.
     pub(crate) certificate: PathBuf,
     /// Its private key.
     pub(crate) key: PathBuf,
@@ -32,7 +32,7 @@ pub(crate) enum TlsError {
         path: PathBuf,
         problem: String,
     },
-    #[error("tls_certificate {} and tls_key {} do not go together: {source}", certificate.display(), key.display())]
+    #[error("the key in tls_key {} does not belong to the certificate in tls_certificate {}: {source}", key.display(), certificate.display())]
     Pair {
         certificate: PathBuf,
         key: PathBuf,
@@ -91,7 +91,7 @@ fn config(options: &TlsOptions) -> Result<Arc<ServerConfig>, TlsError> {
         .map_err(|error| failed("tls_certificate", certificate, error.to_string()))?;
     if chain.is_empty() {
         let problem =
-            "it holds no certificate; give a PEM file with the chain, the service's own first";
+            "it contains no certificate; use a PEM file with the certificate of the service first, then the intermediate certificates";
         return Err(failed("tls_certificate", certificate, problem.to_owned()));
     }
     let private = PrivateKeyDer::from_pem_file(key)

@@ -177,11 +177,11 @@ fn a_configuration_that_cannot_be_used_is_refused_with_what_is_wrong() {
     for (text, says) in [
         (
             "bank_timout_ms = 5",
-            "no key \"bank_timout_ms\". Did you mean \"bank_timeout_ms\"?",
+            "unknown key \"bank_timout_ms\". Did you mean \"bank_timeout_ms\"?",
         ),
         (
             "colour = 1",
-            "no key \"colour\"; `holdfast config show` lists all there are",
+            "unknown key \"colour\"; `holdfast config show` lists all keys",
         ),
         ("cache_mib = \"much\"", "line 1, column 13"),
         ("bank_calls_max = 0", "bank_calls_max must be at least 1"),
@@ -229,8 +229,8 @@ fn everything_that_is_wrong_with_a_configuration_is_told_at_once() {
     assert!(output.stdout.is_empty());
     let said = stderr(&output);
     for mistake in [
-        "HOLDFAST_FLIGHT_MAX, which means nothing to Holdfast. Did you mean HOLDFAST_FLIGHTS_MAX?",
-        "no key \"colour\"",
+        "HOLDFAST_FLIGHT_MAX is unknown to Holdfast. Did you mean HOLDFAST_FLIGHTS_MAX?",
+        "unknown key \"colour\"",
         "line 2, column 15",
         "attempts_max must be at least 1",
         "bank_name \"no name\"",
@@ -262,7 +262,7 @@ fn no_mistake_is_told_that_follows_from_another() {
         (
             "",
             &["--rate-per-second", "0", "--rate-burst", "5"][..],
-            "rate_burst is given",
+            "rate_burst is set",
         ),
         (
             "tls_certificate = 5\ntls_key = \"key.pem\"\n",

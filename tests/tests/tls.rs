@@ -220,11 +220,11 @@ fn a_certificate_that_cannot_be_used_is_refused_with_what_is_wrong() {
         "{said}"
     );
     let said = refused(&key, Some(&key));
-    assert!(said.contains("it holds no certificate"), "{said}");
+    assert!(said.contains("it contains no certificate"), "{said}");
     let said = refused(&certificate_file, Some(&certificate_file));
     assert!(said.contains("cannot read tls_key"), "{said}");
     let elsewhere = tempfile::tempdir().unwrap();
     certificate(elsewhere.path());
     let said = refused(&certificate_file, Some(&elsewhere.path().join("key.pem")));
-    assert!(said.contains("do not go together"), "{said}");
+    assert!(said.contains("does not belong to the certificate"), "{said}");
 }

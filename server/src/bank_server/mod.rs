@@ -1,4 +1,4 @@
-//! `holdfast bank`: the simulated bank as a service of its own, with everything that can go wrong.
+//! `holdfast bank`: the simulated bank, with faults, as a separate service.
 
 mod api;
 mod deliver;
@@ -19,14 +19,14 @@ use crate::codes::{Code, Coded};
 use crate::output;
 use crate::process::{ListenError, Signals, listen};
 
-/// What `bank` can be told.
+/// The arguments of `bank`.
 #[derive(Debug, Args)]
 pub(crate) struct BankArgs {
     /// Address and port to listen on
     #[arg(long, env = "HOLDFAST_BANK_LISTEN", value_name = "ADDRESS:PORT", default_value_t = default_listen())]
     listen: SocketAddr,
 
-    /// What goes wrong: healthy, flaky, slow, outage, amnesiac, hostile, chaos, or a TOML file
+    /// Fault profile: healthy, flaky, slow, outage, amnesiac, hostile, chaos, or a TOML file
     #[arg(
         long,
         env = "HOLDFAST_BANK_PROFILE",
@@ -35,7 +35,7 @@ pub(crate) struct BankArgs {
     )]
     profile: String,
 
-    /// From what the faults are drawn: the same seed and calls, the same faults
+    /// Seed of the faults: the same seed and the same calls give the same faults
     #[arg(
         long,
         env = "HOLDFAST_BANK_SEED",
@@ -44,11 +44,11 @@ pub(crate) struct BankArgs {
     )]
     seed: u64,
 
-    /// What the bank promises about repeats [default: what the profile's file says, else keyed]
+    /// What the bank promises about repeated requests with the same reference [default: the mode of the profile, else keyed]
     #[arg(long, env = "HOLDFAST_BANK_MODE", value_enum)]
     mode: Option<CapabilityName>,
 
-    /// File for the debits, so that a restarted bank remembers them; in memory only by default
+    /// File for the debits, so that a restarted bank remembers them [default: in memory only]
     #[arg(long, env = "HOLDFAST_BANK_LEDGER", value_name = "FILE")]
     ledger: Option<PathBuf>,
 }
@@ -202,7 +202,7 @@ fn announce(address: SocketAddr, args: &BankArgs, mode: CapabilityName) {
         writeln!(out, "  faults        {profile}, seed {seed}, mode {mode}")?;
         writeln!(
             out,
-            "  NO MONEY MOVES. Let Holdfast use it: holdfast serve --bank http://{address}"
+            "  NO MONEY MOVES. To use it: holdfast serve --bank http://{address}"
         )
     });
     if let Err(error) = said {

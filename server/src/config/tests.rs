@@ -208,10 +208,10 @@ fn what_would_not_be_safe_is_refused_with_what_to_do() {
         ..Options::default()
     };
     for (flags, expected) in [
-        (bank("ftp://bank"), "is not one Holdfast can speak to"),
-        (bank("http://user:secret@bank"), "put a token into a file"),
-        (bank("ftp://user:secret@bank"), "put a token into a file"),
-        (bank("http://user:secret@"), "put a token into a file"),
+        (bank("ftp://bank"), "is not a valid bank"),
+        (bank("http://user:secret@bank"), "put the token into a file"),
+        (bank("ftp://user:secret@bank"), "put the token into a file"),
+        (bank("http://user:secret@"), "put the token into a file"),
         (
             Options {
                 bank_connect_timeout_ms: Some(10_000),
@@ -219,7 +219,7 @@ fn what_would_not_be_safe_is_refused_with_what_to_do() {
             },
             "bank_connect_timeout_ms (10000) must be at least 1 and less than",
         ),
-        (bank("http://bank/?key=secret"), "put a token into a file"),
+        (bank("http://bank/?key=secret"), "put the token into a file"),
         (
             Options {
                 bank_window_ms: Some(60_000),

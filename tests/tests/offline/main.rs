@@ -379,8 +379,8 @@ async fn a_running_service_is_exported_through_its_journal() {
     );
     assert!(!Path::new(&nowhere).exists(), "no half an export is left");
     for (url, says) in [
-        ("127.0.0.1:9", "is no address of a service"),
-        ("localhost:9", "is no address of a service"),
+        ("127.0.0.1:9", "is not the URL of a service"),
+        ("localhost:9", "is not the URL of a service"),
         ("http://127.0.0.1:9/?x=1", "no query"),
     ] {
         let refused = run(&["export", "--url", url, "--out", &nowhere]).await;
