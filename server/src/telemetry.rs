@@ -188,7 +188,10 @@ impl CollectorClient {
         let failed = self.failed.swap(problem.is_some(), Ordering::Relaxed);
         match problem {
             Some(problem) if !failed => {
-                tracing::warn!(problem, "the collector does not accept spans; they are dropped");
+                tracing::warn!(
+                    problem,
+                    "the collector does not accept spans; they are dropped"
+                );
             }
             None if failed => tracing::info!("the collector accepts spans again"),
             Some(_) | None => {}

@@ -90,8 +90,7 @@ fn config(options: &TlsOptions) -> Result<Arc<ServerConfig>, TlsError> {
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
         .map_err(|error| failed("tls_certificate", certificate, error.to_string()))?;
     if chain.is_empty() {
-        let problem =
-            "it contains no certificate; use a PEM file with the certificate of the service first, then the intermediate certificates";
+        let problem = "it contains no certificate; use a PEM file with the certificate of the service first, then the intermediate certificates";
         return Err(failed("tls_certificate", certificate, problem.to_owned()));
     }
     let private = PrivateKeyDer::from_pem_file(key)

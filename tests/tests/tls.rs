@@ -226,5 +226,8 @@ fn a_certificate_that_cannot_be_used_is_refused_with_what_is_wrong() {
     let elsewhere = tempfile::tempdir().unwrap();
     certificate(elsewhere.path());
     let said = refused(&certificate_file, Some(&elsewhere.path().join("key.pem")));
-    assert!(said.contains("does not belong to the certificate"), "{said}");
+    assert!(
+        said.contains("does not belong to the certificate"),
+        "{said}"
+    );
 }

@@ -346,7 +346,7 @@ fn problems(status: &str, path: &str, life: &Life) -> Vec<Example> {
                 .payment(PaymentView::of(&life.settled)),
         ],
         "412" => vec![
-            Problem::new(Kind::VersionStale, "The payment has version 3 by now.")
+            Problem::new(Kind::VersionStale, "The payment now has version 3.")
                 .instance(format!("{PAYMENTS_PATH}/{}", life.unknown.id))
                 .payment(PaymentView::of(&life.unknown)),
         ],
@@ -381,7 +381,7 @@ fn problems(status: &str, path: &str, life: &Life) -> Vec<Example> {
             .mismatched_fields(&["amount"]),
             Problem::new(
                 Kind::AccountFull,
-                "The account acct_shop cannot take more in EUR. Nothing was changed.",
+                "The account acct_shop would exceed its limit in EUR. Nothing was changed.",
             )
             .new_key_safe(true),
         ],
@@ -400,7 +400,7 @@ fn problems(status: &str, path: &str, life: &Life) -> Vec<Example> {
         )],
         "500" => vec![Problem::new(
             Kind::InternalError,
-            "Something went wrong inside Holdfast; the log has it under this X-Request-Id.",
+            "Internal error. The log has the details under this X-Request-Id.",
         )],
         "503" => vec![holdfast_engine::service::Unavailable::Draining.into()],
         _ => Vec::new(),

@@ -115,7 +115,11 @@ impl Report {
             writeln!(out, "  {what:<20}{count}")?;
         }
         if let Some(cpu_us) = self.cpu_us() {
-            writeln!(out, "{:<22}{cpu_us:.1} us per request", "CPU of the service")?;
+            writeln!(
+                out,
+                "{:<22}{cpu_us:.1} us per request",
+                "CPU of the service"
+            )?;
         }
         if let Some(bytes) = self.server.resident_bytes {
             writeln!(

@@ -151,9 +151,7 @@ fn left_out(text: &str) -> Result<LeftOut, String> {
         _ => return Err(wrong()),
     };
     if from > to {
-        return Err(format!(
-            "the range is reversed; write `{kind}:{to}-{from}`"
-        ));
+        return Err(format!("the range is reversed; write `{kind}:{to}-{from}`"));
     }
     if to >= count {
         return Err(format!(

@@ -196,7 +196,8 @@ pub(super) fn smallest(smallest: &Smallest, failed: &FailedSeed, interrupted: bo
 }
 
 /// Why there is no page.
-pub(super) const NO_REPORT: &str = "No report was written: no world failed. To get the report of one world, use --seed.\n";
+pub(super) const NO_REPORT: &str =
+    "No report was written: no world failed. To get the report of one world, use --seed.\n";
 
 /// The command that runs a world again.
 pub(super) fn command(seed: u64, setup: &Setup) -> String {

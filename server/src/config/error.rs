@@ -113,9 +113,7 @@ pub(crate) enum ConfigError {
     ConnectTimeout { connect_ms: u64, timeout_ms: u64 },
     #[error("tls_certificate and tls_key go together: set both or neither")]
     HalfTls,
-    #[error(
-        "rate_burst is set but rate_per_second is not: set rate_per_second too"
-    )]
+    #[error("rate_burst is set but rate_per_second is not: set rate_per_second too")]
     BurstAlone,
     #[error(
         "rate_burst ({burst}) must not be more than the requests of one hour at rate_per_second ({per_second})"
