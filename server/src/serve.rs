@@ -377,7 +377,7 @@ async fn recover(service: Service) {
         Ok(0) => {}
         Ok(resumed) => tracing::info!(resumed, "unfinished payments resumed"),
         Err(reason) => {
-            tracing::warn!(%reason, "recovery has stopped; it runs again at the next start")
+            tracing::warn!(%reason, "recovery has stopped; it runs again at the next start");
         }
     }
 }

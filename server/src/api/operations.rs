@@ -88,7 +88,10 @@ const RATE_LIMIT_POLICY: Header = header(
     "The rate limit of the merchant, if one is configured: `q` requests in `w` seconds.",
 )
 .optional();
-const FORBIDDEN: Case = problem(403, "`forbidden`: the API key does not have the role operator.");
+const FORBIDDEN: Case = problem(
+    403,
+    "`forbidden`: the API key does not have the role operator.",
+);
 const FOREIGN_PAGE: &str = "`forbidden`: a browser reports that a page of another origin sent it.";
 const ETAG: Header = header(
     "ETag",
