@@ -155,7 +155,7 @@ fn left_out(text: &str) -> Result<LeftOut, String> {
     }
     if to >= count {
         return Err(format!(
-            "out of range: `{kind}:0` to `{kind}:{}`",
+            "only `{kind}:0` to `{kind}:{}` exist",
             count - 1
         ));
     }
@@ -462,8 +462,8 @@ mod tests {
             ("key:5-3", "`key:3-5`"),
             ("key:0-4294967295", "only `key:0` to `key:49`"),
             ("operation:200", "only `operation:0` to `operation:199`"),
-            ("key:-1", "is none of"),
-            ("nonsense", "is none of"),
+            ("key:-1", "is not one of"),
+            ("nonsense", "is not one of"),
         ] {
             let said = left_out(text).unwrap_err();
             assert!(said.contains(says), "{text}: {said}");
