@@ -26,6 +26,7 @@ mod output;
 mod process;
 mod reach;
 mod refusal;
+mod reload;
 mod serve;
 mod telemetry;
 mod tls;

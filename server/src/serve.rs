@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,14 +24,15 @@ use holdfast_simulator::{LedgerError, SimulatedBank, SimulatedBankOptions};
 use rand::TryRng;
 
 use crate::accept;
-use crate::api::{ApiKeys, FrontDoor, Routes};
+use crate::api::{FrontDoor, Routes};
 use crate::bank_client::{BankClient, BankClientError};
 use crate::causes::causes;
 use crate::codes::{Code, Coded};
-use crate::config::{BankSettings, ConfigError, Retired, Settings, api_keys_again};
+use crate::config::{BankSettings, ConfigError, Settings};
 use crate::output;
 use crate::process::{Hangups, ListenError, Signals, listen, raise_descriptor_limit};
 use crate::refusal::Words;
+use crate::reload::Reload;
 use crate::telemetry::TelemetryError;
 use crate::tls::{Tls, TlsError};
 
@@ -135,14 +136,14 @@ pub(crate) async fn run(settings: Settings) -> Result<(), ServeError> {
         options: settings.service,
     });
     let tls = settings.tls.map(Tls::new).transpose()?;
-    let again = Again {
+    let reload = Reload {
         file: settings.file,
         api_keys: settings.api_keys.clone(),
         retired: settings.retired,
         service: service.clone(),
         tls: tls.clone(),
     };
-    tokio::spawn(again.at_each(hangups));
+    tokio::spawn(reload.at_each(hangups));
     let front_door = FrontDoor::new(service.clone(), clock, source)
         .with_api_keys(settings.api_keys)
         .with_limits(settings.limits.request)
@@ -307,69 +308,6 @@ fn open_bank(settings: &BankSettings, data: &Path) -> Result<Arc<dyn Bank>, Serv
         }
         BankSettings::Http(options) => Arc::new(BankClient::new(options)?),
     })
-}
-
-/// What is read again at each SIGHUP.
-struct Again {
-    file: Option<PathBuf>,
-    api_keys: ApiKeys,
-    retired: Retired,
-    service: Service,
-    tls: Option<Tls>,
-}
-
-impl Again {
-    async fn at_each(self, mut hangups: Hangups) {
-        loop {
-            hangups.next().await;
-            self.now().await;
-        }
-    }
-
-    /// New keys are in force, those that are gone no more; new connections get the new certificate.
-    async fn now(&self) {
-        if let Some(tls) = &self.tls {
-            match tls.read_again() {
-                Ok(()) => tracing::info!("the certificate was reloaded"),
-                Err(error) => tracing::error!(
-                    %error, code = error.code().name(), help = %error.code().link(),
-                    "the new certificate cannot be used; the old one stays in use"
-                ),
-            }
-        }
-        let Some(file) = &self.file else {
-            return tracing::warn!("SIGHUP ignored: there is no configuration file to reload");
-        };
-        let (api_keys, retired) = match api_keys_again(file, &self.api_keys, &self.retired) {
-            Ok(again) => again,
-            Err(error) => {
-                return tracing::error!(
-                    %error, code = error.code().name(), help = %error.code().link(),
-                    "the API keys cannot be reloaded; the old ones stay in use"
-                );
-            }
-        };
-        let terms = MerchantTerms {
-            active: api_keys.merchants(),
-            retired: retired.merchants,
-        };
-        match self.service.merchants().await {
-            Ok(merchants) => match check_merchants(&merchants, &terms) {
-                Ok(()) => {
-                    self.api_keys.replace(&api_keys);
-                    tracing::info!(keys = api_keys.len(), "the API keys were reloaded");
-                }
-                Err(error) => tracing::error!(
-                    %error, code = error.code().name(), help = %error.code().link(),
-                    "the API keys cannot be reloaded; the old ones stay in use"
-                ),
-            },
-            Err(error) => tracing::error!(
-                %error,
-                "the API keys cannot be reloaded; the old ones stay in use"
-            ),
-        }
-    }
 }
 
 async fn recover(service: Service) {

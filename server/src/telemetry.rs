@@ -43,7 +43,7 @@ const EXPORT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long the last spans have to leave when the service stops.
 const LAST_SPANS: Duration = Duration::from_secs(2);
 
-/// What a line of the log looks like.
+/// The format of a line of the log.
 #[derive(
     Debug,
     Clone,
@@ -64,10 +64,10 @@ pub(crate) enum LogFormat {
     Json,
 }
 
-/// What is said, and to whom.
+/// Where the log and the traces go.
 #[derive(Debug)]
 pub(crate) struct TelemetryOptions {
-    /// What the log takes, in the syntax of `tracing`'s `EnvFilter`.
+    /// The log filter, in the syntax of `tracing`'s `EnvFilter`.
     pub(crate) filter: EnvFilter,
     pub(crate) format: LogFormat,
     pub(crate) traces: Option<TraceOptions>,

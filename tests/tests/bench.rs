@@ -109,7 +109,7 @@ fn the_result_reaches_whom_it_is_for() {
     assert_eq!(code, Some(0), "{said}");
     serde_json::from_slice::<Value>(&out).unwrap();
     assert!(
-        said.contains("a second)") && said.contains("p99.9"),
+        said.contains("per second)") && said.contains("p99.9"),
         "{said}"
     );
     // A picture that cannot be written takes nothing else away.
@@ -261,7 +261,7 @@ async fn errors_are_counted_and_what_cannot_be_measured_is_refused() {
         (&["ftp://127.0.0.1"][..], 2, "is not the URL of a service"),
         (&["notaurl"], 2, "is not the URL of a service"),
         (&["http://me:pass@127.0.0.1"], 2, "must not contain a user"),
-        (&["http://127.0.0.1:1/v1"], 2, "must have no path"),
+        (&["http://127.0.0.1:1/v1"], 2, "must not have a path"),
         (
             &["https://127.0.0.1:1", "--ca", "/missing"],
             2,

@@ -154,10 +154,7 @@ fn left_out(text: &str) -> Result<LeftOut, String> {
         return Err(format!("the range is reversed; write `{kind}:{to}-{from}`"));
     }
     if to >= count {
-        return Err(format!(
-            "only `{kind}:0` to `{kind}:{}` exist",
-            count - 1
-        ));
+        return Err(format!("only `{kind}:0` to `{kind}:{}` exist", count - 1));
     }
     Ok(left_out)
 }

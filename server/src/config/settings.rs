@@ -21,19 +21,19 @@ use crate::tls::{Tls, TlsOptions};
 
 const MIB: u64 = 1024 * 1024;
 
-/// What `serve` runs with.
+/// The settings of `serve`.
 #[derive(Debug)]
 pub(crate) struct Settings {
     pub(crate) listen: SocketAddr,
     pub(crate) data: PathBuf,
-    /// Whether a store is opened of which nobody can tell whether it is whole.
+    /// Whether to open a store that may not be complete.
     pub(crate) accept_older_store: bool,
     pub(crate) bank: BankSettings,
-    /// Whether the bank was asked for, rather than taken because no other was.
+    /// Whether the bank was configured, rather than taken as the default.
     pub(crate) bank_asked_for: bool,
-    /// Whether the bank is the same one at another address.
+    /// Whether the bank is the same bank at another address.
     pub(crate) bank_moved: bool,
-    /// Merchants for whom nobody acts any more.
+    /// Merchants that are no longer active.
     pub(crate) retired: Retired,
     pub(crate) store_cache_bytes: u64,
     pub(crate) service: ServiceOptions,
@@ -42,11 +42,11 @@ pub(crate) struct Settings {
     pub(crate) tls: Option<TlsOptions>,
     /// The file it was read from, if any.
     pub(crate) file: Option<PathBuf>,
-    /// Options that were given and that mean nothing with the chosen bank, each with why.
+    /// Warnings about options that have no effect with the chosen bank, each with the reason.
     pub(crate) meaningless: Vec<String>,
 }
 
-/// Merchants for whom nobody acts any more.
+/// Merchants that are no longer active.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Retired {
     pub(crate) merchants: BTreeSet<Merchant>,
