@@ -381,7 +381,7 @@ async fn a_running_service_is_exported_through_its_journal() {
     for (url, says) in [
         ("127.0.0.1:9", "is not the URL of a service"),
         ("localhost:9", "is not the URL of a service"),
-        ("http://127.0.0.1:9/?x=1", "no query"),
+        ("http://127.0.0.1:9/?x=1", "a query"),
     ] {
         let refused = run(&["export", "--url", url, "--out", &nowhere]).await;
         let said = String::from_utf8_lossy(&refused.stderr).into_owned();
