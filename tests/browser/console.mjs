@@ -614,7 +614,7 @@ try {
   await banner.getByText("The bank contradicts this payment").waitFor();
   await banner.getByText("Holdfast recorded: failed (resolved)").waitFor();
   await banner.getByText(`The bank said: confirmed, transaction ${debit}, at`).waitFor();
-  await banner.getByText("What to do: settle it with the bank").waitFor();
+  await banner.getByText("What to do: clarify it with the bank").waitFor();
   await timeline.waitFor();
   const spoken = await timeline.locator("g.contradicted text").allTextContents();
   assert.ok(spoken.join(" ").includes(`The bank said: confirmed, transaction ${debit}`), `the timeline says: ${spoken}`);
@@ -634,7 +634,7 @@ try {
   assert.match(debited, /^b_./);
   assert.equal((await read(askable, `/v1/payments/${unanswered.id}`)).phase, "review", "asking decides nothing");
   await goOn.click();
-  await page.getByText("Nothing is open").waitFor();
+  await page.getByText("The queue is empty").waitFor();
   assert.equal((await read(askable, `/v1/payments/${unanswered.id}`)).bank_transaction_id, debited);
 
   // On a narrow screen nothing sticks out, and everything can be read and pressed.

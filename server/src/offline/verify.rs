@@ -125,11 +125,11 @@ fn write(out: &mut dyn Write, report: &Report, findings: &[Finding]) -> io::Resu
     writeln!(out, "balances        {}", report.accounts)?;
     writeln!(
         out,
-        "journal's end   {} {}",
+        "journal end     {} {}",
         report.head.sequence, report.head.digest
     )?;
     match report.findings {
-        0 => writeln!(out, "Everything holds."),
+        0 => writeln!(out, "No differences."),
         1 => writeln!(out, "1 difference."),
         count => writeln!(out, "{count} differences."),
     }

@@ -164,7 +164,7 @@ async fn a_store_that_holds_is_said_to_hold_and_is_only_read() {
     assert!(files(&data) == before, "not a byte was changed");
 
     let output = run(&["verify", "--data", data.to_str().unwrap()]).await;
-    assert!(String::from_utf8_lossy(&output.stdout).contains("Everything holds."));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("No differences."));
 
     let server = Server::start(&data, &[]);
     let (code, _, said) = verify(&data).await;
