@@ -80,7 +80,7 @@ impl BooksApi {
             validator(minimum(value = "0"), maximum(value = "9007199254740991"))
         )]
         after: Query<u64>,
-        /// Most events in a page of JSON.
+        /// Maximum number of events in a page of JSON.
         #[oai(
             default = "max_limit",
             validator(minimum(value = "1"), maximum(value = "100"))

@@ -87,7 +87,7 @@ impl OperatorsApi {
         request: &Request,
         front_door: Data<&FrontDoor>,
         operator: Operator,
-        /// Most events in the page.
+        /// Maximum number of events in the page.
         #[oai(
             default = "max_limit",
             validator(minimum(value = "1"), maximum(value = "100"))
@@ -134,7 +134,7 @@ impl OperatorsApi {
             validator(minimum(value = "0"), maximum(value = "9007199254740991"))
         )]
         after: Query<u64>,
-        /// Most entries in the page.
+        /// Maximum number of entries in the page.
         #[oai(
             default = "max_limit",
             validator(minimum(value = "1"), maximum(value = "100"))

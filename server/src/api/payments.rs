@@ -110,7 +110,7 @@ impl PaymentsApi {
         state: Query<Option<StateView>>,
         /// Only payments in this phase, and so in `bank_called`.
         phase: Query<Option<PhaseView>>,
-        /// Most payments in the page.
+        /// Maximum number of payments in the page.
         #[oai(
             default = "default_limit",
             validator(minimum(value = "1"), maximum(value = "100"))
@@ -224,7 +224,7 @@ impl PaymentsApi {
         principal: Principal,
         /// The payment's id.
         payment_id: Path<Uuid>,
-        /// Most events in the page.
+        /// Maximum number of events in the page.
         #[oai(
             default = "max_limit",
             validator(minimum(value = "1"), maximum(value = "100"))

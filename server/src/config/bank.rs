@@ -117,7 +117,7 @@ pub(super) fn meaningless(values: &Values, set: &Options) -> Vec<String> {
     let asking = declared().iter().filter(|option| asks(option.key));
     let without_effect = asking.filter_map(|option| {
         let why = option.when.iter().find_map(|when| missing(*when, values))?;
-        Some(format!("{} means nothing here: {why}", option.key))
+        Some(format!("{} has no effect: {why}", option.key))
     });
     without_effect.collect()
 }

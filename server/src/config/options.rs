@@ -66,7 +66,7 @@ options! {
         bank_connect_timeout_ms: u64 => "MS",
             default_by("3000, but at most half of bank_timeout_ms", connect_timeout_ms),
             bounds wait_ms(1), when [AtUrl];
-        /// Most concurrent bank calls; further payments wait
+        /// Maximum number of concurrent bank calls; further payments wait
         bank_calls_max: usize => "N", default(service().bank_calls_max), bounds count(1, 100_000);
         /// Trust only the certificates in this PEM file for TLS to the bank
         bank_ca: PathBuf => "FILE", unset("the certificates that the system trusts"), when [AtUrl, Tls];
@@ -92,41 +92,41 @@ options! {
         bank_latency_ms: u64 => "MS", default(0), bounds wait_ms(0), when [Simulated];
     }
     "Retries" {
-        /// Most attempts per payment
+        /// Maximum number of attempts per payment
         attempts_max: u32 => "N", default(service().budgets.attempts_max), bounds count(1, 1_000_000);
-        /// Most inquiries per attempt; after them the payment goes to review
+        /// Maximum number of inquiries per attempt; after them the payment goes to review
         inquiries_max: u32 => "N", default(service().budgets.inquiries_max), bounds count(0, 1_000_000);
-        /// Longest wait after the first attempt, in milliseconds; it doubles with each attempt
+        /// Maximum wait after the first attempt, in milliseconds; it doubles with each attempt
         backoff_base_ms: u64 => "MS", default(service().backoff.base_ms), bounds wait_ms(1);
-        /// Longest wait between attempts, in milliseconds
+        /// Maximum wait between attempts, in milliseconds
         backoff_cap_ms: u64 => "MS", default(service().backoff.cap_ms), bounds wait_ms(1);
         /// Open the circuit breaker after this many bank calls in a row without a response
         breaker_failures_max: u32 => "N", default(service().breaker.failures_max), bounds count(1, 1_000_000);
         /// First time that the circuit breaker stays open, in milliseconds; it doubles each time
         breaker_open_ms: u64 => "MS", default(service().breaker.open_ms), bounds wait_ms(1);
-        /// Longest time that the circuit breaker stays open, in milliseconds
+        /// Maximum time that the circuit breaker stays open, in milliseconds
         breaker_open_ms_max: u64 => "MS", default(service().breaker.open_ms_max), bounds wait_ms(1);
         /// Fail a payment as expired that waits this long without being sent, in milliseconds
         expire_after_ms: u64 => "MS", default(service().expire_after_ms), bounds memory_ms(0);
     }
     "Limits" {
-        /// Most payments in flight; further new payments get 503
+        /// Maximum number of payments in flight; further new payments get 503
         flights_max: usize => "N", default(service().flights_max), bounds count(1, 10_000_000);
-        /// Most connections; further ones wait
+        /// Maximum number of connections; further ones wait
         connections_max: usize => "N", default(connections().connections_max), bounds count(1, 1_000_000);
         /// Header timeout and idle timeout, in milliseconds: disconnect a client that has not sent its complete headers by
         /// then, or that sends no request
         head_timeout_ms: u64 => "MS", default(ms(connections().head_timeout)), bounds wait_ms(1);
         /// Disconnect a client that reads none of its response for this many milliseconds
         answer_timeout_ms: u64 => "MS", default(ms(connections().answer_timeout)), bounds wait_ms(1);
-        /// Largest request head (request line and headers), in bytes; a larger one gets 431
+        /// Maximum size of a request head (request line and headers), in bytes; a larger one gets 431
         // hyper asks for 8 KiB at least.
         head_bytes_max: usize => "BYTES", default(connections().head_bytes_max),
             bounds count(8 * 1024, 16 * 1024 * 1024);
-        /// Most headers of a request; a request with more gets 431
+        /// Maximum number of headers of a request; a request with more gets 431
         // Twice as many are parsed, and a map of headers holds 24,576 at most.
         headers_max: usize => "N", default(RequestLimits::default().headers_max), bounds count(1, 8_192);
-        /// Largest request body, in bytes; a larger one gets 413
+        /// Maximum size of a request body, in bytes; a larger one gets 413
         body_bytes_max: usize => "BYTES", default(body().bytes_max), bounds count(1, 16 * 1024 * 1024);
         /// Time limit for receiving a request body, in milliseconds; after it the request gets 408
         body_timeout_ms: u64 => "MS", default(ms(body().timeout)), bounds wait_ms(1);
