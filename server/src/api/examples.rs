@@ -333,7 +333,7 @@ fn problems(status: &str, path: &str, life: &Life) -> Vec<Example> {
         )],
         "404" if path.starts_with("/v1/accounts/") => vec![Problem::new(
             Kind::NotFound,
-            "There is no such account: nothing ever moved.",
+            "There is no such account: there was never a movement on it.",
         )],
         "404" => vec![Problem::new(Kind::NotFound, "There is no such payment.")],
         "409" if is_create => vec![Problem::new(
@@ -376,7 +376,7 @@ fn problems(status: &str, path: &str, life: &Life) -> Vec<Example> {
         "422" => vec![
             Problem::new(
                 Kind::KeyReused,
-                "The key stands for a payment with another amount. Nothing was changed.",
+                "The key belongs to a payment with another amount. Nothing was changed.",
             )
             .mismatched_fields(&["amount"]),
             Problem::new(
@@ -391,7 +391,7 @@ fn problems(status: &str, path: &str, life: &Life) -> Vec<Example> {
         ],
         "429" => vec![Problem::new(
             Kind::RateLimited,
-            "This merchant may send 100 requests a second, and 200 at once. This one did nothing; send it again \
+            "This merchant may send 100 requests per second, and 200 at once. This request did nothing; send it again \
                  in 1 s.",
         )],
         "431" => vec![Problem::new(

@@ -169,8 +169,8 @@ impl Operation for Create {
             422,
             Content::Problem,
             create_headers![],
-            "`idempotency-key-reused`: the key stands for another request; `mismatched_fields` \
-             names where they differ. `account-full`: an account of the payment has no room for it. \
+            "`idempotency-key-reused`: the key belongs to another request; `mismatched_fields` \
+             lists the differences. `account-full`: an account of the payment would exceed its limit. \
              Nothing changed.",
         ),
         case(

@@ -29,11 +29,11 @@ pub(crate) struct OperatorsApi;
 impl OperatorsApi {
     /// Resolve a payment
     ///
-    /// An operator found out what became of a payment whose outcome is unknown: it is in
-    /// `bank_called`, its phase is `unknown` or `review`. State, ledger and journal move together;
+    /// An operator records the outcome of a payment whose outcome is unknown: it is in
+    /// `bank_called`, with the phase `unknown` or `review`. State, ledger and journal change together;
     /// the evidence is journalled with the operator's name. Repeatable: the same decision again
-    /// answers 200 again. The bank is asked afterwards, as far as it can be; if it says otherwise,
-    /// that is journalled as a contradiction and changes nothing.
+    /// answers 200 again. Afterwards the bank is asked, if it can be asked; a different answer
+    /// is journalled as a contradiction and changes nothing.
     #[oai(
         path = "/v1/payments/:payment_id/resolve",
         method = "post",
