@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
-use holdfast_engine::payment::Merchant;
+use holdfast_core::Merchant;
 use tracing_subscriber::EnvFilter;
 
 use crate::api_keys::Role;
@@ -32,7 +32,7 @@ const VERSION: &str = concat!(
     ")"
 );
 
-/// Payment service with safe retries: at most one charge per idempotency key, and the same response for every retry.
+/// Operation service with safe retries: at most one charge per idempotency key, and the same response for every retry.
 #[derive(Debug, Parser)]
 #[command(name = "holdfast", version = VERSION, max_term_width = 100)]
 struct Cli {

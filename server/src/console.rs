@@ -7,8 +7,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use holdfast_core::{Currency, Decision, OperationId, Timestamp};
 use holdfast_engine::bank::InquiryOutcome;
-use holdfast_engine::payment::{Currency, Decision, PaymentId, Timestamp};
 use holdfast_engine::service::Asked;
 use poem::http::{StatusCode, header};
 use poem::web::Path;
@@ -210,7 +210,7 @@ async fn inquire(request: Request) -> poem::Result<Response> {
     let Path(id) = Path::<Uuid>::from_request_without_body(&request).await?;
     let front_door = FrontDoor::of(&request);
     let asked = front_door
-        .ask_bank(&operator, PaymentId::from_uuid(id))
+        .ask_bank(&operator, OperationId::from_uuid(id))
         .await?;
     let view = InquiryView::of(asked, front_door.now());
     Ok(json(StatusCode::OK, &view))

@@ -13,14 +13,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use holdfast_core::{
+    AccountId, Amount, BankAddress, BankName, BankReference, Capability, Currency, Decision, Event,
+    IdempotencyKey, Mark, Merchant, Metadata, Operation, OperationId, OperationKey, PaymentRequest,
+    Timestamp, transition,
+};
 use holdfast_engine::bank::{Bank, ChargeOutcome, InquiryOutcome};
 use holdfast_engine::fatal::Failure;
 use holdfast_engine::metrics::Metrics;
-use holdfast_engine::payment::{
-    AccountId, Amount, BankAddress, BankName, BankReference, Capability, Currency, Decision, Event,
-    IdempotencyKey, Mark, Merchant, Metadata, Payment, PaymentId, PaymentKey, PaymentRequest,
-    Timestamp, transition,
-};
 use holdfast_engine::pipeline::{Committed, Pipeline, SendPermit};
 use holdfast_engine::store::Write;
 use holdfast_server::bank_client::{BankClient, BankClientOptions, Marks, Reading};
@@ -72,19 +72,19 @@ async fn permit() -> SendPermit {
         None,
         Metadata::new(BTreeMap::new()).unwrap(),
     );
-    let key = PaymentKey {
+    let key = OperationKey {
         merchant: Merchant::default_merchant(),
         idempotency_key: IdempotencyKey::new("k").unwrap(),
     };
     let now = Timestamp::from_unix_ms(1);
-    let id = PaymentId::from_uuid(uuid::Uuid::from_u128(7));
-    let received = Payment::received(id, key, Arc::new(request.unwrap()), now);
+    let id = OperationId::from_uuid(uuid::Uuid::from_u128(7));
+    let received = Operation::received(id, key, Arc::new(request.unwrap()), now);
     let admitted = transition(&received, &Event::Admit, now).unwrap();
-    let dispatched = transition(&admitted.payment, &Event::Dispatch(mark()), now).unwrap();
+    let dispatched = transition(&admitted.operation, &Event::Dispatch(mark()), now).unwrap();
     let store = Arc::new(SimulatedStore::default());
     let (pipeline, run) = Pipeline::new(store, 16, Metrics::default(), Failure::default());
     tokio::spawn(run);
-    let write = Write::new(admitted).then(dispatched);
+    let write = admitted.then(dispatched);
     match pipeline.commit(write).await.unwrap() {
         Committed::Applied { permit, .. } => permit.unwrap(),
         Committed::Lost { .. } | Committed::Refused(_) => panic!("nobody else writes"),
@@ -92,7 +92,7 @@ async fn permit() -> SendPermit {
 }
 
 fn reference() -> BankReference {
-    BankReference::of(PaymentId::from_uuid(uuid::Uuid::from_u128(7)))
+    BankReference::of(OperationId::from_uuid(uuid::Uuid::from_u128(7)))
 }
 
 async fn charge(url: &str) -> ChargeOutcome {
@@ -322,7 +322,7 @@ async fn a_decline_as_a_duplicate_means_that_the_reference_is_known() {
     }
     let bank = Peer::start(Script::Answer(json(200, &declined("AM05")))).await;
     assert!(matches!(charge(&bank.url).await, ChargeOutcome::Decided(_)));
-    let code = holdfast_engine::payment::DeclineCode::new("AM05").unwrap();
+    let code = holdfast_core::DeclineCode::new("AM05").unwrap();
     let reading = Reading {
         duplicate_codes: vec![code],
         ..Reading::default()

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use holdfast_engine::ledger::Book;
-use holdfast_engine::payment::{
+use holdfast_core::ledger::Book;
+use holdfast_core::{
     AccountId, Amount, BankAddress, BankName, BankTransactionId, Capability, Currency, Decision,
     DeclineCode, DeclineMessage, Event, Evidence, EvidenceText, IdempotencyKey, Interruption,
-    JournalEntry, Mark, Merchant, Metadata, OperatorName, Payment, PaymentId, PaymentKey,
+    JournalEntry, Mark, Merchant, Metadata, Operation, OperationId, OperationKey, OperatorName,
     PaymentRequest, Reference, Resolution, ResolvedOutcome, Timestamp, transition,
 };
 use serde_json::{Value, json};
@@ -27,12 +27,12 @@ pub(super) struct Example {
 
 /// Payments at each point of one life, and its journal.
 pub(super) struct Life {
-    pub(super) called: Payment,
-    pub(super) settled: Payment,
-    pub(super) declined: Payment,
-    pub(super) cancelled: Payment,
-    pub(super) unknown: Payment,
-    pub(super) resolved: Payment,
+    pub(super) called: Operation,
+    pub(super) settled: Operation,
+    pub(super) declined: Operation,
+    pub(super) cancelled: Operation,
+    pub(super) unknown: Operation,
+    pub(super) resolved: Operation,
     pub(super) contradiction: JournalEntry,
     journal: Vec<JournalEntry>,
 }
@@ -41,7 +41,7 @@ pub(super) struct Life {
 pub(super) fn life() -> Life {
     let at = |ms: u64| Timestamp::from_unix_ms(1_767_225_600_000 + ms);
     let id = Uuid::from_u128(0x019b_76da_a800_7000_8000_0000_0000_0001);
-    let key = PaymentKey {
+    let key = OperationKey {
         merchant: Merchant::default_merchant(),
         idempotency_key: IdempotencyKey::new("8e03978e-40d5-43dd-bc93-6894a57f9324")
             .expect("a UUID is a key"),
@@ -54,9 +54,9 @@ pub(super) fn life() -> Life {
             grace_ms: 60_000,
         },
     };
-    let received = Payment::received(PaymentId::from_uuid(id), key, Arc::new(request()), at(0))
+    let received = Operation::received(OperationId::from_uuid(id), key, Arc::new(request()), at(0))
         .for_bank(mark.bank.clone());
-    let step = |payment: &Payment, event: Event, ms| {
+    let step = |payment: &Operation, event: Event, ms| {
         transition(payment, &event, at(ms)).expect("a legal life")
     };
     let admitted = step(&received, Event::Admit, 0);
@@ -152,7 +152,7 @@ fn value(view: impl serde::Serialize) -> Value {
     serde_json::to_value(view).expect("a view is plain data")
 }
 
-fn payment(name: &'static str, payment: &Payment) -> Example {
+fn payment(name: &'static str, payment: &Operation) -> Example {
     Example {
         name,
         value: value(PaymentView::of(payment)),

@@ -1,6 +1,6 @@
 //! The routes for operators: deciding what no machine can, and seeing what was contradicted.
 
-use holdfast_engine::payment::{Payment, PaymentId, Phase, Resolution, State};
+use holdfast_core::{Operation, OperationId, Phase, Resolution, State};
 use holdfast_engine::service::ResolveError;
 use poem::Request;
 use poem::http::StatusCode;
@@ -50,7 +50,7 @@ impl OperatorsApi {
         version: VersionHeader,
         body: ResolveBody,
     ) -> poem::Result<Answer<operations::Resolve>> {
-        let id = PaymentId::from_uuid(payment_id.0);
+        let id = OperationId::from_uuid(payment_id.0);
         let resolution = Resolution {
             outcome: body.outcome,
             evidence: body.evidence,
@@ -164,7 +164,7 @@ impl OperatorsApi {
     }
 }
 
-pub(super) fn not_resolvable(payment: &Payment) -> Problem {
+pub(super) fn not_resolvable(payment: &Operation) -> Problem {
     let why = match &payment.state {
         State::Received | State::Persisted => {
             "The bank was not called yet. To stop the payment, cancel it."

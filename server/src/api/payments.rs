@@ -2,10 +2,8 @@
 
 use std::sync::Arc;
 
-use holdfast_engine::ledger::LedgerError;
-use holdfast_engine::payment::{
-    IdempotencyKey, Payment, PaymentId, PaymentKey, PaymentRequest, State,
-};
+use holdfast_core::ledger::LedgerError;
+use holdfast_core::{IdempotencyKey, Operation, OperationId, OperationKey, PaymentRequest, State};
 use holdfast_engine::service::{CancelError, CreateError, Created};
 use holdfast_engine::store::Query as StoreQuery;
 use poem::http::{HeaderName, HeaderValue, StatusCode, header};
@@ -70,7 +68,7 @@ impl PaymentsApi {
         prefer: PreferHeader,
         body: CreateBody,
     ) -> Answer<operations::Create> {
-        let key = PaymentKey {
+        let key = OperationKey {
             merchant: principal.0,
             idempotency_key: key.0,
         };
@@ -180,7 +178,7 @@ impl PaymentsApi {
         #[oai(name = "If-None-Match")]
         _if_none_match: Header<Option<String>>,
     ) -> poem::Result<Answer<operations::Get>> {
-        let id = PaymentId::from_uuid(payment_id.0);
+        let id = OperationId::from_uuid(payment_id.0);
         let found = front_door
             .service
             .find(&principal.0, id)
@@ -235,7 +233,7 @@ impl PaymentsApi {
         cursor: Query<Option<u64>>,
     ) -> poem::Result<Answer<operations::Events>> {
         only_known_parameters(request, &["limit", "cursor"])?;
-        let id = PaymentId::from_uuid(payment_id.0);
+        let id = OperationId::from_uuid(payment_id.0);
         let found = front_door
             .service
             .entries(&principal.0, id)
@@ -277,7 +275,7 @@ impl PaymentsApi {
         /// The payment's id.
         payment_id: Path<Uuid>,
     ) -> poem::Result<Answer<operations::Cancel>> {
-        let id = PaymentId::from_uuid(payment_id.0);
+        let id = OperationId::from_uuid(payment_id.0);
         match front_door.service.cancel(&principal.0, id).await {
             Ok(payment) => Ok(json(StatusCode::OK, &PaymentView::of(&payment)).into()),
             Err(CancelError::NotFound) => Err(no_such_payment().into()),
@@ -290,7 +288,7 @@ impl PaymentsApi {
 /// Nothing new is paid in a currency that is none any more; what was paid in it before is answered as ever.
 async fn payable(
     front_door: &FrontDoor,
-    key: &PaymentKey,
+    key: &OperationKey,
     request: Result<PaymentRequest, Problem>,
 ) -> Result<PaymentRequest, Problem> {
     let request = request?;
@@ -306,7 +304,7 @@ async fn payable(
 
 /// A body that is no request uses up no key. Whether a new key is safe depends on what the key stands
 /// for already.
-async fn refuse_body(front_door: &FrontDoor, key: &PaymentKey, problem: Problem) -> Response {
+async fn refuse_body(front_door: &FrontDoor, key: &OperationKey, problem: Problem) -> Response {
     let new_key_safe = match front_door.service.find_by_key(key).await {
         Ok(None) => true,
         Ok(Some(payment)) => matches!(payment.state, State::Failed { .. }),
@@ -361,21 +359,21 @@ fn key_parameter(text: &str) -> Result<IdempotencyKey, Problem> {
     })
 }
 
-fn cursor_parameter(text: &str) -> Result<PaymentId, Problem> {
+fn cursor_parameter(text: &str) -> Result<OperationId, Problem> {
     let id = Uuid::try_parse(text).map_err(|_| {
         Problem::field(
             "cursor",
             "must be the next_cursor of an earlier page, unchanged",
         )
     })?;
-    Ok(PaymentId::from_uuid(id))
+    Ok(OperationId::from_uuid(id))
 }
 
 pub(super) fn no_such_payment() -> Problem {
     Problem::new(Kind::NotFound, "There is no such payment.")
 }
 
-fn not_cancellable(payment: &Payment) -> Problem {
+fn not_cancellable(payment: &Operation) -> Problem {
     let why = match &payment.state {
         State::BankCalled(_) => "The bank may have the payment already.",
         State::Settled { .. } => "The payment is settled.",
@@ -388,21 +386,21 @@ fn not_cancellable(payment: &Payment) -> Problem {
         .payment(PaymentView::of(payment))
 }
 
-pub(super) fn stale(payment: &Payment) -> Problem {
+pub(super) fn stale(payment: &Operation) -> Problem {
     let detail = format!("The payment now has version {}.", payment.version);
     Problem::new(Kind::VersionStale, detail)
         .instance(location(payment))
         .payment(PaymentView::of(payment))
 }
 
-pub(super) fn location(payment: &Payment) -> String {
+pub(super) fn location(payment: &Operation) -> String {
     format!("{}/{}", super::PAYMENTS_PATH, payment.id)
 }
 
 /// The answer to a create that has a payment. For a finished payment the body is a pure function of
 /// the durable record, so every repeat gets the same bytes.
 fn render_created(created: &Created) -> Response {
-    let payment: &Arc<Payment> = &created.payment;
+    let payment: &Arc<Operation> = &created.payment;
     let mut response = match &payment.state {
         State::Settled { .. } => json(StatusCode::CREATED, &PaymentView::of(payment)),
         State::Failed { .. } => payment_failed(payment),
@@ -422,7 +420,7 @@ fn render_created(created: &Created) -> Response {
     response
 }
 
-fn payment_failed(payment: &Payment) -> Response {
+fn payment_failed(payment: &Operation) -> Response {
     let view = PaymentView::of(payment);
     let detail = view.failure.as_ref().map_or_else(String::new, |failure| {
         format!("{}: {}", failure.code, failure.message)
@@ -486,7 +484,7 @@ pub(crate) fn json<T: Serialize>(status: StatusCode, view: &T) -> Response {
 }
 
 /// Adds the payment's version as its entity tag, for `If-Match`.
-pub(super) fn with_version(mut response: Response, payment: &Payment) -> Response {
+pub(super) fn with_version(mut response: Response, payment: &Operation) -> Response {
     let tag = HeaderValue::try_from(format!("\"{}\"", payment.version)).expect("digits are ASCII");
     response.headers_mut().insert(header::ETAG, tag);
     response

@@ -2,8 +2,9 @@
 
 use holdfast_engine::fatal::FatalError;
 use holdfast_engine::startup::Misfit;
-use holdfast_engine::store::offline::{ImportError, SnapshotError};
-use holdfast_engine::store::{OpenError, OpenProblem, StoreError};
+use holdfast_engine::store::StoreError;
+use holdfast_local::offline::{ImportError, SnapshotError};
+use holdfast_local::{OpenError, OpenProblem};
 use holdfast_simulator::LedgerError;
 
 use super::{Code, Coded};

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use holdfast_engine::payment::{BankName, Capability, DeclineCode};
+use holdfast_core::{BankName, Capability, DeclineCode};
 use holdfast_engine::startup;
 use reqwest::Url;
 
@@ -45,7 +45,7 @@ const HOST_CHARS_MAX: usize = 253;
 fn name(values: &Values) -> Result<BankName, ConfigError> {
     let name = &values.bank_name;
     let simulated = values.bank == SIMULATED;
-    if (name == startup::SIMULATED) != simulated {
+    if (name == holdfast_simulator::bank::SIMULATED) != simulated {
         let name = name.clone();
         return Err(ConfigError::BankName { name, simulated });
     }

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 
-use holdfast_engine::payment::{BankName, DeclineCode, Merchant};
+use holdfast_core::{BankName, DeclineCode, Merchant};
 
 use crate::api_keys::InvalidApiKey;
 use crate::bank_client::BankClientError;

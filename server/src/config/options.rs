@@ -178,7 +178,7 @@ fn ms(time: Duration) -> u64 {
 /// The name of a bank that was given none.
 fn bank_name(set: &Options) -> &'static str {
     match set.bank.as_deref() {
-        None | Some(SIMULATED) => startup::SIMULATED,
+        None | Some(SIMULATED) => holdfast_simulator::bank::SIMULATED,
         Some(_) => BANK_NAME,
     }
 }

@@ -5,9 +5,9 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use holdfast_engine::breaker::BreakerOptions;
-use holdfast_engine::payment::{Budgets, Merchant};
-use holdfast_engine::retry::Backoff;
+use holdfast_core::retry::Backoff;
+use holdfast_core::{Budgets, Merchant};
+use holdfast_engine::lanes::BreakerOptions;
 use holdfast_engine::service::ServiceOptions;
 
 use super::bank::{self, BankSettings};

@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args};
-use holdfast_engine::chain::Head;
-use holdfast_engine::payment::JournalEntry;
+use holdfast_core::JournalEntry;
+use holdfast_core::journal::Head;
 use holdfast_engine::store::StoreError;
-use holdfast_engine::store::offline::SnapshotError;
+use holdfast_local::offline::SnapshotError;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 

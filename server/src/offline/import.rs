@@ -5,9 +5,9 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::path::PathBuf;
 
 use clap::Args;
-use holdfast_engine::codec::BODY_BYTES_MAX;
-use holdfast_engine::payment::JournalEntry;
-use holdfast_engine::store::offline::{ImportError, Importer, Report};
+use holdfast_core::JournalEntry;
+use holdfast_core::codec::BODY_BYTES_MAX;
+use holdfast_local::offline::{ImportError, Importer, Report};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 

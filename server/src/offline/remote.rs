@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use holdfast_engine::payment::JournalEntry;
+use holdfast_core::JournalEntry;
 use http::StatusCode;
 use reqwest::{Client, Url};
 use serde::Deserialize;

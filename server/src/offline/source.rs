@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use holdfast_engine::store::offline::{Original, Snapshot, SnapshotError};
+use holdfast_local::offline::{Original, Snapshot, SnapshotError};
 
 use super::interrupt::Interrupts;
 

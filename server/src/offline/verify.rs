@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use clap::Args;
-use holdfast_engine::store::offline::{Finding, Phase, Report, SnapshotError, verify as run};
+use holdfast_local::offline::{Finding, Phase, Report, SnapshotError, verify as run};
 use serde_json::{Value, json};
 
 use super::interrupt::{Interrupts, SignalsError, interruptible};

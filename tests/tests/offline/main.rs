@@ -15,14 +15,15 @@ use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
 use damages::DAMAGES;
-use holdfast_engine::codec::{self, Kind};
-use holdfast_engine::payment::{
+use holdfast_core::codec::{self, ValueKind};
+use holdfast_core::{
     BankName, BankTransactionId, Decision, DeclineCode, DeclineMessage, Event, Evidence, Mark,
-    Payment, Timestamp, transition,
+    Operation, Timestamp, transition,
 };
 use holdfast_engine::source::SeededSource;
-use holdfast_engine::startup::SIMULATED;
-use holdfast_engine::store::{SledOptions, SledStore, Store, Verdict, Write};
+use holdfast_engine::store::{Store, Verdict, Write};
+use holdfast_local::{LocalOptions, LocalStore};
+use holdfast_simulator::bank::SIMULATED;
 use holdfast_tests::sample::{BODY, DECLINED_BODY, key, mark, request};
 use holdfast_tests::{Server, holdfast, raw_database};
 use rand::rngs::StdRng;
@@ -80,7 +81,7 @@ async fn store(directory: &Path) -> PathBuf {
 
 /// Adds a declined payment that the bank contradicts twice.
 async fn contradict(data: &Path) {
-    let store = SledStore::open(&SledOptions {
+    let store = LocalStore::open(&LocalOptions {
         directory: data.to_owned(),
         accept_older: false,
         cache_bytes: 1 << 20,
@@ -88,7 +89,7 @@ async fn contradict(data: &Path) {
     let store = store.unwrap();
     let now = Timestamp::from_unix_ms(1_700_000_000_000);
     let id = SeededSource::new([9; 32]).payment_id(now);
-    let mut payment = Payment::received(id, key("zz-contradicted"), request(500), now);
+    let mut payment = Operation::received(id, key("zz-contradicted"), request(500), now);
     let confirmed = |id: &str| Event::Decided {
         decision: Decision::Confirmed {
             bank_transaction_id: BankTransactionId::new(id).unwrap(),
@@ -115,8 +116,8 @@ async fn contradict(data: &Path) {
     ];
     for event in events {
         let step = transition(&payment, &event, now).unwrap();
-        payment = step.payment.clone();
-        let verdicts = store.commit(vec![Write::new(step)]).await.unwrap();
+        payment = step.operation.clone();
+        let verdicts = store.commit(vec![step]).await.unwrap();
         assert_eq!(verdicts, [Verdict::Applied]);
     }
     store.close().await.unwrap();
@@ -490,7 +491,7 @@ async fn a_low_water_mark_that_leads_nowhere_is_named() {
         copy(&data, &damaged);
         {
             let database = raw_database(&damaged);
-            let value = codec::encode(Kind::Meta, b"low_water", &mark).unwrap();
+            let value = codec::encode(ValueKind::Meta, b"low_water", &mark).unwrap();
             let meta = database.open_tree("meta").unwrap();
             meta.insert("low_water", value).unwrap();
             database.flush().unwrap();
