@@ -118,7 +118,7 @@ where
             Ok(accepted) => accepted,
             Err(error) if is_about_one_connection(&error) => continue,
             Err(error) => {
-                tracing::warn!(%error, "cannot accept connections; trying again");
+                tracing::warn!(%error, "cannot accept connections; retrying");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
                 continue;
             }
@@ -309,8 +309,7 @@ fn wrong_host(version: Version, headers: &HeaderMap) -> Option<WrongHost> {
     }
     let mut hosts = headers.get_all(header::HOST).iter();
     let Some(host) = hosts.next() else {
-        let missing =
-            WrongHost("The request has no Host header, and over HTTP/1.1 it must have one.");
+        let missing = WrongHost("The request has no Host header, which HTTP/1.1 requires.");
         return (version == Version::HTTP_11).then_some(missing);
     };
     if hosts.next().is_some() {
@@ -320,7 +319,7 @@ fn wrong_host(version: Version, headers: &HeaderMap) -> Option<WrongHost> {
         .to_str()
         .is_ok_and(|host| host.is_empty() || is_authority(host));
     (!is_host).then_some(WrongHost(
-        "The Host header is no host, alone or with a port.",
+        "The Host header is not a valid host with an optional port.",
     ))
 }
 

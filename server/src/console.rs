@@ -114,7 +114,7 @@ async fn run_world(mut request: Request, turn: Arc<Semaphore>) -> poem::Result<R
         .setup()
         .map_err(|(field, message)| Problem::field(field, message))?;
     let Ok(turn) = turn.try_acquire_owned() else {
-        let detail = "A world is being run already; wait for it.";
+        let detail = "A world is already running; wait until it ends.";
         return Err(Problem::new(Kind::Unavailable, detail).into());
     };
     let shown = tokio::task::spawn_blocking(move || {
@@ -161,7 +161,7 @@ impl InquiryView {
             Asked::Answered(said) => said,
             Asked::CannotBeAsked => {
                 return not_asked(
-                    "This bank cannot be asked by our reference, or the payment is with another bank than the one of this service.",
+                    "This bank cannot be asked by our reference, or the payment belongs to another bank than the one of this service.",
                 );
             }
             Asked::HeldBack => {
@@ -192,12 +192,12 @@ impl InquiryView {
             },
             InquiryOutcome::NotFound => Self {
                 message: Some(
-                    "The bank does not know the payment now. A charge that is still on its way could reach it yet.".to_owned(),
+                    "The bank does not know the payment now. A charge that is still on its way could still reach it.".to_owned(),
                 ),
                 ..answered
             },
             InquiryOutcome::Unknown => Self {
-                message: Some("The bank gave no answer that can be read.".to_owned()),
+                message: Some("The answer of the bank could not be read.".to_owned()),
                 ..answered
             },
         }

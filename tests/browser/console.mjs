@@ -250,12 +250,12 @@ try {
   await form.getByLabel("No debit happened").check();
   assert.equal(await form.getByLabel("The bank's id for the debit").isVisible(), false);
   await form.getByLabel("The debit happened").check();
-  await form.getByRole("button", { name: "Decide for good" }).click();
+  await form.getByRole("button", { name: "Submit decision" }).click();
   assert.equal(await form.getByLabel("Evidence").evaluate((field) => field.validity.valueMissing), true);
   await form.getByLabel("Evidence").fill("Statement of today, line 14");
   await form.getByLabel("The bank's id for the debit").fill("b_4711");
   await shoot("console-queue");
-  await form.getByRole("button", { name: "Decide for good" }).click();
+  await form.getByRole("button", { name: "Submit decision" }).click();
   await page.getByRole("link", { name: "lost-answer" }).waitFor({ state: "detached" });
   const resolved = await pay("lost-answer", { amount: 1234567, currency: "JPY" });
   assert.equal(resolved.body.bank_transaction_id, "b_4711");
@@ -269,7 +269,7 @@ try {
   await form.getByLabel("The debit happened").check();
   await form.getByLabel("Evidence").fill("A guess");
   await form.getByLabel("The bank's id for the debit").fill("b_1");
-  await page.getByRole("button", { name: "Decide for good" }).click();
+  await page.getByRole("button", { name: "Submit decision" }).click();
   await page.getByRole("alert").waitFor();
   assert.equal((await pay("lost-too")).status, 402);
 
@@ -284,10 +284,10 @@ try {
   await decide(forint.body);
   await form.getByLabel("No debit happened").check();
   await form.getByLabel("Evidence").fill("The bank says no");
-  await page.getByRole("button", { name: "Decide for good" }).click();
+  await page.getByRole("button", { name: "Submit decision" }).click();
   await page.getByRole("alert").getByText("press again").waitFor();
   assert.equal(await form.getByLabel("Evidence").inputValue(), "The bank says no");
-  await page.getByRole("button", { name: "Decide for good" }).click();
+  await page.getByRole("button", { name: "Submit decision" }).click();
   await page.locator("main .state.failed").waitFor();
   await page.unroute("**/resolve");
   // The bank is asked when the operator wants to decide, and not before; what it says is shown and filled in.
@@ -299,7 +299,7 @@ try {
   });
   const evidence = form.getByLabel("Evidence");
   const transaction = form.getByLabel("The bank's id for the debit");
-  const goOn = form.getByRole("button", { name: "Decide for good" });
+  const goOn = form.getByRole("button", { name: "Submit decision" });
   await page.goto(`${base}/console#/payment/${third.body.id}`);
   await page.getByRole("button", { name: "Decide this payment…" }).waitFor();
   assert.equal(inquiries, 0);
@@ -330,7 +330,7 @@ try {
   await page.unroute("**/inquiry");
   for (const [answer, words] of [
     [{ asked: true, answer: "not_found" }, /it does not know this payment, at .* That alone does not prove/],
-    [{ asked: true, answer: "unknown", message: "it answered 500" }, /no answer that decides it, at .*: it answered 500/],
+    [{ asked: true, answer: "unknown", message: "it answered 500" }, /does not decide the payment, at .*: it answered 500/],
     [{ asked: false, message: "It has no inquiries." }, /The bank was not asked\. It has no inquiries/],
     [(route) => route.fulfill({ status: 500, contentType: "application/problem+json", json: { detail: "It broke." } }), /There is no answer from the bank: It broke\. You can decide without it/],
     [(route) => route.abort(), /There is no answer from the bank: .* You can decide without it/],
@@ -360,8 +360,8 @@ try {
   await page.unroute("**/inquiry");
   await bankSays(() => {});
   await decide(third.body);
-  await page.getByRole("button", { name: "Do not wait for it" }).click();
-  await page.getByText("it was not waited for. You can decide without it.").waitFor();
+  await page.getByRole("button", { name: "Stop waiting" }).click();
+  await page.getByText("the wait was stopped. You can decide without it.").waitFor();
   assert.equal(await goOn.isEnabled(), true);
   await page.unroute("**/inquiry");
   // It has got its outcome meanwhile.
@@ -383,7 +383,7 @@ try {
   await page.getByRole("searchbox").fill("order 9001");
   await page.keyboard.press("Enter");
   await page.getByRole("alert").getByText("“order 9001” is no payment id and no idempotency key").waitFor();
-  await page.getByText("The reference is the client's own text and cannot be searched yet.").waitFor();
+  await page.getByText("The reference is free text of the client and cannot be searched.").waitFor();
   assert.equal(await page.getByRole("searchbox").inputValue(), "order 9001");
   await accessible("a search that cannot be made");
   for (const impossible of ["k".repeat(256), "clé"]) {
@@ -537,7 +537,7 @@ try {
   await page.getByLabel("Seed").fill("7");
   await page.getByRole("checkbox", { name: "clock" }).uncheck();
   await page.getByRole("button", { name: "Run the world" }).click();
-  await page.getByText("Everything held in this world.").waitFor();
+  await page.getByText("Every promise held in this world.").waitFor();
   await page.getByText("holdfast chaos --seed 7 --without clock").waitFor();
   const drawn = () => page.locator("img.picture").evaluate(async (image) => {
     await image.decode();
@@ -556,7 +556,7 @@ try {
     await page.getByLabel("Seed").fill(String(seed));
     await page.getByRole("button", { name: "Run the world" }).click();
     await page.getByText(`holdfast chaos --seed ${seed} --sabotage`).waitFor();
-    found = (await page.getByText(/^What must hold: /).count()) > 0;
+    found = (await page.getByText(/^Broken promise: /).count()) > 0;
   }
   assert.ok(found, "no seed found the planted bug");
   assert.ok((await drawn()) > 100);
@@ -612,9 +612,9 @@ try {
   await heading("Payment contradicted").waitFor();
   const banner = page.getByRole("region", { name: "Contradiction" });
   await banner.getByText("The bank contradicts this payment").waitFor();
-  await banner.getByText("Holdfast holds: failed (resolved)").waitFor();
+  await banner.getByText("Holdfast recorded: failed (resolved)").waitFor();
   await banner.getByText(`The bank said: confirmed, transaction ${debit}, at`).waitFor();
-  await banner.getByText("What to do: settle it with the bank").waitFor();
+  await banner.getByText("What to do: clarify it with the bank").waitFor();
   await timeline.waitFor();
   const spoken = await timeline.locator("g.contradicted text").allTextContents();
   assert.ok(spoken.join(" ").includes(`The bank said: confirmed, transaction ${debit}`), `the timeline says: ${spoken}`);
@@ -634,7 +634,7 @@ try {
   assert.match(debited, /^b_./);
   assert.equal((await read(askable, `/v1/payments/${unanswered.id}`)).phase, "review", "asking decides nothing");
   await goOn.click();
-  await page.getByText("Nothing is open").waitFor();
+  await page.getByText("The queue is empty").waitFor();
   assert.equal((await read(askable, `/v1/payments/${unanswered.id}`)).bank_transaction_id, debited);
 
   // On a narrow screen nothing sticks out, and everything can be read and pressed.

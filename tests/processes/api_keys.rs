@@ -182,7 +182,7 @@ async fn keys_are_rotated_and_revoked_without_a_restart() {
     let (ended, said) = server.wait();
     assert!(ended.success(), "{said}");
     assert_eq!(
-        said.matches("the API keys in force stay").count(),
+        said.matches("the API keys cannot be reloaded").count(),
         2,
         "{said}"
     );

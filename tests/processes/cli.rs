@@ -110,6 +110,73 @@ fn an_address_in_use_is_exit_code_1_and_says_which() {
     assert!(stderr(&output).contains(&address), "{}", stderr(&output));
 }
 
+/// What an operator searches for stands in the last line.
+#[test]
+fn an_error_ends_with_its_code_and_where_to_read_about_it() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
+    let (missing, data, out) = (&path("missing"), &path("data"), &path("out"));
+    for (arguments, code) in [
+        (&["serve", "--flights-max", "0"][..], "HF0301"),
+        (
+            &[
+                "serve",
+                "--tls-key",
+                missing,
+                "--tls-certificate",
+                missing,
+                "--data",
+                data,
+                "--listen",
+                "127.0.0.1:0",
+            ],
+            "HF0302",
+        ),
+        (
+            &[
+                "config",
+                "check",
+                "--bank",
+                "https://127.0.0.1",
+                "--bank-ca",
+                missing,
+            ],
+            "HF0303",
+        ),
+        (&["serve", "--listen", &address], "HF0304"),
+        (&["bank", "--listen", &address], "HF0304"),
+        (&["verify", "--data", missing], "HF0102"),
+        (
+            &["import", "--data", missing, "--in", "/dev/null"],
+            "HF0505",
+        ),
+        (
+            &["export", "--url", "http://127.0.0.1:1", "--out", out],
+            "HF0503",
+        ),
+        (
+            &[
+                "export",
+                "--url",
+                "http://127.0.0.1:1",
+                "--out",
+                "/dev/null",
+            ],
+            "HF0501",
+        ),
+    ] {
+        let said = stderr(&holdfast(arguments));
+        let expected = format!("{code}: docs/errors.md#{}", code.to_lowercase());
+        assert_eq!(
+            said.lines().last(),
+            Some(expected.as_str()),
+            "{arguments:?}: {said}"
+        );
+    }
+}
+
 #[test]
 fn a_new_api_key_prints_its_secret_once_and_only_its_hash_in_the_block() {
     let output = holdfast(&["api-key", "new", "--merchant", "shop", "--role", "operator"]);
@@ -166,9 +233,7 @@ fn the_configuration_is_shown_with_the_origin_of_each_value_and_without_secrets(
     std::fs::write(&again, shown).unwrap();
     let output = holdfast(&["config", "check", "--config", again.to_str().unwrap()]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-    assert!(
-        stdout(&output).starts_with("The configuration can be used: listens on 127.0.0.1:8080")
-    );
+    assert!(stdout(&output).starts_with("The configuration is valid: listens on 127.0.0.1:8080"));
 }
 
 #[test]
@@ -179,11 +244,11 @@ fn a_configuration_that_cannot_be_used_is_refused_with_what_is_wrong() {
     for (text, says) in [
         (
             "bank_timout_ms = 5",
-            "no key \"bank_timout_ms\". Did you mean \"bank_timeout_ms\"?",
+            "unknown key \"bank_timout_ms\". Did you mean \"bank_timeout_ms\"?",
         ),
         (
             "colour = 1",
-            "no key \"colour\"; `holdfast config show` lists all there are",
+            "unknown key \"colour\"; `holdfast config show` lists all keys",
         ),
         ("cache_mib = \"much\"", "line 1, column 13"),
         ("bank_calls_max = 0", "bank_calls_max must be at least 1"),
@@ -231,8 +296,8 @@ fn everything_that_is_wrong_with_a_configuration_is_told_at_once() {
     assert!(output.stdout.is_empty());
     let said = stderr(&output);
     for mistake in [
-        "HOLDFAST_FLIGHT_MAX, which means nothing to Holdfast. Did you mean HOLDFAST_FLIGHTS_MAX?",
-        "no key \"colour\"",
+        "HOLDFAST_FLIGHT_MAX is unknown to Holdfast. Did you mean HOLDFAST_FLIGHTS_MAX?",
+        "unknown key \"colour\"",
         "line 2, column 15",
         "attempts_max must be at least 1",
         "bank_name \"no name\"",
@@ -264,7 +329,7 @@ fn no_mistake_is_told_that_follows_from_another() {
         (
             "",
             &["--rate-per-second", "0", "--rate-burst", "5"][..],
-            "rate_burst is given",
+            "rate_burst is set",
         ),
         (
             "tls_certificate = 5\ntls_key = \"key.pem\"\n",
@@ -325,9 +390,7 @@ fn a_banner_that_cannot_be_printed_stops_nobody() {
                 .unwrap();
             let said = BufReader::new(child.stderr.take().unwrap()).lines();
             let mut said = said.map_while(Result::ok);
-            let line = said
-                .find(|line| line.contains("serving all the same"))
-                .unwrap();
+            let line = said.find(|line| line.contains("serving anyway")).unwrap();
             let (_, address) = line.split_once("address=").unwrap();
             let mut stream = std::net::TcpStream::connect(address.trim()).unwrap();
             let request = b"GET /docs HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
@@ -346,11 +409,11 @@ fn an_option_that_means_nothing_with_the_chosen_bank_is_told() {
     for (arguments, told) in [
         (
             &["--bank-window-ms", "5", "--bank-ca", "ca.pem"][..],
-            &["bank_window_ms means nothing here", "bank_ca means nothing"][..],
+            &["bank_window_ms has no effect", "bank_ca has no effect"][..],
         ),
         (
             &["--bank", "http://127.0.0.1:9", "--bank-latency-ms", "5"],
-            &["bank_latency_ms means nothing here"],
+            &["bank_latency_ms has no effect"],
         ),
         (
             &[
@@ -361,7 +424,7 @@ fn an_option_that_means_nothing_with_the_chosen_bank_is_told() {
                 "--bank-not-found",
                 "bare",
             ],
-            &["bank_not_found means nothing here"],
+            &["bank_not_found has no effect"],
         ),
         (
             &[
@@ -376,7 +439,7 @@ fn an_option_that_means_nothing_with_the_chosen_bank_is_told() {
         let output = holdfast(&[&["config", "check"], arguments].concat());
         assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
         let said = stderr(&output);
-        assert_eq!(said.matches("means nothing").count(), told.len(), "{said}");
+        assert_eq!(said.matches("has no effect").count(), told.len(), "{said}");
         for words in told {
             assert!(said.contains(words), "{said}");
         }

@@ -25,6 +25,8 @@ fn refused(data: &Path) -> String {
         said.starts_with("holdfast: cannot open the data directory"),
         "{said}"
     );
+    let last = said.lines().last().unwrap_or_default();
+    assert!(last.contains(": docs/errors.md#hf01"), "{said}");
     said
 }
 

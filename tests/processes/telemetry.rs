@@ -205,7 +205,10 @@ async fn a_collector_that_is_gone_costs_spans_and_nothing_else() {
         assert_eq!(answer.status, StatusCode::CREATED);
     }
     let said = stop(server).await;
-    assert!(said.contains("the collector takes no spans"), "{said}");
+    assert!(
+        said.contains("the collector does not accept spans"),
+        "{said}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -194,7 +194,10 @@ async fn a_renewed_certificate_is_taken_without_a_restart() {
     server.signal("TERM");
     let (ended, said) = server.wait();
     assert!(ended.success(), "{said}");
-    assert!(said.contains("the certificate in force stays"), "{said}");
+    assert!(
+        said.contains("the new certificate cannot be used"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -217,11 +220,14 @@ fn a_certificate_that_cannot_be_used_is_refused_with_what_is_wrong() {
         "{said}"
     );
     let said = refused(&key, Some(&key));
-    assert!(said.contains("it holds no certificate"), "{said}");
+    assert!(said.contains("it contains no certificate"), "{said}");
     let said = refused(&certificate_file, Some(&certificate_file));
     assert!(said.contains("cannot read tls_key"), "{said}");
     let elsewhere = tempfile::tempdir().unwrap();
     certificate(elsewhere.path());
     let said = refused(&certificate_file, Some(&elsewhere.path().join("key.pem")));
-    assert!(said.contains("do not go together"), "{said}");
+    assert!(
+        said.contains("does not belong to the certificate"),
+        "{said}"
+    );
 }

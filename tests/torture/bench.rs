@@ -111,7 +111,7 @@ fn the_result_reaches_whom_it_is_for() {
     assert_eq!(code, Some(0), "{said}");
     serde_json::from_slice::<Value>(&out).unwrap();
     assert!(
-        said.contains("a second)") && said.contains("p99.9"),
+        said.contains("per second)") && said.contains("p99.9"),
         "{said}"
     );
     // A picture that cannot be written takes nothing else away.
@@ -263,10 +263,10 @@ async fn errors_are_counted_and_what_cannot_be_measured_is_refused() {
     assert!(number(&report, "/errors/503") > 0.0);
     let here = "http://127.0.0.1:1";
     for (arguments, code, said) in [
-        (&["ftp://127.0.0.1"][..], 2, "is no address of a service"),
-        (&["notaurl"], 2, "is no address of a service"),
-        (&["http://me:pass@127.0.0.1"], 2, "must have no user"),
-        (&["http://127.0.0.1:1/v1"], 2, "must have no path"),
+        (&["ftp://127.0.0.1"][..], 2, "is not the URL of a service"),
+        (&["notaurl"], 2, "is not the URL of a service"),
+        (&["http://me:pass@127.0.0.1"], 2, "must not contain a user"),
+        (&["http://127.0.0.1:1/v1"], 2, "must not have a path"),
         (
             &["https://127.0.0.1:1", "--ca", "/missing"],
             2,
@@ -275,7 +275,7 @@ async fn errors_are_counted_and_what_cannot_be_measured_is_refused() {
         (
             &["https://127.0.0.1:1", "--ca", "/dev/null"],
             2,
-            "holds no certificate",
+            "contains no certificate",
         ),
         (&[here, "--seconds", "0"], 2, "--seconds"),
         (&[here, "--api-key", ""], 2, "the API key is empty"),

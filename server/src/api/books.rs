@@ -32,7 +32,7 @@ pub(crate) struct BooksApi;
 impl BooksApi {
     /// Get an account
     ///
-    /// What it holds and has moved in each currency. A payment holds its amount on admission, posts it
+    /// Its balances in each currency. A payment holds its amount on admission, posts it
     /// when it settles, and voids it when it fails, each once and together with the change of state.
     #[oai(
         path = "/v1/accounts/:account",
@@ -49,7 +49,7 @@ impl BooksApi {
         let never_moved = || {
             Problem::new(
                 Kind::NotFound,
-                "There is no such account: nothing ever moved.",
+                "There is no such account: there was never a movement on it.",
             )
         };
         let account = AccountId::new(&account.0).map_err(|_| never_moved())?;
@@ -80,7 +80,7 @@ impl BooksApi {
             validator(minimum(value = "0"), maximum(value = "9007199254740991"))
         )]
         after: Query<u64>,
-        /// How many events at most, in a page of JSON.
+        /// Maximum number of events in a page of JSON.
         #[oai(
             default = "max_limit",
             validator(minimum(value = "1"), maximum(value = "100"))
@@ -120,7 +120,7 @@ impl BooksApi {
 pub(super) fn within(front_door: &FrontDoor, name: &str, heard: u64) -> Result<u64, Problem> {
     if heard > *front_door.service.appended().borrow() {
         let rule = "is beyond the end of the journal. If the journal was restored from an older export, read the feed \
-                    anew with after=0";
+                    again with after=0";
         return Err(Problem::field(name, rule));
     }
     Ok(heard)

@@ -139,7 +139,7 @@ impl<'de> Visitor<'de> for MembersVisitor {
                     map.next_value::<de::IgnoredAny>()?;
                     members.error(
                         &name,
-                        "is not a field of a payment; allowed are amount, currency, debtor, \
+                        "is not a field of a payment; the fields are amount, currency, debtor, \
                          creditor, reference and metadata",
                     );
                     continue;

@@ -136,14 +136,17 @@ fn refused_before(front_door: &FrontDoor, request: &Request) -> Option<Problem> 
 pub(super) fn refuse(front_door: &FrontDoor, refused: Refused<'_>) -> Bytes {
     let Refused { status, date } = refused;
     let (kind, detail) = match status {
-        StatusCode::URI_TOO_LONG => (Kind::UriTooLong, "The address is longer than can be read."),
+        StatusCode::URI_TOO_LONG => (
+            Kind::UriTooLong,
+            "The URL is longer than the server accepts.",
+        ),
         StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => (
             Kind::TooManyHeaders,
-            "The request line and the headers together are larger, or more, than can be read.",
+            "The request line and the headers are larger, or more, than the server accepts.",
         ),
         _ => (
             Kind::BadRequest,
-            "What arrived is no request of HTTP/1.1: its request line, a header or its framing breaks a rule.",
+            "The request is not valid HTTP/1.1: the request line, a header or the framing breaks a rule.",
         ),
     };
     let (method, route) = ("other", "other");
@@ -155,7 +158,7 @@ pub(super) fn refuse(front_door: &FrontDoor, refused: Refused<'_>) -> Bytes {
     front_door.requests.answers.get_or_create(&labels).inc();
     let request_id = own_request_id(front_door);
     let request_id = request_id.to_str().unwrap_or_default();
-    tracing::debug!(target: telemetry::REQUESTS, request_id, status = status.as_u16(), "refused unread");
+    tracing::debug!(target: telemetry::REQUESTS, request_id, status = status.as_u16(), "rejected before it was read");
     let body = Problem::new(kind, detail).view("");
     let body = serde_json::to_string(&body).expect("a problem is plain data");
     let reason = status.canonical_reason().unwrap_or_default();
@@ -304,7 +307,7 @@ fn respond_to_error(error: Error, path: &str, request_id: &HeaderValue) -> Respo
     let problem = problem_of(&error, path);
     if problem.kind == Kind::InternalError {
         let request_id = request_id.to_str().unwrap_or_default();
-        tracing::error!(%error, request_id, path = quoted(path), "a request failed inside");
+        tracing::error!(%error, request_id, path = quoted(path), "a request failed with an internal error");
     }
     let mut response = problem.respond(path);
     if let Some(allow) = allow {
@@ -331,7 +334,7 @@ fn problem_of(error: &Error, path: &str) -> Problem {
     if error.is::<MethodNotAllowedError>() {
         return Problem::new(
             Kind::MethodNotAllowed,
-            format!("This address takes {} only.", allowed_methods(path)),
+            format!("This URL supports only {}.", allowed_methods(path)),
         );
     }
     match error.status() {
@@ -342,7 +345,7 @@ fn problem_of(error: &Error, path: &str) -> Problem {
         }]),
         _ => Problem::new(
             Kind::InternalError,
-            "Something went wrong inside Holdfast; the log has it under this X-Request-Id.",
+            "Internal error. The log has the details under this X-Request-Id.",
         ),
     }
 }
@@ -351,7 +354,7 @@ fn not_found(path: &str) -> Problem {
     Problem::new(
         Kind::NotFound,
         format!(
-            "There is nothing at {}. The API is described at /docs.",
+            "There is nothing at {}. The API documentation is at /docs.",
             quoted(path)
         ),
     )

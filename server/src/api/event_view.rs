@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::view::{FailureView, PhaseView, StateView, rfc3339};
 
-/// What brought a transition about.
+/// The cause of a transition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Enum)]
 #[serde(rename_all = "snake_case")]
 #[oai(rename = "Cause", rename_all = "snake_case")]
@@ -17,11 +17,11 @@ pub(crate) enum CauseView {
     Dispatch,
     /// The bank answered the attempt.
     BankAnswer,
-    /// The attempt provably was not processed by the bank.
+    /// The bank provably did not process the attempt.
     NotSent,
     /// The attempt ended without a readable answer.
     NoAnswer,
-    /// The bank refused the attempt as a duplicate: it has the reference already, and is asked what it decided.
+    /// The bank rejected the attempt as a duplicate: it already has the reference, and is asked for the outcome.
     Duplicate,
     /// The bank was asked by our reference.
     Inquiry,
@@ -33,13 +33,13 @@ pub(crate) enum CauseView {
     Cancel,
     /// A time limit passed.
     Timer,
-    /// An operator decided; `operator` and `evidence` say who and why.
+    /// An operator decided; `operator` and `evidence` have the name and the reason.
     Resolution,
-    /// The bank said otherwise of a finished payment; `contradiction` says what. Nothing was
-    /// changed by it.
+    /// The bank contradicted a finished payment; `contradiction` has what it said. The payment
+    /// did not change.
     Contradiction,
-    /// After an operator's decision the bank was asked as often as it should be, or said the same. Nothing was
-    /// changed by it.
+    /// After an operator's decision the bank was asked as often as configured, or confirmed it. The payment
+    /// did not change.
     WatchEnded,
 }
 
@@ -64,7 +64,7 @@ impl CauseView {
     }
 }
 
-/// Which part of the two-phase movement.
+/// The step of the two-phase movement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Enum)]
 #[serde(rename_all = "snake_case")]
 #[oai(rename = "MovementKind", rename_all = "snake_case")]
@@ -73,7 +73,7 @@ pub(crate) enum MovementKindView {
     Hold,
     /// Pending became posted.
     Post,
-    /// Pending was taken back.
+    /// Pending was released.
     Void,
 }
 

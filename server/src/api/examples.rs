@@ -341,7 +341,7 @@ fn problems(status: &str, path: &str, life: &Life) -> Vec<Example> {
         )],
         "404" if path.starts_with("/v1/accounts/") => vec![Problem::new(
             Kind::NotFound,
-            "There is no such account: nothing ever moved.",
+            "There is no such account: there was never a movement on it.",
         )],
         "404" => vec![Problem::new(Kind::NotFound, "There is no such payment.")],
         "409" if is_create => vec![Problem::new(
@@ -354,7 +354,7 @@ fn problems(status: &str, path: &str, life: &Life) -> Vec<Example> {
                 .payment(PaymentView::of(&life.settled)),
         ],
         "412" => vec![
-            Problem::new(Kind::VersionStale, "The payment has version 3 by now.")
+            Problem::new(Kind::VersionStale, "The payment now has version 3.")
                 .instance(format!("{PAYMENTS_PATH}/{}", life.unknown.id))
                 .payment(PaymentView::of(&life.unknown)),
         ],
@@ -384,12 +384,12 @@ fn problems(status: &str, path: &str, life: &Life) -> Vec<Example> {
         "422" => vec![
             Problem::new(
                 Kind::KeyReused,
-                "The key stands for a payment with another amount. Nothing was changed.",
+                "The key belongs to a payment with another amount. Nothing was changed.",
             )
             .mismatched_fields(&["amount"]),
             Problem::new(
                 Kind::AccountFull,
-                "The account acct_shop cannot take more in EUR. Nothing was changed.",
+                "The account acct_shop would exceed its limit in EUR. Nothing was changed.",
             )
             .new_key_safe(true),
         ],
@@ -399,7 +399,7 @@ fn problems(status: &str, path: &str, life: &Life) -> Vec<Example> {
         ],
         "429" => vec![Problem::new(
             Kind::RateLimited,
-            "This merchant may send 100 requests a second, and 200 at once. This one did nothing; send it again \
+            "This merchant may send 100 requests per second, and 200 at once. This request did nothing; send it again \
                  in 1 s.",
         )],
         "431" => vec![Problem::new(
@@ -408,7 +408,7 @@ fn problems(status: &str, path: &str, life: &Life) -> Vec<Example> {
         )],
         "500" => vec![Problem::new(
             Kind::InternalError,
-            "Something went wrong inside Holdfast; the log has it under this X-Request-Id.",
+            "Internal error. The log has the details under this X-Request-Id.",
         )],
         "503" => vec![holdfast_engine::service::Unavailable::Draining.into()],
         _ => Vec::new(),

@@ -38,7 +38,7 @@ pub(crate) async fn read(request: &Request, body: &mut RequestBody) -> Result<By
     match tokio::time::timeout(timeout, body.collect()).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
-        Ok(Err(_)) => Err(Problem::field("", "could not be read to its end")),
+        Ok(Err(_)) => Err(Problem::field("", "could not be read completely")),
         Err(_) => {
             let detail = format!(
                 "The body did not arrive within {} s.",

@@ -54,7 +54,7 @@ pub(crate) fn from_headers(headers: &HeaderMap) -> Result<IdempotencyKey, Proble
     let Some(line) = lines.next() else {
         return Err(Problem::new(
             Kind::KeyMissing,
-            "Send an Idempotency-Key header that names this intent to pay, for example a UUID.",
+            "Send an Idempotency-Key header that identifies this intent to pay, for example a UUID.",
         )
         .new_key_safe(true));
     };
@@ -98,7 +98,7 @@ fn unquote(rest: &str) -> Result<String, Problem> {
                 Some(escaped @ ('"' | '\\')) => content.push(escaped),
                 _ => {
                     return Err(invalid(
-                        "a backslash may only stand before a quote or a backslash",
+                        "a backslash may only precede a quote or a backslash",
                     ));
                 }
             },
@@ -108,7 +108,7 @@ fn unquote(rest: &str) -> Result<String, Problem> {
     if characters.as_str().is_empty() {
         Ok(content)
     } else {
-        Err(invalid("something follows the closing quote"))
+        Err(invalid("there are characters after the closing quote"))
     }
 }
 

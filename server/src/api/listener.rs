@@ -68,7 +68,7 @@ impl Listeners {
     ) -> Result<impl Stream<Item = Event> + Send + use<>, Problem> {
         let place = self.places.clone().try_acquire_owned();
         let place = place.map_err(|_| {
-            let detail = "Too many listeners. Read pages instead, or come again later.";
+            let detail = "Too many event stream connections. Read pages instead, or retry later.";
             Problem::new(Kind::Unavailable, detail)
         })?;
         let listener = Listener {

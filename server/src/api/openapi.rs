@@ -15,7 +15,7 @@ use super::{docs, examples, principal};
 
 /// Adds title, description and the like to the API.
 pub(super) fn describe<T>(api: OpenApiService<T, ()>) -> OpenApiService<T, ()> {
-    api.summary("Payments whose retries are safe.")
+    api.summary("Payments with safe retries.")
         .description(include_str!("openapi_description.md"))
         .license(LicenseObject::new("MIT").url("https://spdx.org/licenses/MIT.html"))
         .server(ServerObject::new("/").description("The service that serves this document"))

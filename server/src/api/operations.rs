@@ -2,7 +2,7 @@
 
 use super::answers::{Case, Content, Header, HeaderSchema, Operation, case, header, problem};
 
-const LOCATION: Header = header("Location", HeaderSchema::Text, "Where the payment stands.");
+const LOCATION: Header = header("Location", HeaderSchema::Text, "URL of the payment.");
 const RETRY_AFTER: Header = header(
     "Retry-After",
     HeaderSchema::Seconds,
@@ -11,7 +11,7 @@ const RETRY_AFTER: Header = header(
 const KEY_ECHO: Header = header(
     "Idempotency-Key",
     HeaderSchema::Text,
-    "The key of the request, as it was sent. Left out only when none was sent.",
+    "The key of the request, as it was sent. Missing only when none was sent.",
 )
 .optional();
 const REPLAYED: Header = header(
@@ -50,18 +50,18 @@ const UNAUTHORIZED: Case = case(
     401,
     Content::Problem,
     &[WWW_AUTHENTICATE, CACHE_CONTROL],
-    "`unauthorized`: API keys are configured, and none or a wrong one was sent.",
+    "`unauthorized`: the service requires an API key, and it is missing or wrong.",
 );
 const INTERNAL: Case = problem(
     500,
-    "`internal-error`: a bug in Holdfast. What was made durable stays durable.",
+    "`internal-error`: a bug in Holdfast. Everything that was durable stays durable.",
 );
 const UNAVAILABLE: Case = case(
     503,
     Content::Problem,
     &[RETRY_AFTER, CACHE_CONTROL],
-    "`unavailable`: the service is shutting down, its store has stopped, or it serves as many at once as it can. The \
-     request sent nothing to the bank.",
+    "`unavailable`: the service is shutting down, its store has stopped, or it is at capacity. The request sent nothing to \
+     the bank.",
 );
 const REQUEST_TIMEOUT: Case = case(
     408,
@@ -73,23 +73,26 @@ const RATE_LIMITED: Case = case(
     429,
     Content::Problem,
     &[RETRY_AFTER, CACHE_CONTROL, RATE_LIMIT, RATE_LIMIT_POLICY],
-    "`rate-limited`: the merchant has sent more requests than it is granted. This one did nothing.",
+    "`rate-limited`: the merchant has sent more requests than its rate limit allows. This request did nothing.",
 );
 const RATE_LIMIT: Header = header(
     "RateLimit",
     HeaderSchema::Text,
-    "What is left of the merchant's requests, where a rate is configured: `r` requests, `t` seconds until all are \
-     granted again, or the next one is (draft-ietf-httpapi-ratelimit-headers).",
+    "What is left of the merchant's rate limit, if one is configured: `r` requests, and `t` seconds until all of them, or \
+     the next one, are available again (draft-ietf-httpapi-ratelimit-headers).",
 )
 .optional();
 const RATE_LIMIT_POLICY: Header = header(
     "RateLimit-Policy",
     HeaderSchema::Text,
-    "What the merchant is granted, where a rate is configured: `q` requests in `w` seconds.",
+    "The rate limit of the merchant, if one is configured: `q` requests in `w` seconds.",
 )
 .optional();
-const FORBIDDEN: Case = problem(403, "`forbidden`: the API key has not the role operator.");
-const FOREIGN_PAGE: &str = "`forbidden`: a browser says that a page of another origin sent it.";
+const FORBIDDEN: Case = problem(
+    403,
+    "`forbidden`: the API key does not have the role operator.",
+);
+const FOREIGN_PAGE: &str = "`forbidden`: a browser reports that a page of another origin sent it.";
 const ETAG: Header = header(
     "ETag",
     HeaderSchema::Text,
@@ -112,7 +115,7 @@ impl Operation for Create {
             202,
             Content::Payment,
             create_headers![LOCATION, RETRY_AFTER],
-            "Not finished within the wait: the payment as it durably stands. Repeat the request \
+            "Not finished within the wait: the current durable state of the payment. Repeat the request \
              with the same key, or follow Location.",
         ),
         case(
@@ -126,7 +129,7 @@ impl Operation for Create {
             401,
             Content::Problem,
             create_headers![WWW_AUTHENTICATE],
-            "`unauthorized`: API keys are configured, and none or a wrong one was sent.",
+            "`unauthorized`: the service requires an API key, and it is missing or wrong.",
         ),
         case(
             402,
@@ -153,7 +156,7 @@ impl Operation for Create {
             413,
             Content::Problem,
             create_headers![],
-            "`content-too-large`: the body has more than 16 KiB, or what is configured. The key stays unused.",
+            "`content-too-large`: the body has more than 16 KiB, or the configured limit. The key stays unused.",
         ),
         case(
             415,
@@ -166,23 +169,23 @@ impl Operation for Create {
             422,
             Content::Problem,
             create_headers![],
-            "`idempotency-key-reused`: the key stands for another request; `mismatched_fields` \
-             names where they differ. `account-full`: an account of the payment has no room for it. \
+            "`idempotency-key-reused`: the key belongs to another request; `mismatched_fields` \
+             lists the differences. `account-full`: an account of the payment would exceed its limit. \
              Nothing changed.",
         ),
         case(
             429,
             Content::Problem,
             create_headers![RETRY_AFTER, RATE_LIMIT, RATE_LIMIT_POLICY],
-            "`rate-limited`: the merchant has sent more requests than it is granted. This one did nothing; an earlier one \
-             with the key may have made the payment.",
+            "`rate-limited`: the merchant has sent more requests than its rate limit allows. This request did nothing; an earlier \
+             one with the key may have created the payment.",
         ),
         case(
             500,
             Content::Problem,
             create_headers![RETRY_AFTER],
-            "`internal-error`: a bug in Holdfast. Retry with the same key to learn how the payment \
-             stands.",
+            "`internal-error`: a bug in Holdfast. Retry with the same key to learn the state of \
+             the payment.",
         ),
         case(
             503,
@@ -225,7 +228,7 @@ impl Operation for Get {
             200,
             Content::Payment,
             &[ETAG, CACHE_CONTROL],
-            "The payment as it durably stands.",
+            "The current durable state of the payment.",
         ),
         case(
             304,
@@ -235,13 +238,13 @@ impl Operation for Get {
         ),
         problem(
             400,
-            "`validation-failed`: If-Match is no list of entity tags.",
+            "`validation-failed`: If-Match is not a list of entity tags.",
         ),
         UNAUTHORIZED,
         NO_SUCH_PAYMENT,
         problem(
             412,
-            "`version-stale`: If-Match names another version; `payment` shows how it stands now.",
+            "`version-stale`: If-Match names another version; `payment` shows the current state.",
         ),
         RATE_LIMITED,
         INTERNAL,
@@ -289,7 +292,7 @@ impl Operation for Cancel {
         problem(
             409,
             "`payment-not-cancellable`: it is finished, or the bank may have it; `payment` shows \
-             where it stands.",
+             its current state.",
         ),
         RATE_LIMITED,
         INTERNAL,
@@ -318,16 +321,16 @@ impl Operation for Resolve {
         REQUEST_TIMEOUT,
         problem(
             409,
-            "`payment-not-resolvable`: its outcome is not in question; `payment` shows where it \
-             stands.",
+            "`payment-not-resolvable`: its outcome is not in question; `payment` shows its \
+             current state.",
         ),
         problem(
             412,
-            "`version-stale`: it has changed since; `payment` shows how it stands now.",
+            "`version-stale`: the payment has changed; `payment` shows its current state.",
         ),
         problem(
             413,
-            "`content-too-large`: the body has more than 16 KiB, or what is configured.",
+            "`content-too-large`: the body has more than 16 KiB, or the configured limit.",
         ),
         problem(
             415,
@@ -372,12 +375,12 @@ impl Operation for Account {
             200,
             Content::Account,
             &[CACHE_CONTROL],
-            "The account as it durably stands.",
+            "The current durable state of the account.",
         ),
         UNAUTHORIZED,
         problem(
             404,
-            "`not-found`: nothing ever moved on an account of that name.",
+            "`not-found`: there was never a movement on an account with this name.",
         ),
         RATE_LIMITED,
         INTERNAL,
@@ -436,8 +439,8 @@ const HEAD_TOO_LARGE: Case = case(
     431,
     Content::Problem,
     &[CACHE_CONTROL],
-    "`too-many-headers`: the headers are more than 64, or the request line and they are larger than 32 KiB, or what is \
-     configured. Over HTTP/2 a larger head may get a bare 431.",
+    "`too-many-headers`: there are more than 64 headers, or the request line and headers are larger than 32 KiB (or the \
+     configured limits). Over HTTP/2 a larger head may get a 431 without a body.",
 );
 
 /// Readiness.
@@ -445,7 +448,7 @@ pub(crate) struct Probe;
 
 impl Operation for Probe {
     const CASES: &'static [Case] = &[
-        case(200, Content::Text, &[CACHE_CONTROL], "As asked for."),
+        case(200, Content::Text, &[CACHE_CONTROL], "The requested text."),
         HEAD_TOO_LARGE,
         case(
             503,
@@ -461,7 +464,7 @@ pub(crate) struct AlwaysText;
 
 impl Operation for AlwaysText {
     const CASES: &'static [Case] = &[
-        case(200, Content::Text, &[CACHE_CONTROL], "As asked for."),
+        case(200, Content::Text, &[CACHE_CONTROL], "The requested text."),
         HEAD_TOO_LARGE,
     ];
 }

@@ -29,11 +29,11 @@ pub(crate) struct OperatorsApi;
 impl OperatorsApi {
     /// Resolve a payment
     ///
-    /// An operator found out what became of a payment whose outcome is unknown: it is in
-    /// `bank_called`, its phase is `unknown` or `review`. State, ledger and journal move together;
+    /// An operator records the outcome of a payment whose outcome is unknown: it is in
+    /// `bank_called`, with the phase `unknown` or `review`. State, ledger and journal change together;
     /// the evidence is journalled with the operator's name. Repeatable: the same decision again
-    /// answers 200 again. The bank is asked afterwards, as far as it can be; if it says otherwise,
-    /// that is journalled as a contradiction and changes nothing.
+    /// answers 200 again. Afterwards the bank is asked, if it can be asked; a different answer
+    /// is journalled as a contradiction and changes nothing.
     #[oai(
         path = "/v1/payments/:payment_id/resolve",
         method = "post",
@@ -75,8 +75,8 @@ impl OperatorsApi {
 
     /// List contradictions
     ///
-    /// Every event in which the bank said otherwise of a finished payment, oldest first. The
-    /// payments stand as they were: what to do about each is a person's to decide.
+    /// Every event in which the bank contradicted a finished payment, oldest first. The
+    /// payments stay as they are: a person must decide what to do about each.
     #[oai(
         path = "/v1/contradictions",
         method = "get",
@@ -87,13 +87,13 @@ impl OperatorsApi {
         request: &Request,
         front_door: Data<&FrontDoor>,
         operator: Operator,
-        /// How many events at most.
+        /// Maximum number of events in the page.
         #[oai(
             default = "max_limit",
             validator(minimum(value = "1"), maximum(value = "100"))
         )]
         limit: Query<u32>,
-        /// `next_cursor` of the page before.
+        /// `next_cursor` of the previous page.
         #[oai(validator(minimum(value = "0"), maximum(value = "9007199254740991")))]
         cursor: Query<Option<u64>>,
     ) -> poem::Result<Answer<operations::Contradictions>> {
@@ -120,8 +120,8 @@ impl OperatorsApi {
 
     /// Read the journal in full
     ///
-    /// The merchant's journal entries with all that the store keeps of them, in the journal's order: what
-    /// `holdfast export --url` makes an export of.
+    /// The complete journal entries of the merchant, in the order of the journal: the content of
+    /// `holdfast export --url`.
     #[oai(path = "/v1/journal", method = "get", operation_id = "readJournal")]
     async fn journal(
         &self,
@@ -134,7 +134,7 @@ impl OperatorsApi {
             validator(minimum(value = "0"), maximum(value = "9007199254740991"))
         )]
         after: Query<u64>,
-        /// How many entries at most.
+        /// Maximum number of entries in the page.
         #[oai(
             default = "max_limit",
             validator(minimum(value = "1"), maximum(value = "100"))
@@ -167,14 +167,14 @@ impl OperatorsApi {
 pub(super) fn not_resolvable(payment: &Operation) -> Problem {
     let why = match &payment.state {
         State::Received | State::Persisted => {
-            "The bank was not called yet. Cancel the payment if it is not wanted."
+            "The bank was not called yet. To stop the payment, cancel it."
         }
         State::BankCalled(called) => match called.phase {
-            Phase::Awaiting => "The bank is being called right now; look again in a moment.",
-            Phase::Unknown | Phase::Review => "The payment is on its way.",
+            Phase::Awaiting => "The bank is being called now. Read the payment again in a moment.",
+            Phase::Unknown | Phase::Review => "The payment is being processed.",
         },
         State::Settled { .. } => "The payment is settled.",
-        State::Failed { .. } => "The payment has failed already.",
+        State::Failed { .. } => "The payment has already failed.",
     };
     Problem::new(Kind::NotResolvable, why)
         .instance(location(payment))

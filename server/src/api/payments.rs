@@ -43,7 +43,7 @@ pub(crate) struct PaymentsApi;
 impl PaymentsApi {
     /// Create a payment, or replay it
     ///
-    /// Makes the intent durable, calls the bank, makes the outcome durable, answers. Every repeat
+    /// Stores the intent durably, calls the bank, stores the outcome durably, then answers. Every repeat
     /// with the same key and the same body, at any time, gets the same answer and causes no second
     /// charge. A repeat that comes while the payment is in flight joins it.
     ///
@@ -55,7 +55,7 @@ impl PaymentsApi {
         &self,
         front_door: Data<&FrontDoor>,
         principal: Principal,
-        /// Names the intent to pay; the same for every retry of it. 1 to 255 visible ASCII
+        /// Identifies the intent to pay; the same for every retry of it. 1 to 255 visible ASCII
         /// characters, quoted as a structured-field string or bare; both forms are the same key. Every character
         /// counts as it is: percent signs are not decoded, and `;` and `,` in a bare key are a part of it. Upper and
         /// lower case differ.
@@ -108,13 +108,13 @@ impl PaymentsApi {
         state: Query<Option<StateView>>,
         /// Only payments in this phase, and so in `bank_called`.
         phase: Query<Option<PhaseView>>,
-        /// How many payments at most.
+        /// Maximum number of payments in the page.
         #[oai(
             default = "default_limit",
             validator(minimum(value = "1"), maximum(value = "100"))
         )]
         limit: Query<u32>,
-        /// `next_cursor` of the page before.
+        /// `next_cursor` of the previous page.
         #[oai(validator(
             pattern = "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
         ))]
@@ -152,7 +152,7 @@ impl PaymentsApi {
 
     /// Get a payment
     ///
-    /// The payment as it durably stands. `If-None-Match` with the `ETag` of what the client has gets 304 while nothing has
+    /// The current durable state of the payment. `If-None-Match` with the `ETag` of what the client has gets 304 while nothing has
     /// changed; `If-Match` gets 412 once something has (RFC 9110, section 13).
     #[oai(
         path = "/v1/payments/:payment_id",
@@ -222,13 +222,13 @@ impl PaymentsApi {
         principal: Principal,
         /// The payment's id.
         payment_id: Path<Uuid>,
-        /// How many events at most.
+        /// Maximum number of events in the page.
         #[oai(
             default = "max_limit",
             validator(minimum(value = "1"), maximum(value = "100"))
         )]
         limit: Query<u32>,
-        /// `next_cursor` of the page before.
+        /// `next_cursor` of the previous page.
         #[oai(validator(minimum(value = "0"), maximum(value = "9007199254740991")))]
         cursor: Query<Option<u64>>,
     ) -> poem::Result<Answer<operations::Events>> {
@@ -334,7 +334,10 @@ pub(super) fn only_known_parameters(request: &Request, known: &[&str]) -> Result
         .map_err(|_| Problem::field("query", "is not a valid query string"))?;
     for (index, (name, _)) in parameters.iter().enumerate() {
         if !known.contains(&name.as_str()) {
-            let message = format!("is not a parameter here; known are {}", known.join(", "));
+            let message = format!(
+                "is not a parameter here; the parameters are {}",
+                known.join(", ")
+            );
             return Err(Problem::field(name, message));
         }
         if parameters[..index]
@@ -374,8 +377,8 @@ fn not_cancellable(payment: &Operation) -> Problem {
     let why = match &payment.state {
         State::BankCalled(_) => "The bank may have the payment already.",
         State::Settled { .. } => "The payment is settled.",
-        State::Failed { .. } => "The payment has failed already.",
-        State::Received | State::Persisted => "The payment is on its way.",
+        State::Failed { .. } => "The payment has already failed.",
+        State::Received | State::Persisted => "The payment is being processed.",
     };
     Problem::new(Kind::NotCancellable, why)
         .instance(location(payment))
@@ -384,7 +387,7 @@ fn not_cancellable(payment: &Operation) -> Problem {
 }
 
 pub(super) fn stale(payment: &Operation) -> Problem {
-    let detail = format!("The payment has version {} by now.", payment.version);
+    let detail = format!("The payment now has version {}.", payment.version);
     Problem::new(Kind::VersionStale, detail)
         .instance(location(payment))
         .payment(PaymentView::of(payment))
@@ -433,7 +436,7 @@ fn render_create_error(error: CreateError) -> Response {
     let (problem, replayed) = match error {
         CreateError::Mismatch { fields, payment } => {
             let detail = format!(
-                "The key stands for a payment with another {}. Nothing was changed.",
+                "The key belongs to a payment with another {}. Nothing was changed.",
                 fields.join(", ")
             );
             let problem = Problem::new(Kind::KeyReused, detail)
@@ -449,7 +452,7 @@ fn render_create_error(error: CreateError) -> Response {
             let (LedgerError::Full { account, currency }
             | LedgerError::NotHeld { account, currency }) = full;
             let detail = format!(
-                "The account {account} cannot take more in {currency}. Nothing was changed."
+                "The account {account} would exceed its limit in {currency}. Nothing was changed."
             );
             (Problem::new(Kind::AccountFull, detail), false)
         }

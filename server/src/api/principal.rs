@@ -51,7 +51,7 @@ fn authenticate(request: &Request) -> Result<Bearer, Problem> {
         return Ok(bearer);
     }
     let what = if header.is_some() {
-        "The credentials are not in force, or not of the form `Bearer hf_...`."
+        "The credentials are not valid. They must have the form `Bearer hf_...`."
     } else {
         "Send `Authorization: Bearer hf_...` with an API key of this service."
     };
@@ -88,7 +88,7 @@ impl Operator {
         let name = operator.ok_or_else(|| {
             Problem::new(
                 Kind::Forbidden,
-                "This API key has the role merchant; this needs the role operator.",
+                "This API key has the role merchant; this request needs the role operator.",
             )
         })?;
         Ok(Self { merchant, name })

@@ -30,15 +30,15 @@ pub(crate) struct ProbesApi;
 impl ProbesApi {
     /// Is the process alive?
     ///
-    /// Answers as long as the process runs, also while it stops. Restart it when this fails.
+    /// Answers while the process runs, also while it shuts down. Restart the process when this fails.
     #[oai(path = "/livez", method = "get", operation_id = "livez")]
     async fn livez(&self) -> Answer<operations::AlwaysText> {
         text("text/plain; charset=utf-8", "ok\n".to_owned()).into()
     }
 
-    /// Does the service take new payments in?
+    /// Does the service accept new payments?
     ///
-    /// Fails while the service shuts down or its disk is almost full, and once its store has stopped.
+    /// Fails while the service shuts down or its disk is almost full, and after its store has stopped.
     /// Send traffic elsewhere while this fails.
     #[oai(path = "/readyz", method = "get", operation_id = "readyz")]
     async fn readyz(

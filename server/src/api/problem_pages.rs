@@ -38,7 +38,7 @@ fn page(Path(name): Path<String>) -> poem::Result<Response> {
     };
     let explanation = docs::escape_with_code(kind.explanation());
     let retry = if kind.should_retry() {
-        "Yes, after a while: the answer may change."
+        "Yes, later: the answer may change."
     } else {
         "No: the same request gets the same answer."
     };

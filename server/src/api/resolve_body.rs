@@ -107,7 +107,7 @@ impl<'de> Visitor<'de> for MembersVisitor {
                 _ => {
                     members.error(
                         &name,
-                        "is not a field of a resolution; allowed are outcome, evidence and \
+                        "is not a field of a resolution; the fields are outcome, evidence and \
                          bank_transaction_id",
                     );
                 }
@@ -151,7 +151,7 @@ impl Members {
             }
             (Some("failed"), Ok(None)) => Some(ResolvedOutcome::Failed),
             (Some("failed"), Ok(Some(_))) => {
-                self.error("bank_transaction_id", "belongs to settled only");
+                self.error("bank_transaction_id", "is allowed only with settled");
                 None
             }
             (Some("settled" | "failed"), Err(())) => None,

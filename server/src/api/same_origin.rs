@@ -10,8 +10,7 @@ use poem::http::{HeaderValue, Uri, header};
 const SEC_FETCH_SITE: &str = "sec-fetch-site";
 
 /// What is said to such a page.
-pub(super) const REFUSED: &str =
-    "A page of another origin sent this. Send it from your own server, or from a page of this one.";
+pub(super) const REFUSED: &str = "A page of another origin sent this request. Send it from your own server, or from a page of this origin.";
 
 /// Whether a browser says that a page of another origin wants something changed.
 pub(super) fn is_foreign(request: &Request) -> bool {

@@ -9,7 +9,7 @@ use holdfast_core::{FailureReason, Operation, Phase, Request, State, StateName, 
 use poem_openapi::{Enum, Object};
 use serde::Serialize;
 
-/// Where a payment stands.
+/// The state of a payment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Enum)]
 #[serde(rename_all = "snake_case")]
 #[oai(rename = "State", rename_all = "snake_case")]
@@ -45,12 +45,12 @@ impl StateView {
     }
 }
 
-/// What is being done about a payment that the bank may have.
+/// The phase of a payment that the bank may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Enum)]
 #[serde(rename_all = "snake_case")]
 #[oai(rename = "Phase", rename_all = "snake_case")]
 pub(crate) enum PhaseView {
-    /// A call is under way, or the next attempt waits for its time.
+    /// A bank call is running, or the next attempt is scheduled.
     Awaiting,
     /// The outcome is unknown; Holdfast inquires or re-sends.
     Unknown,
@@ -76,7 +76,7 @@ impl PhaseView {
     }
 }
 
-/// Whose word a failure is.
+/// Who decided a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Enum)]
 #[serde(rename_all = "snake_case")]
 #[oai(rename = "FailureSource", rename_all = "snake_case")]
@@ -145,9 +145,9 @@ pub(crate) struct PaymentView {
     pub(crate) id: String,
     /// The key under which it was created, without quotes.
     idempotency_key: String,
-    /// Where it stands.
+    /// The state.
     state: StateView,
-    /// What is being done about it; in `bank_called` only.
+    /// The phase; in `bank_called` only.
     phase: Option<PhaseView>,
     /// Minor units.
     amount: u64,
@@ -161,7 +161,7 @@ pub(crate) struct PaymentView {
     reference: Option<String>,
     /// The client's own key-value pairs.
     metadata: BTreeMap<String, String>,
-    /// How many tries at the bank were made durable.
+    /// Number of attempts at the bank that are durable.
     attempts: u32,
     /// Our reference at the bank: the same on every attempt.
     bank_reference: String,
@@ -225,8 +225,8 @@ impl PaymentView {
 pub(crate) struct PaymentPageView {
     /// The payments.
     pub(crate) data: Vec<PaymentView>,
-    /// Send it as `cursor` to get the next page; null at the end. A page may hold fewer payments
-    /// than asked for and still have a successor.
+    /// Send it as `cursor` to get the next page; null at the end. A page may contain fewer payments
+    /// than `limit` although there are more.
     pub(crate) next_cursor: Option<String>,
 }
 

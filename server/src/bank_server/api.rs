@@ -220,7 +220,7 @@ impl BankApi {
             },
         };
         let reaction = self.bank.charge(&charge).map_err(|ReferenceReused| {
-            let message = "The reference stands for a charge with other contents.";
+            let message = "The reference belongs to a charge with other contents.";
             let status = StatusCode::UNPROCESSABLE_ENTITY;
             from(error(status, "reference_reused", message, Some(reference)))
         })?;
@@ -236,7 +236,7 @@ impl BankApi {
             absent: Absent {
                 status: StatusCode::INTERNAL_SERVER_ERROR,
                 code: "failed",
-                message: "The bank cannot write its books.",
+                message: "The bank cannot write its ledger.",
             },
             gateway: StatusCode::SERVICE_UNAVAILABLE,
         };
@@ -396,7 +396,7 @@ fn shown(profile: &FaultProfile) -> Value {
 pub(super) fn endpoint(bank: Arc<Bank>) -> impl Endpoint<Output = Response> {
     let title = "Holdfast simulated bank";
     let api = OpenApiService::new(BankApi { bank }, title, env!("CARGO_PKG_VERSION"))
-        .summary("A bank that misbehaves on purpose.")
+        .summary("A bank that injects faults.")
         .description(include_str!("description.md"));
     let document = Document::plain(&api, title);
     Route::new()

@@ -66,7 +66,7 @@ pub(super) async fn deliver(reaction: Reaction<Option<NamedAnswer>>, asked: Aske
             error(
                 status,
                 "failed",
-                "Something went wrong at the bank.",
+                "Internal error of the bank.",
                 Some(reference),
             )
         }

@@ -27,34 +27,34 @@ use crate::causes::causes;
 use crate::output::{self, OutputError, complain};
 use crate::reach::{Reach, ReachError};
 
-/// What `bench` can be told.
+/// The arguments of `bench`.
 #[derive(Debug, Args)]
 pub(crate) struct BenchArgs {
-    /// The service, such as `http://127.0.0.1:8080`
+    /// URL of the service, such as `http://127.0.0.1:8080`
     url: String,
 
-    /// Trust only the certificates in this PEM file at that service, instead of those the system trusts
+    /// Trust only the certificates in this PEM file for TLS to that service [default: the certificates that the system trusts]
     #[arg(long, env = "HOLDFAST_CA", value_name = "FILE")]
     ca: Option<PathBuf>,
 
-    /// What to send
+    /// Which requests to send
     #[arg(long, value_enum, default_value = "fresh")]
     workload: Workload,
 
-    /// Connections at once; for `storm` a multiple of 6
+    /// Number of connections; for `storm` a multiple of 6
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=20_000))]
     connections: u32,
 
-    /// How long to measure, in seconds
+    /// Duration of the measurement, in seconds
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     seconds: u64,
 
-    /// How long to send before that without measuring, in seconds
+    /// Warm-up before the measurement, in seconds
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(0..=3_600))]
     warmup: u64,
 
-    /// Requests that are due in each second, whether or not the service keeps up; without it, each connection sends when
-    /// it was answered
+    /// Requests per second, sent at fixed times even if the service is slower (open loop). Without it, each connection sends
+    /// its next request after a response (closed loop)
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     rate: Option<u64>,
 
@@ -62,11 +62,11 @@ pub(crate) struct BenchArgs {
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
 
-    /// Write a picture of the latencies
+    /// Write a chart of the latencies
     #[arg(long, value_name = "FILE.svg")]
     plot: Option<PathBuf>,
 
-    /// An API key, when the service has any configured
+    /// API key; needed if the service has API keys
     #[arg(long, env = "HOLDFAST_API_KEY", hide_env_values = true)]
     api_key: Option<String>,
 }
@@ -74,15 +74,15 @@ pub(crate) struct BenchArgs {
 /// What is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Workload {
-    /// A new payment each time
+    /// Create a new payment with each request
     Fresh,
-    /// The same payment of each connection again and again
+    /// Repeat the same payment on each connection
     Replay,
-    /// Each key six times at once
+    /// Send each key six times at once
     Storm,
-    /// Of ten requests five new payments, four repeats, one look
+    /// 50 % new payments, 40 % repeats, 10 % reads
     Mixed,
-    /// A look at a payment
+    /// Read a payment
     Status,
 }
 
@@ -107,23 +107,23 @@ pub(crate) enum BenchError {
     #[error(transparent)]
     Reach(#[from] ReachError),
     #[error(
-        "the address of the service must have no path: give what `holdfast serve` says it listens on, such as http://127.0.0.1:8080"
+        "the URL of the service must not have a path: use the address that `holdfast serve` prints, such as http://127.0.0.1:8080"
     )]
     Path,
-    #[error("{0} is no name that a certificate is for")]
+    #[error("{0} is not a valid host name for a certificate")]
     Name(String),
-    #[error("for the workload storm --connections must be a multiple of {STORM}")]
+    #[error("with the workload storm, --connections must be a multiple of {STORM}")]
     StormConnections,
-    #[error("--rate goes with every workload but storm, whose requests come {STORM} at once")]
+    #[error("--rate cannot be used with the workload storm, which sends {STORM} requests at once")]
     StormRate,
     #[error("cannot reach the service at {address}: {source}")]
     Connect {
         address: String,
         source: std::io::Error,
     },
-    #[error("the service answered {status} where a payment should settle: {body}")]
+    #[error("the service responded {status} to a payment that should settle: {body}")]
     Answer { status: u16, body: String },
-    #[error("the service broke the connection before anything was measured: {}", causes(.0))]
+    #[error("the service closed the connection before the measurement: {}", causes(.0))]
     Broken(hyper::Error),
     #[error(transparent)]
     Output(#[from] OutputError),
@@ -132,7 +132,7 @@ pub(crate) enum BenchError {
         path: PathBuf,
         source: std::io::Error,
     },
-    #[error("the operating system gave no randomness: {0}")]
+    #[error("the operating system provides no randomness: {0}")]
     Randomness(#[from] rand::rngs::SysError),
 }
 
@@ -259,7 +259,7 @@ async fn show_progress(shared: Arc<Shared>, seconds: u64) {
         tick.tick().await;
         let answered = shared.answered.load(Ordering::Relaxed);
         let errors = shared.errors.load(Ordering::Relaxed);
-        bar.set_message(format!("{} a second, {errors} errors", answered - last));
+        bar.set_message(format!("{} per second, {errors} errors", answered - last));
         bar.set_position(shared.begin.elapsed().as_secs());
         last = answered;
         if shared.begin.elapsed().as_secs() >= seconds {

@@ -59,7 +59,7 @@ impl Report {
         let connections = self.connections;
         match self.rate {
             Some(rate) => {
-                format!("{name}, {rate} requests a second due, {connections} connections")
+                format!("{name}, {rate} requests per second (open loop), {connections} connections")
             }
             None => format!("{name}, {connections} connections, closed loop"),
         }
@@ -98,8 +98,8 @@ impl Report {
         let per_second = self.per_second();
         writeln!(
             out,
-            "{:<22}{:.0} ({per_second:.0} a second)",
-            "answers",
+            "{:<22}{:.0} ({per_second:.0} per second)",
+            "responses",
             self.answers()
         )?;
         for (name, quantile) in QUANTILES {
@@ -109,19 +109,23 @@ impl Report {
         writeln!(out, "{:<22}{}", "errors", self.errors())?;
         for (status, count) in &self.seen.errors {
             let what = match status {
-                0 => "no answer".to_owned(),
+                0 => "no response".to_owned(),
                 status => status.to_string(),
             };
             writeln!(out, "  {what:<20}{count}")?;
         }
         if let Some(cpu_us) = self.cpu_us() {
-            writeln!(out, "{:<22}{cpu_us:.1} us a request", "CPU of the service")?;
+            writeln!(
+                out,
+                "{:<22}{cpu_us:.1} us per request",
+                "CPU of the service"
+            )?;
         }
         if let Some(bytes) = self.server.resident_bytes {
             writeln!(
                 out,
                 "{:<22}{:.0} MiB",
-                "its memory",
+                "memory of the service",
                 bytes / (1024.0 * 1024.0)
             )?;
         }

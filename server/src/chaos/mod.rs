@@ -31,10 +31,10 @@ use stop::Stop;
 /// Each is a thread of its own; more than this no machine has a use for.
 const JOBS_MAX: u64 = 1_024;
 
-/// What `chaos` can be told.
+/// The arguments of `chaos`.
 #[derive(Debug, Args)]
 pub(crate) struct ChaosArgs {
-    /// Run the world of this seed, and say what happened in it
+    /// Run the world of this seed, and print what happened
     #[arg(
         long,
         env = "HOLDFAST_SEED",
@@ -43,7 +43,7 @@ pub(crate) struct ChaosArgs {
     )]
     seed: Option<u64>,
 
-    /// Run the worlds of so many seeds
+    /// Run the worlds of this many seeds
     #[arg(
         long,
         env = "HOLDFAST_SEEDS",
@@ -53,7 +53,7 @@ pub(crate) struct ChaosArgs {
     )]
     seeds: u64,
 
-    /// The first of them
+    /// First seed
     #[arg(
         long,
         env = "HOLDFAST_FIRST_SEED",
@@ -62,23 +62,23 @@ pub(crate) struct ChaosArgs {
     )]
     first_seed: u64,
 
-    /// The shape of the worlds; --list names all
+    /// Scenario: the kind of worlds to run; --list prints all
     #[arg(long, env = "HOLDFAST_SCENARIO", value_name = "NAME", default_value = "swarm", value_parser = scenario)]
     scenario: Scenario,
 
-    /// Plant a bug, which must be found; --list names all
+    /// Plant a bug that chaos must find; --list prints all
     #[arg(long, env = "HOLDFAST_SABOTAGE", value_name = "NAME", value_parser = sabotage)]
     sabotage: Option<Sabotage>,
 
-    /// Leave these out of the world: families of faults, `key:N`, `key:N-M`, `operation:N`
+    /// Leave parts out of the world: families of faults, `key:N`, `key:N-M`, `operation:N`
     #[arg(long, env = "HOLDFAST_WITHOUT", value_name = "LIST", value_delimiter = ',', value_parser = left_out)]
     without: Vec<LeftOut>,
 
-    /// Write a page that shows what happened, for the first seed that failed or the only one
+    /// Write an HTML report of the first failed seed, or of the only one
     #[arg(long, env = "HOLDFAST_REPORT", value_name = "FILE.html")]
     report: Option<PathBuf>,
 
-    /// Write all that happened in words, for the first seed that failed or the only one
+    /// Write a text trace of the first failed seed, or of the only one
     #[arg(long, env = "HOLDFAST_TRACE", value_name = "FILE")]
     trace: Option<PathBuf>,
 
@@ -86,15 +86,15 @@ pub(crate) struct ChaosArgs {
     #[arg(long, env = "HOLDFAST_JSON", value_name = "FILE")]
     json: Option<PathBuf>,
 
-    /// Run one world in so many a second time, and compare what happened
+    /// Run every Nth world twice, and compare the runs
     #[arg(long, env = "HOLDFAST_REPEAT_EVERY", value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u64).range(1..))]
     repeat_every: u64,
 
-    /// Name the scenarios and the sabotages
+    /// List the scenarios and the sabotages
     #[arg(long)]
     list: bool,
 
-    /// How many worlds at once [default: one per core]
+    /// Worlds to run in parallel [default: one per core]
     #[arg(long, env = "HOLDFAST_JOBS", value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..=JOBS_MAX))]
     jobs: Option<usize>,
 }
@@ -114,14 +114,14 @@ fn names(all: impl Iterator<Item = &'static str>) -> String {
 fn scenario(name: &str) -> Result<Scenario, String> {
     Scenario::named(name).ok_or_else(|| {
         let known = names(Scenario::ALL.into_iter().map(Scenario::name));
-        format!("there is no such scenario; there are {known}")
+        format!("unknown scenario; the scenarios are {known}")
     })
 }
 
 fn sabotage(name: &str) -> Result<Sabotage, String> {
     Sabotage::named(name).ok_or_else(|| {
         let known = names(Sabotage::ALL.iter().map(|sabotage| sabotage.name()));
-        format!("there is no such sabotage; there are {known}")
+        format!("unknown sabotage; the sabotages are {known}")
     })
 }
 
@@ -129,14 +129,14 @@ fn family(name: &str) -> Result<Family, String> {
     let found = Family::ALL.into_iter().find(|family| family.name() == name);
     found.ok_or_else(|| {
         let known = names(Family::ALL.into_iter().map(Family::name));
-        format!("there is no such family of faults; there are {known}")
+        format!("unknown family of faults; the families are {known}")
     })
 }
 
 fn left_out(text: &str) -> Result<LeftOut, String> {
     let wrong = || {
         let families = names(Family::ALL.into_iter().map(Family::name));
-        format!("is none of {families}, `key:N`, `key:N-M`, `operation:N`, `operation:N-M`")
+        format!("is not one of {families}, `key:N`, `key:N-M`, `operation:N`, `operation:N-M`")
     };
     if let Ok(family) = family(text) {
         return Ok(LeftOut::Family(family));
@@ -151,15 +151,10 @@ fn left_out(text: &str) -> Result<LeftOut, String> {
         _ => return Err(wrong()),
     };
     if from > to {
-        return Err(format!(
-            "begins after its end; the smaller number comes first: `{kind}:{to}-{from}`"
-        ));
+        return Err(format!("the range is reversed; write `{kind}:{to}-{from}`"));
     }
     if to >= count {
-        return Err(format!(
-            "there are only `{kind}:0` to `{kind}:{}`",
-            count - 1
-        ));
+        return Err(format!("only `{kind}:0` to `{kind}:{}` exist", count - 1));
     }
     Ok(left_out)
 }
@@ -227,8 +222,7 @@ impl ChaosArgs {
 pub(crate) enum ChaosError {
     /// They cannot be what was meant: wrong usage.
     #[error(
-        "{seeds} seeds from {first} on would go past the largest seed, {}: ask for fewer with --seeds, or begin earlier \
-         with --first-seed",
+        "{seeds} seeds starting at {first} exceed the largest seed, {}: use fewer --seeds or a smaller --first-seed",
         u64::MAX
     )]
     PastLastSeed {
@@ -465,8 +459,8 @@ mod tests {
             ("key:5-3", "`key:3-5`"),
             ("key:0-4294967295", "only `key:0` to `key:49`"),
             ("operation:200", "only `operation:0` to `operation:199`"),
-            ("key:-1", "is none of"),
-            ("nonsense", "is none of"),
+            ("key:-1", "is not one of"),
+            ("nonsense", "is not one of"),
         ] {
             let said = left_out(text).unwrap_err();
             assert!(said.contains(says), "{text}: {said}");

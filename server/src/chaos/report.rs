@@ -54,8 +54,8 @@ pub(super) fn render(setup: &Setup, wrong: Option<&Wrong>, lines: &[Line]) -> St
     let mut body = String::from(STYLE);
     body.push_str(&verdict(setup, wrong));
     body.push_str(
-        "<h2>What happened</h2><p>Time runs downwards; each row is one thing that happened. Orange: written, \
-         and not yet safe from a crash. Green: durable. Red bands: the process or its disk gave way.</p>",
+        "<h2>What happened</h2><p>Time runs downwards; each row is one event. Orange: written but not \
+         yet durable. Green: durable. Red bands: the process or its disk failed.</p>",
     );
     body.push_str(&picture(lines, wrong));
     body.push_str(&histories(wrong.and_then(Wrong::key), lines));
@@ -65,7 +65,7 @@ pub(super) fn render(setup: &Setup, wrong: Option<&Wrong>, lines: &[Line]) -> St
 
 fn verdict(setup: &Setup, wrong: Option<&Wrong>) -> String {
     let said = match wrong {
-        None => "<div class=\"verdict fine\"><p>Everything held in this world.</p>".to_owned(),
+        None => "<div class=\"verdict fine\"><p>Every promise held in this world.</p>".to_owned(),
         Some(Wrong::Panic(text)) => format!(
             "<div class=\"verdict\"><p><b>A part of the service panicked.</b></p><pre>{}</pre>",
             escape(text)
@@ -76,8 +76,8 @@ fn verdict(setup: &Setup, wrong: Option<&Wrong>) -> String {
                 |key| format!("the payment under key-{key}"),
             );
             format!(
-                "<div class=\"verdict\"><p><b>What must hold: {}.</b></p><p>It did not, for {key}, after \
-                 {} ms of virtual time. Seen was: {}.</p>",
+                "<div class=\"verdict\"><p><b>Broken promise: {}.</b></p><p>It broke for {key}, after \
+                 {} ms of virtual time. Observed: {}.</p>",
                 escape(violation.invariant.text()),
                 violation.at_ms,
                 escape(&violation.detail)
@@ -86,19 +86,19 @@ fn verdict(setup: &Setup, wrong: Option<&Wrong>) -> String {
     };
     let planted = setup.sabotage.map_or_else(String::new, |sabotage| {
         format!(
-            "<p>A bug was planted to see whether it is found: {}.</p>",
+            "<p>A planted bug, which must be found: {}.</p>",
             escape(sabotage.description())
         )
     });
     let mask = &setup.mask;
     let smaller = if wrong.is_some() && (!mask.keys.is_empty() || !mask.operations.is_empty()) {
-        "<p>Keys and operations are left out of this world to make it small. It is another world by that, and the first \
-         payment to break may be another than in the whole one.</p>"
+        "<p>Keys and operations are left out of this world to make it small. So the first payment to break may be another \
+         than in the complete world.</p>"
     } else {
         ""
     };
     format!(
-        "{said}{planted}{smaller}<p>See it again: <code>{}</code></p></div>",
+        "{said}{planted}{smaller}<p>Run it again: <code>{}</code></p></div>",
         escape(&say::command(setup.seed, setup))
     )
 }
@@ -284,7 +284,7 @@ fn plan(setup: &Setup) -> String {
     for (name, value) in plan.facts() {
         let _ = write!(html, "<tr><td>{name}</td><td>{}</td></tr>", escape(&value));
     }
-    html.push_str("</table><details><summary>What everyone wants</summary><table>");
+    html.push_str("</table><details><summary>Operations of the clients</summary><table>");
     for operation in &plan.operations {
         let _ = write!(
             html,

@@ -97,10 +97,10 @@ pub(crate) fn show_world(setup: &Setup) -> WorldShown {
         runner::run_one(setup, &RealFrontDoor::new(), true)
     });
     let verdict = match &wrong {
-        None => "Everything held in this world.".to_owned(),
+        None => "Every promise held in this world.".to_owned(),
         Some(Wrong::Panic(text)) => format!("A part of the service panicked: {text}"),
         Some(Wrong::Violation(violation)) => format!(
-            "What must hold: {}. It did not, after {} ms of virtual time. Seen was: {}.",
+            "Broken promise: {}. It broke after {} ms of virtual time. Observed: {}.",
             violation.invariant.text(),
             violation.at_ms,
             violation.detail

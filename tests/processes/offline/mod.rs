@@ -168,7 +168,7 @@ async fn a_store_that_holds_is_said_to_hold_and_is_only_read() {
     assert!(files(&data) == before, "not a byte was changed");
 
     let output = run(&["verify", "--data", data.to_str().unwrap()]).await;
-    assert!(String::from_utf8_lossy(&output.stdout).contains("Everything holds."));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("No differences."));
 
     let server = Server::start(&data, &[]);
     let (code, _, said) = verify(&data).await;
@@ -383,9 +383,9 @@ async fn a_running_service_is_exported_through_its_journal() {
     );
     assert!(!Path::new(&nowhere).exists(), "no half an export is left");
     for (url, says) in [
-        ("127.0.0.1:9", "is no address of a service"),
-        ("localhost:9", "is no address of a service"),
-        ("http://127.0.0.1:9/?x=1", "no query"),
+        ("127.0.0.1:9", "is not the URL of a service"),
+        ("localhost:9", "is not the URL of a service"),
+        ("http://127.0.0.1:9/?x=1", "a query"),
     ] {
         let refused = run(&["export", "--url", url, "--out", &nowhere]).await;
         let said = String::from_utf8_lossy(&refused.stderr).into_owned();

@@ -288,12 +288,12 @@ async fn what_is_no_export_is_refused_with_the_line_and_in_little_memory() {
         ),
         (
             file("latin", b"{\"sequence\":1\xff}\n"),
-            "line 2: it is no text in UTF-8",
+            "line 2: it is not UTF-8 text",
         ),
-        (file("zeros", b"\0\0\0\n"), "line 2: it holds zero bytes"),
+        (file("zeros", b"\0\0\0\n"), "line 2: it contains zero bytes"),
         (
             file("other", b"nonsense\n"),
-            "line 2: it is no line of an export: expected",
+            "line 2: it is not a line of an export: expected",
         ),
     ]
     .into_iter()

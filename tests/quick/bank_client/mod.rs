@@ -595,14 +595,14 @@ async fn credentials_are_sent_and_unusable_files_are_named() {
         .iter()
         .map(|options| BankClient::new(options).unwrap_err().to_string())
         .collect();
-    assert!(said[0].contains("holds no token"), "{said:?}");
+    assert!(said[0].contains("contains no token"), "{said:?}");
     assert!(
         said[1].starts_with("cannot read bank_token_file /nowhere"),
         "{said:?}"
     );
-    assert!(said[2].contains("holds no certificate;"), "{said:?}");
+    assert!(said[2].contains("contains no certificate;"), "{said:?}");
     assert!(
-        said[3].contains("holds no certificate with its key"),
+        said[3].contains("does not contain a certificate with its key"),
         "{said:?}"
     );
 }

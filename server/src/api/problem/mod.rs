@@ -113,7 +113,7 @@ impl Problem {
         let detail = match errors.as_slice() {
             [FieldError { field, message }] if field.is_empty() => format!("The body {message}."),
             [FieldError { field, message }] => format!("{} {message}.", quoted(field)),
-            errors => format!("{} fields break a rule; see errors.", errors.len()),
+            errors => format!("{} fields are not valid; see errors.", errors.len()),
         };
         Self {
             errors: Some(errors),
@@ -212,7 +212,7 @@ impl From<Problem> for poem::Error {
 impl From<holdfast_engine::service::Unavailable> for Problem {
     fn from(reason: holdfast_engine::service::Unavailable) -> Self {
         let detail = format!(
-            "This request sent nothing to the bank: {reason}. Send it again later; if it is a payment, with the same key."
+            "This request sent nothing to the bank: {reason}. Retry later; retry a payment with the same key."
         );
         Self::new(Kind::Unavailable, detail)
     }

@@ -77,7 +77,7 @@ export async function journalHead() {
   const response = await fetch("/metrics", { credentials: "omit" });
   const head = response.ok ? /^holdfast_journal_head (\d+)$/m.exec(await response.text()) : null;
   if (head === null) {
-    throw new Problem(response.status, { detail: "The end of the journal is not known: /metrics does not say it. A gateway may hide it." });
+    throw new Problem(response.status, { detail: "The end of the journal is unknown: /metrics does not contain it. A gateway may block it." });
   }
   return Number(head[1]);
 }

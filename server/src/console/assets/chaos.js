@@ -22,12 +22,12 @@ export async function chaos(place, { query }) {
   const explain = () => {
     const text = (all, name) => all.find((one) => one.name === name)?.text;
     const planted = text(known.sabotages, sabotage.value);
-    help.replaceChildren(`${text(known.scenarios, scenario.value)}.`, planted ? ` Planted bug, which must be found: ${planted}.` : "");
+    help.replaceChildren(`${text(known.scenarios, scenario.value)}.`, planted ? ` Planted bug that must be found: ${planted}.` : "");
   };
   const run = async (event) => {
     event.preventDefault();
     button.disabled = true;
-    result.replaceChildren(notice("The world runs…"));
+    result.replaceChildren(notice("Running the world…"));
     try {
       const without = families.filter((family) => !family.checked).map((family) => family.value);
       const world = await post("/console/chaos", {
@@ -45,7 +45,7 @@ export async function chaos(place, { query }) {
   };
   place.append(
     heading("Chaos"),
-    el("p", {}, "The real service in a simulated world, in virtual time: clients, network, bank, disk and clock do everything wrong. The same seed is the same world, here and in ", el("code", {}, "holdfast chaos"), "."),
+    el("p", {}, "The real service in a simulated world, in virtual time, with faults of clients, network, bank, disk and clock. The same seed gives the same world, here and in ", el("code", {}, "holdfast chaos"), "."),
     el("form", { class: "stack", onsubmit: run, onchange: explain },
       el("div", { class: "pair" },
         field("Seed", el("span", {}, seed, " ", el("button", { type: "button", onclick: another }, "Another")))),
@@ -62,20 +62,20 @@ export async function chaos(place, { query }) {
 function show(result, world) {
   const picture = URL.createObjectURL(new Blob([world.picture], { type: "image/svg+xml" }));
   const injected = Object.entries(world.faults).map(([name, times]) => `${name} ${times}`);
-  const image = el("img", { class: "picture", src: picture, alt: "Sequence of what happened between client, network, service, store and bank; the table below says the same" });
+  const image = el("img", { class: "picture", src: picture, alt: "Sequence of events between client, network, service, store and bank; the table below has the same content" });
   image.addEventListener("load", () => URL.revokeObjectURL(picture));
   result.replaceChildren(
-    el("h2", {}, "What came of it"),
+    el("h2", {}, "Result"),
     notice(world.verdict, world.held ? "good" : "bad"),
     facts([
       ["Virtual time", span(world.virtual_ms)],
       ["Payments", String(world.payments)],
       ["Checks made", String(world.checks)],
       ["Faults injected", injected.join(", ") || "none"],
-      ["See it again", el("code", {}, world.command)],
+      ["Run it again", el("code", {}, world.command)],
     ]),
     el("h2", {}, "Sequence"),
-    el("p", {}, "Time runs downwards. Orange: written, and not yet safe from a crash. Green: durable. Red bands: the process or its disk gave way."),
+    el("p", {}, "Time runs downwards. Orange: written but not yet durable. Green: durable. Red bands: the process or its disk failed."),
     el("div", { class: "wide-box", tabindex: "0", role: "region", "aria-label": "Sequence picture" }, image),
     el("details", {}, el("summary", {}, "The same as a table"),
       table("What happened", [{ text: "ms", number: true }, "Where", "Key", "What"], world.lines.map((line) =>

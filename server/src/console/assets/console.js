@@ -46,7 +46,7 @@ async function show() {
       signIn(problem);
       return;
     }
-    place.replaceChildren(heading("That did not work"), notice(problem.message, "bad"));
+    place.replaceChildren(heading("The request failed"), notice(problem.message, "bad"));
     if (!(problem instanceof Problem)) console.error(problem);
   }
   if (signal.aborted) return;
@@ -81,7 +81,7 @@ function signIn(problem) {
   };
   main.replaceChildren(
     heading("Sign in"),
-    wrong ? notice(problem.message, "bad") : el("p", {}, "This service has API keys. Yours stays in this tab, and goes to this server only."),
+    wrong ? notice(problem.message, "bad") : el("p", {}, "This service requires an API key. The key stays in this tab and is sent only to this server."),
     el("form", { class: "row", onsubmit: enter },
       field("API key", secret, "wide"), el("button", { class: "main" }, "Sign in")));
   document.title = "Sign in · Holdfast";

@@ -61,7 +61,7 @@ function decide(found, context) {
     opened.focus();
   };
   place.append(
-    el("p", {}, "The bank is asked once more first, where it can be asked."),
+    el("p", {}, "The bank is asked first, if it can be asked."),
     el("button", { type: "button", class: "main", onclick: open }, "Decide this payment…"));
   return place;
 }
@@ -79,7 +79,7 @@ function cancelForm(payment, show) {
   };
   return el("form", { class: "stack", onsubmit: cancel },
     el("h2", {}, "Cancel"),
-    el("p", {}, "The bank was not called yet, so the payment can still be cancelled. Its key then stands for a failed payment for ever."),
+    el("p", {}, "The bank was not called yet, so the payment can still be cancelled. Its key then belongs to a failed payment permanently."),
     said,
     el("div", {}, el("button", {}, "Cancel this payment")));
 }

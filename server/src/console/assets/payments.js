@@ -97,7 +97,7 @@ async function lookUp(results, wanted, { signal, show }) {
 }
 
 function noKey(words) {
-  return notice(`“${words}” is no payment id and no idempotency key: a key is 1 to 255 visible ASCII characters without spaces. Search for one of these two. The reference is the client's own text and cannot be searched yet.`, "bad");
+  return notice(`“${words}” is no payment id and no idempotency key: a key is 1 to 255 visible ASCII characters without spaces. Search for one of these two. The reference is free text of the client and cannot be searched.`, "bad");
 }
 
 function nothing({ words, state, cursor }) {

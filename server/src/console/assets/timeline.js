@@ -76,8 +76,8 @@ function movement({ kind, debit, credit, amount, currency }, y) {
 function wide(events) {
   const { axis, row, top, ledger } = WIDE;
   const parts = [
-    svg("text", { x: axis + 22, y: 16, class: "faint" }, "what happened"),
-    svg("text", { x: ledger, y: 16, class: "faint" }, "what it moved in the ledger"),
+    svg("text", { x: axis + 22, y: 16, class: "faint" }, "event"),
+    svg("text", { x: ledger, y: 16, class: "faint" }, "ledger movement"),
   ];
   events.forEach((event, index) => {
     const y = top + index * row + 16;
