@@ -26,9 +26,9 @@ use tokio::sync::{Semaphore, watch};
 use tokio::time::timeout;
 use tokio_io_timeout::TimeoutWriter;
 
-use crate::api::WrongHost;
 use crate::refusal::{InOurWords, Words};
 use crate::tls::Tls;
+use crate::web::marks::{Abort, WrongHost};
 
 /// What connections may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,12 +76,6 @@ const STREAMS_MAX: u32 = 128;
 /// A client that speaks HTTP/2 and is silent is asked after so long whether it is still there, and cut off when it does
 /// not answer in as long again.
 const PING_AFTER: Duration = Duration::from_secs(20);
-
-/// In the extensions of a response: break the connection instead of sending it. Only a simulated bank
-/// does so.
-#[derive(Debug, Clone, Copy, thiserror::Error)]
-#[error("the connection is to break without an answer")]
-pub(crate) struct Abort;
 
 /// A connection ended otherwise than it should: the client's affair.
 type Ended = Box<dyn std::error::Error + Send + Sync>;

@@ -386,7 +386,9 @@ fn chaos(args: &ChaosArgs) -> ExitCode {
         Ok(code) => code,
         Err(error @ ChaosError::PastLastSeed { .. }) => wrong_usage(error),
         Err(ChaosError::Output(error)) => error.exit_code(),
-        Err(error @ (ChaosError::File { .. } | ChaosError::Signals(_))) => failed(error),
+        Err(error @ (ChaosError::File { .. } | ChaosError::Signals(_) | ChaosError::Listen(_))) => {
+            failed(error)
+        }
     }
 }
 

@@ -104,6 +104,9 @@ pub(super) const fn header(
     }
 }
 
+pub(super) const CACHE_CONTROL: Header =
+    header("Cache-Control", HeaderSchema::Text, "Always `no-store`.");
+
 pub(super) const fn case(
     status: u16,
     content: Content,
@@ -119,12 +122,7 @@ pub(super) const fn case(
 }
 
 pub(super) const fn problem(status: u16, description: &'static str) -> Case {
-    case(
-        status,
-        Content::Problem,
-        &[super::operations::CACHE_CONTROL],
-        description,
-    )
+    case(status, Content::Problem, &[CACHE_CONTROL], description)
 }
 
 impl Content {

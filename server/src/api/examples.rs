@@ -13,11 +13,12 @@ use holdfast_engine::payment::{
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::PAYMENTS_PATH;
 use super::account_view::AccountView;
 use super::event_view::{EventPageView, EventView, JournalPageView};
+use super::payment_answers::PAYMENTS_PATH;
 use super::problem::{FieldError, Kind, Problem};
 use super::view::{PaymentPageView, PaymentView};
+use crate::web::same_origin;
 
 /// One named example of an answer.
 pub(super) struct Example {
@@ -325,7 +326,7 @@ fn problems(status: &str, path: &str, life: &Life) -> Vec<Example> {
             .payment(PaymentView::of(&life.declined)),
         ],
         "403" if is_create || path.ends_with("/cancel") => {
-            vec![Problem::new(Kind::Forbidden, super::same_origin::REFUSED)]
+            vec![Problem::new(Kind::Forbidden, same_origin::REFUSED)]
         }
         "403" => vec![Problem::new(
             Kind::Forbidden,

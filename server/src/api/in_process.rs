@@ -8,7 +8,8 @@ use http::{Request, Response};
 use poem::endpoint::{DynEndpoint, ToDynEndpoint};
 use poem::{Body, Endpoint};
 
-use super::{FrontDoor, Routes};
+use super::front_door::FrontDoor;
+use super::router::Routes;
 
 /// A front door that takes whole requests and gives whole answers.
 #[derive(Clone)]

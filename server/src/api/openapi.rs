@@ -6,12 +6,12 @@
 //! answer. The result is OpenAPI 3.1, whose `type: [.., "null"]` says "may be null" exactly.
 
 use holdfast_engine::payment::{Currency, Metadata};
-use poem::http::header;
-use poem::{Endpoint, Response, endpoint::make_sync};
 use poem_openapi::{LicenseObject, OpenApi, OpenApiService, ServerObject};
 use serde_json::{Map, Value, json};
 
-use super::{docs, examples, principal};
+use super::routes::{self, Access};
+use super::{examples, principal};
+use crate::web::document::Document;
 
 /// Adds title, description and the like to the API.
 pub(super) fn describe<T>(api: OpenApiService<T, ()>) -> OpenApiService<T, ()> {
@@ -21,98 +21,9 @@ pub(super) fn describe<T>(api: OpenApiService<T, ()>) -> OpenApiService<T, ()> {
         .server(ServerObject::new("/").description("The service that serves this document"))
 }
 
-/// The completed document.
-pub(crate) struct Document {
-    value: Value,
-    swagger_ui: String,
-    scalar: String,
-}
-
-impl Document {
-    /// The document of Holdfast's own API, completed.
-    pub(super) fn of<T: OpenApi>(api: &OpenApiService<T, ()>) -> Self {
-        Self::with(api, "Holdfast API", complete)
-    }
-
-    /// A document as it is generated.
-    pub(crate) fn plain<T: OpenApi>(api: &OpenApiService<T, ()>, title: &str) -> Self {
-        Self::with(api, title, |generated| {
-            serde_json::from_str(generated).expect("the generator emits JSON")
-        })
-    }
-
-    fn with<T: OpenApi>(
-        api: &OpenApiService<T, ()>,
-        title: &str,
-        complete: impl FnOnce(&str) -> Value,
-    ) -> Self {
-        let generated = api.spec();
-        let value = complete(&generated);
-        // The front ends have the document inside; give them the completed one. In a page, no text
-        // of it may end the script it stands in.
-        let completed = value.to_string().replace("</", "<\\/");
-        let with_completed = |html: String| {
-            let replaced = html.replace(&generated, &completed);
-            assert!(
-                html.contains(&generated),
-                "the page holds the generated document"
-            );
-            replaced
-        };
-        let swagger_ui = with_completed(api.swagger_ui_html()).replace(
-            "<title>Swagger UI</title>",
-            &format!("<title>{title} · Swagger UI</title>"),
-        );
-        let scalar = with_completed(api.scalar_html())
-            .replace(
-                "<title>Scalar</title>",
-                &format!("<title>{title} · Scalar</title>"),
-            )
-            // Its web fonts come from elsewhere; without them it uses those of the system.
-            .replace("https://fonts.scalar.com", "data:,");
-        Self {
-            value,
-            swagger_ui,
-            scalar,
-        }
-    }
-
-    pub(super) fn json(&self) -> String {
-        let mut text = serde_json::to_string_pretty(&self.value).expect("a document is plain data");
-        text.push('\n');
-        text
-    }
-
-    pub(crate) fn json_endpoint(&self) -> impl Endpoint<Output = Response> + use<> {
-        fixed("application/json", self.json())
-    }
-
-    pub(crate) fn yaml_endpoint(&self) -> impl Endpoint<Output = Response> + use<> {
-        let yaml = serde_yaml::to_string(&self.value).expect("a document is plain data");
-        fixed("application/yaml", yaml)
-    }
-
-    /// The API browsers, without a page that leads to them.
-    pub(crate) fn browsers(&self) -> poem::Route {
-        docs::browsers(self)
-    }
-
-    pub(super) fn swagger_ui(&self) -> String {
-        self.swagger_ui.clone()
-    }
-
-    pub(super) fn scalar(&self) -> String {
-        self.scalar.clone()
-    }
-}
-
-fn fixed(content_type: &'static str, body: String) -> impl Endpoint<Output = Response> + use<> {
-    let body = bytes::Bytes::from(body);
-    poem::get(make_sync(move |_| {
-        Response::builder()
-            .header(header::CONTENT_TYPE, content_type)
-            .body(body.clone())
-    }))
+/// The document of the API, completed.
+pub(super) fn document<T: OpenApi>(api: &OpenApiService<T, ()>) -> Document {
+    Document::completed(api, "Holdfast API", complete)
 }
 
 /// The schemas of what is rendered with every member, always. `Problem` leaves members out, and
@@ -155,8 +66,7 @@ const FORMATS: [(&str, &str, &str); 6] = [
     ("Problem", "type", "uri-reference"),
 ];
 
-fn complete(generated: &str) -> Value {
-    let mut document: Value = serde_json::from_str(generated).expect("the generator emits JSON");
+fn complete(mut document: Value) -> Value {
     document["openapi"] = "3.1.0".into();
     document["security"] = json!([{}, {principal::SCHEME: []}]);
     if let Some(tags) = document["tags"].as_array_mut() {
@@ -254,11 +164,11 @@ fn complete_operation(operation: &mut Value) {
         .as_str()
         .unwrap_or_default()
         .to_owned();
-    if operation.get("security").is_some() {
-        operation["security"] = json!([{}, {principal::SCHEME: []}]);
-    } else {
-        operation["security"] = json!([]);
-    }
+    let route = routes::of_operation(&id).expect("every operation is in the table of routes");
+    operation["security"] = match route.access {
+        Access::Anyone => json!([]),
+        Access::Merchant | Access::Operator => json!([{}, {principal::SCHEME: []}]),
+    };
     if let Some(body) = operation.get_mut("requestBody") {
         body["content"]["application/json"]["example"] = examples::body_of(&id);
     }

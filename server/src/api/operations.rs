@@ -1,6 +1,8 @@
 //! The answers of each operation: one table per operation, to be read beside the contract.
 
-use super::answers::{Case, Content, Header, HeaderSchema, Operation, case, header, problem};
+use super::answers::{
+    CACHE_CONTROL, Case, Content, Header, HeaderSchema, Operation, case, header, problem,
+};
 
 const LOCATION: Header = header("Location", HeaderSchema::Text, "Where the payment stands.");
 const RETRY_AFTER: Header = header(
@@ -25,8 +27,6 @@ const SHOULD_RETRY: Header = header(
     HeaderSchema::Boolean,
     "Whether repeating the request with the same key may usefully give another answer.",
 );
-pub(super) const CACHE_CONTROL: Header =
-    header("Cache-Control", HeaderSchema::Text, "Always `no-store`.");
 const PREFERENCE_APPLIED: Header = header(
     "Preference-Applied",
     HeaderSchema::Text,

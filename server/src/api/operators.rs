@@ -1,6 +1,6 @@
 //! The routes for operators: deciding what no machine can, and seeing what was contradicted.
 
-use holdfast_engine::payment::{Payment, PaymentId, Phase, Resolution, State};
+use holdfast_engine::payment::{PaymentId, Resolution};
 use holdfast_engine::service::ResolveError;
 use poem::Request;
 use poem::http::StatusCode;
@@ -9,23 +9,22 @@ use poem_openapi::OpenApi;
 use poem_openapi::param::{Path, Query};
 use uuid::Uuid;
 
-use super::FrontDoor;
 use super::answers::Answer;
-use super::books::within;
 use super::event_view::{EventPageView, EventView, JournalPageView};
+use super::front_door::FrontDoor;
 use super::operations;
-use super::payments::{
-    json, location, max_limit, no_such_payment, only_known_parameters, page_size, stale,
-    with_version,
-};
+use super::paging::{max_limit, only_known_parameters, page_size, within};
+use super::payment_answers::{no_such_payment, not_resolvable, stale, with_version};
 use super::principal::Operator;
-use super::problem::{Kind, Problem};
+use super::problem::Problem;
 use super::resolve_body::{ResolveBody, VersionHeader};
+use super::tags::Tag;
 use super::view::PaymentView;
+use crate::web::json::json;
 
-pub(crate) struct OperatorsApi;
+pub(super) struct OperatorsApi;
 
-#[OpenApi(tag = "super::Tag::Operators")]
+#[OpenApi(tag = "Tag::Operators")]
 impl OperatorsApi {
     /// Resolve a payment
     ///
@@ -162,22 +161,4 @@ impl OperatorsApi {
         };
         Ok(json(StatusCode::OK, &view).into())
     }
-}
-
-pub(super) fn not_resolvable(payment: &Payment) -> Problem {
-    let why = match &payment.state {
-        State::Received | State::Persisted => {
-            "The bank was not called yet. Cancel the payment if it is not wanted."
-        }
-        State::BankCalled(called) => match called.phase {
-            Phase::Awaiting => "The bank is being called right now; look again in a moment.",
-            Phase::Unknown | Phase::Review => "The payment is on its way.",
-        },
-        State::Settled { .. } => "The payment is settled.",
-        State::Failed { .. } => "The payment has failed already.",
-    };
-    Problem::new(Kind::NotResolvable, why)
-        .instance(location(payment))
-        .new_key_safe(matches!(payment.state, State::Failed { .. }))
-        .payment(PaymentView::of(payment))
 }

@@ -1,47 +1,37 @@
 //! The payment routes.
 
-use std::sync::Arc;
-
-use holdfast_engine::ledger::LedgerError;
-use holdfast_engine::payment::{
-    IdempotencyKey, Payment, PaymentId, PaymentKey, PaymentRequest, State,
-};
-use holdfast_engine::service::{CancelError, CreateError, Created};
+use holdfast_engine::payment::{IdempotencyKey, PaymentId, PaymentKey, PaymentRequest, State};
+use holdfast_engine::service::CancelError;
 use holdfast_engine::store::Query as StoreQuery;
-use poem::http::{HeaderName, HeaderValue, StatusCode, header};
+use poem::http::{StatusCode, header};
 use poem::web::Data;
-use poem::{Body, Request, Response};
+use poem::{Request, Response};
 use poem_openapi::OpenApi;
 use poem_openapi::param::{Header, Path, Query};
-use serde::Serialize;
 use uuid::Uuid;
 
-use super::FrontDoor;
 use super::answers::Answer;
 use super::create_body::CreateBody;
 use super::event_view::{EventPageView, EventView};
+use super::front_door::FrontDoor;
 use super::key_header::{self, KeyHeader};
 use super::operations;
+use super::paging::{default_limit, max_limit, only_known_parameters, page_size};
+use super::payment_answers::{
+    PAYMENTS_PATH, no_such_payment, not_cancellable, render_create_error, render_created, stale,
+    with_preferences, with_version,
+};
 use super::preconditions::{NoTags, Tags};
-use super::prefer::{PreferHeader, Preferences};
+use super::prefer::PreferHeader;
 use super::principal::Principal;
-use super::problem::{Kind, Problem};
+use super::problem::Problem;
+use super::tags::Tag;
 use super::view::{PaymentPageView, PaymentView, PhaseView, StateView};
+use crate::web::json::json;
 
-pub(super) const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
-pub(super) const SHOULD_RETRY: HeaderName = HeaderName::from_static("holdfast-should-retry");
-const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
+pub(super) struct PaymentsApi;
 
-/// When to ask again after a 202, in seconds.
-const RETRY_AFTER_S: u32 = 1;
-
-/// Most entries of one page.
-const LIMIT_MAX: u32 = 100;
-const LIMIT_DEFAULT: u32 = 20;
-
-pub(crate) struct PaymentsApi;
-
-#[OpenApi(tag = "super::Tag::Payments")]
+#[OpenApi(tag = "Tag::Payments")]
 impl PaymentsApi {
     /// Create a payment, or replay it
     ///
@@ -312,41 +302,7 @@ async fn refuse_body(front_door: &FrontDoor, key: &PaymentKey, problem: Problem)
         Ok(Some(payment)) => matches!(payment.state, State::Failed { .. }),
         Err(_) => false,
     };
-    problem
-        .new_key_safe(new_key_safe)
-        .respond(super::PAYMENTS_PATH)
-}
-
-fn default_limit() -> u32 {
-    LIMIT_DEFAULT
-}
-
-pub(super) fn max_limit() -> u32 {
-    LIMIT_MAX
-}
-
-pub(super) fn page_size(limit: u32) -> usize {
-    usize::try_from(limit.clamp(1, LIMIT_MAX)).expect("a hundred is a size on every machine")
-}
-
-/// A misspelt filter would quietly list everything.
-pub(super) fn only_known_parameters(request: &Request, known: &[&str]) -> Result<(), Problem> {
-    let parameters: Vec<(String, String)> = request
-        .params()
-        .map_err(|_| Problem::field("query", "is not a valid query string"))?;
-    for (index, (name, _)) in parameters.iter().enumerate() {
-        if !known.contains(&name.as_str()) {
-            let message = format!("is not a parameter here; known are {}", known.join(", "));
-            return Err(Problem::field(name, message));
-        }
-        if parameters[..index]
-            .iter()
-            .any(|(earlier, _)| earlier == name)
-        {
-            return Err(Problem::field(name, "must be given only once"));
-        }
-    }
-    Ok(())
+    problem.new_key_safe(new_key_safe).respond(PAYMENTS_PATH)
 }
 
 fn key_parameter(text: &str) -> Result<IdempotencyKey, Problem> {
@@ -366,125 +322,4 @@ fn cursor_parameter(text: &str) -> Result<PaymentId, Problem> {
         )
     })?;
     Ok(PaymentId::from_uuid(id))
-}
-
-pub(super) fn no_such_payment() -> Problem {
-    Problem::new(Kind::NotFound, "There is no such payment.")
-}
-
-fn not_cancellable(payment: &Payment) -> Problem {
-    let why = match &payment.state {
-        State::BankCalled(_) => "The bank may have the payment already.",
-        State::Settled { .. } => "The payment is settled.",
-        State::Failed { .. } => "The payment has failed already.",
-        State::Received | State::Persisted => "The payment is on its way.",
-    };
-    Problem::new(Kind::NotCancellable, why)
-        .instance(location(payment))
-        .new_key_safe(matches!(payment.state, State::Failed { .. }))
-        .payment(PaymentView::of(payment))
-}
-
-pub(super) fn stale(payment: &Payment) -> Problem {
-    let detail = format!("The payment has version {} by now.", payment.version);
-    Problem::new(Kind::VersionStale, detail)
-        .instance(location(payment))
-        .payment(PaymentView::of(payment))
-}
-
-pub(super) fn location(payment: &Payment) -> String {
-    format!("{}/{}", super::PAYMENTS_PATH, payment.id)
-}
-
-/// The answer to a create that has a payment. For a finished payment the body is a pure function of
-/// the durable record, so every repeat gets the same bytes.
-fn render_created(created: &Created) -> Response {
-    let payment: &Arc<Payment> = &created.payment;
-    let mut response = match &payment.state {
-        State::Settled { .. } => json(StatusCode::CREATED, &PaymentView::of(payment)),
-        State::Failed { .. } => payment_failed(payment),
-        State::Received | State::Persisted | State::BankCalled(_) => {
-            let mut response = json(StatusCode::ACCEPTED, &PaymentView::of(payment));
-            response
-                .headers_mut()
-                .insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_S));
-            response
-        }
-    };
-    let headers = response.headers_mut();
-    let location = HeaderValue::try_from(location(payment)).expect("a UUID in a path is ASCII");
-    headers.insert(header::LOCATION, location);
-    headers.insert(REPLAYED, boolean(created.replayed));
-    headers.insert(SHOULD_RETRY, boolean(!payment.is_finished()));
-    response
-}
-
-fn payment_failed(payment: &Payment) -> Response {
-    let view = PaymentView::of(payment);
-    let detail = view.failure.as_ref().map_or_else(String::new, |failure| {
-        format!("{}: {}", failure.code, failure.message)
-    });
-    Problem::new(Kind::PaymentFailed, detail)
-        .instance(location(payment))
-        .new_key_safe(true)
-        .payment(view)
-        .respond(super::PAYMENTS_PATH)
-}
-
-fn render_create_error(error: CreateError) -> Response {
-    let (problem, replayed) = match error {
-        CreateError::Mismatch { fields, payment } => {
-            let detail = format!(
-                "The key stands for a payment with another {}. Nothing was changed.",
-                fields.join(", ")
-            );
-            let problem = Problem::new(Kind::KeyReused, detail)
-                .new_key_safe(matches!(payment.state, State::Failed { .. }))
-                .mismatched_fields(&fields);
-            (problem, true)
-        }
-        CreateError::InProgress(payment) => {
-            let detail = format!("The payment {} is still in flight.", payment.id);
-            (Problem::new(Kind::InProgress, detail), true)
-        }
-        CreateError::AccountFull(full) => {
-            let (LedgerError::Full { account, currency }
-            | LedgerError::NotHeld { account, currency }) = full;
-            let detail = format!(
-                "The account {account} cannot take more in {currency}. Nothing was changed."
-            );
-            (Problem::new(Kind::AccountFull, detail), false)
-        }
-        CreateError::Unavailable(reason) => (Problem::from(reason), false),
-    };
-    let mut response = problem.respond(super::PAYMENTS_PATH);
-    response.headers_mut().insert(REPLAYED, boolean(replayed));
-    response
-}
-
-fn with_preferences(mut response: Response, preferences: &Preferences) -> Response {
-    if let Some(applied) = preferences.applied() {
-        let value = HeaderValue::try_from(applied).expect("names and digits are ASCII");
-        response.headers_mut().insert(PREFERENCE_APPLIED, value);
-    }
-    response
-}
-
-pub(super) fn boolean(value: bool) -> HeaderValue {
-    HeaderValue::from_static(if value { "true" } else { "false" })
-}
-
-pub(crate) fn json<T: Serialize>(status: StatusCode, view: &T) -> Response {
-    let body = serde_json::to_vec(view).expect("a view is plain data");
-    Response::builder()
-        .status(status)
-        .header(header::CONTENT_TYPE, "application/json")
-        .body(Body::from(body))
-}
-
-/// Adds the payment's version as its entity tag, for `If-Match`.
-pub(super) fn with_version(mut response: Response, payment: &Payment) -> Response {
-    let tag = HeaderValue::try_from(format!("\"{}\"", payment.version)).expect("digits are ASCII");
-    response.headers_mut().insert(header::ETAG, tag);
-    response
 }

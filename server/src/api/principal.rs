@@ -6,7 +6,7 @@ use poem::{Request, RequestBody};
 use poem_openapi::registry::{MetaSecurityScheme, Registry};
 use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
 
-use super::FrontDoor;
+use super::front_door::FrontDoor;
 use super::problem::{Kind, Problem};
 use crate::api_keys::Bearer;
 

@@ -13,20 +13,21 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
-use super::FrontDoor;
 use super::answers::Answer;
-use super::negotiation::prefers;
+use super::front_door::FrontDoor;
 use super::operations;
 use super::problem::Problem;
+use super::tags::Tag;
 use crate::process::Usage;
+use crate::web::negotiation::prefers;
 
-pub(crate) struct ProbesApi;
+pub(super) struct ProbesApi;
 
 #[expect(
     clippy::unused_async,
     reason = "handlers are asynchronous by the framework's rule"
 )]
-#[OpenApi(tag = "super::Tag::Probes")]
+#[OpenApi(tag = "Tag::Probes")]
 impl ProbesApi {
     /// Is the process alive?
     ///

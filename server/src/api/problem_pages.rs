@@ -1,11 +1,10 @@
 //! A page per kind of problem: what the `type` of a problem points to.
 
-use poem::http::header;
 use poem::web::Path;
 use poem::{Response, Route, get, handler};
 
-use super::docs;
 use super::problem::{Kind, Problem};
+use crate::web::html::{escape_with_code, page_response};
 
 /// The routes below `/problems`.
 pub(super) fn routes() -> Route {
@@ -21,7 +20,7 @@ fn index() -> Response {
         let row = format!("<tr><td>{status}</td><td>{link}</td><td>{title}</td></tr>\n");
         rows.push_str(&row);
     }
-    html(
+    page_response(
         "Problem types",
         &format!(
             "<p>Every error of the API is <code>application/problem+json</code> (RFC 9457); its \
@@ -36,13 +35,13 @@ fn page(Path(name): Path<String>) -> poem::Result<Response> {
     let Some(kind) = Kind::ALL.into_iter().find(|kind| kind.name() == name) else {
         return Err(Problem::new(Kind::NotFound, "There is no such problem type.").into());
     };
-    let explanation = docs::escape_with_code(kind.explanation());
+    let explanation = escape_with_code(kind.explanation());
     let retry = if kind.should_retry() {
         "Yes, after a while: the answer may change."
     } else {
         "No: the same request gets the same answer."
     };
-    Ok(html(
+    Ok(page_response(
         kind.title(),
         &format!(
             "<p><code>{}</code>, with status {}.</p>\n<p>{explanation}</p>\n<h2>Is a retry with the \
@@ -52,11 +51,4 @@ fn page(Path(name): Path<String>) -> poem::Result<Response> {
             kind.status(),
         ),
     ))
-}
-
-fn html(title: &str, body: &str) -> Response {
-    Response::builder()
-        .header(header::CONTENT_TYPE, "text/html; charset=utf-8")
-        .header(header::CONTENT_SECURITY_POLICY, docs::PAGE_POLICY)
-        .body(docs::page(title, body))
 }

@@ -15,8 +15,8 @@ use poem_openapi::{ApiResponse, Enum, Object, OpenApi, OpenApiService, Tags};
 use serde_json::{Value, json};
 
 use super::deliver::{Absent, Asked, deliver, error, json_response};
-use crate::accept::Abort;
-use crate::api::Document;
+use crate::web::document::Document;
+use crate::web::marks::Abort;
 
 /// Longest reference that is taken, in characters.
 const REFERENCE_CHARS_MAX: usize = 255;

@@ -10,7 +10,7 @@ use poem::http::{StatusCode, header};
 use poem::{Body, Response};
 use serde_json::json;
 
-use crate::accept::Abort;
+use crate::web::marks::Abort;
 
 /// A silence ends after so long by breaking the connection; callers give up long before.
 const SILENCE_MAX: Duration = Duration::from_mins(2);

@@ -7,7 +7,7 @@ use holdfast_simulator::chaos::{Lane, Line, Look, Plan, Setup};
 
 use super::runner::Wrong;
 use super::say;
-use crate::api::{escape, page};
+use crate::web::html::{escape, page};
 
 /// The lanes of the picture, from left to right.
 const LANES: [Lane; 5] = [

@@ -1,24 +1,25 @@
-//! The books: balances of accounts, and the journal as a change feed.
+//! The journal as a change feed: in pages, or as server-sent events.
 
 use std::time::Duration;
 
-use holdfast_engine::payment::{AccountId, Merchant};
+use holdfast_engine::payment::Merchant;
 use poem::http::{HeaderName, StatusCode, header};
 use poem::web::Data;
 use poem::web::sse::SSE;
 use poem::{IntoResponse, Request, Response};
 use poem_openapi::OpenApi;
-use poem_openapi::param::{Path, Query};
+use poem_openapi::param::Query;
 
-use super::FrontDoor;
-use super::account_view::AccountView;
 use super::answers::Answer;
 use super::event_view::{EventPageView, EventView};
-use super::negotiation::prefers;
+use super::front_door::FrontDoor;
 use super::operations;
-use super::payments::{json, max_limit, only_known_parameters, page_size};
+use super::paging::{max_limit, only_known_parameters, page_size, within};
 use super::principal::Principal;
-use super::problem::{Kind, Problem};
+use super::problem::Problem;
+use super::tags::Tag;
+use crate::web::json::json;
+use crate::web::negotiation::prefers;
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
@@ -26,41 +27,10 @@ const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 /// connection lives.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
-pub(crate) struct BooksApi;
+pub(super) struct FeedApi;
 
-#[OpenApi(tag = "super::Tag::Books")]
-impl BooksApi {
-    /// Get an account
-    ///
-    /// What it holds and has moved in each currency. A payment holds its amount on admission, posts it
-    /// when it settles, and voids it when it fails, each once and together with the change of state.
-    #[oai(
-        path = "/v1/accounts/:account",
-        method = "get",
-        operation_id = "getAccount"
-    )]
-    async fn account(
-        &self,
-        front_door: Data<&FrontDoor>,
-        principal: Principal,
-        /// The account's name.
-        account: Path<String>,
-    ) -> poem::Result<Answer<operations::Account>> {
-        let never_moved = || {
-            Problem::new(
-                Kind::NotFound,
-                "There is no such account: nothing ever moved.",
-            )
-        };
-        let account = AccountId::new(&account.0).map_err(|_| never_moved())?;
-        let balances = front_door.service.account(&principal.0, &account).await;
-        let balances = balances.map_err(Problem::from)?;
-        if balances.is_empty() {
-            return Err(never_moved().into());
-        }
-        Ok(json(StatusCode::OK, &AccountView::of(&account, &balances)).into())
-    }
-
+#[OpenApi(tag = "Tag::Books")]
+impl FeedApi {
     /// Follow the journal
     ///
     /// Every transition of the merchant's payments, in the total order of the journal. As a page of
@@ -114,16 +84,6 @@ impl BooksApi {
         };
         Ok(json(StatusCode::OK, &view).into())
     }
-}
-
-/// A sequence that this journal has got to. It may have lost it again to the restore of an older export.
-pub(super) fn within(front_door: &FrontDoor, name: &str, heard: u64) -> Result<u64, Problem> {
-    if heard > *front_door.service.appended().borrow() {
-        let rule = "is beyond the end of the journal. If the journal was restored from an older export, read the feed \
-                    anew with after=0";
-        return Err(Problem::field(name, rule));
-    }
-    Ok(heard)
 }
 
 fn stream(front_door: &FrontDoor, merchant: Merchant, after: u64) -> poem::Result<Response> {

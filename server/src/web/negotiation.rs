@@ -6,7 +6,7 @@ use poem::{FromRequest, Request};
 /// Whether the client names this media type, wants it, and wants the other one no more than it.
 ///
 /// Ranges such as `*/*` name nothing: the other one is what clients get that do not care.
-pub(super) async fn prefers(request: &Request, named: &str, other: &str) -> bool {
+pub(crate) async fn prefers(request: &Request, named: &str, other: &str) -> bool {
     let Ok(Accept(ranges)) = Accept::from_request_without_body(request).await else {
         return false;
     };

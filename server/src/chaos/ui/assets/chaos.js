@@ -1,7 +1,7 @@
-// Runs one simulated world inside this server, beside the payments and without touching them, and shows what happened.
+// Runs one simulated world in the process that serves this page, and shows what happened.
 
-import { get, post } from "./api.js";
 import { el, facts, field, heading, notice, span, table } from "./dom.js";
+import { call, post } from "./http.js";
 
 function choice(all, none) {
   return el("select", {},
@@ -9,8 +9,10 @@ function choice(all, none) {
     all.map(({ name, text }) => el("option", { value: name, title: text }, name)));
 }
 
-export async function chaos(place, { query }) {
-  const known = await get("/console/chaos");
+/** Fills the page. The address may name a seed: `?seed=7`. */
+async function chaos(place) {
+  const query = new URLSearchParams(location.search);
+  const known = await call("/worlds");
   const seed = el("input", { type: "number", min: "0", max: String(Number.MAX_SAFE_INTEGER), step: "1", required: true, value: query.get("seed") ?? "1" });
   const scenario = choice(known.scenarios);
   const sabotage = choice(known.sabotages, "none");
@@ -30,7 +32,7 @@ export async function chaos(place, { query }) {
     result.replaceChildren(notice("The world runs…"));
     try {
       const without = families.filter((family) => !family.checked).map((family) => family.value);
-      const world = await post("/console/chaos", {
+      const world = await post("/worlds", {
         seed: Number(seed.value), scenario: scenario.value, sabotage: sabotage.value || null, without,
       });
       show(result, world);
@@ -81,4 +83,13 @@ function show(result, world) {
       table("What happened", [{ text: "ms", number: true }, "Where", "Key", "What"], world.lines.map((line) =>
         el("tr", {},
           el("td", { class: "number" }, String(line.at_ms)), el("td", {}, line.lane), el("td", {}, line.key ?? ""), el("td", {}, line.text))))));
+}
+
+const main = document.getElementById("main");
+const place = el("div");
+try {
+  await chaos(place);
+  main.replaceChildren(place);
+} catch (problem) {
+  main.replaceChildren(notice(`The page could not start: ${problem.message} Reload it.`, "bad"));
 }

@@ -65,21 +65,6 @@ export function field(label, control, cls) {
   return el("label", { class: cls }, label, control);
 }
 
-/** Digits after the point by currency, as ISO 4217 has them: browsers only know how amounts are usually written. */
-let currencies = {};
-
-export function setCurrencies(digits) {
-  currencies = digits;
-}
-
-/** Minor units as people write them. */
-export function money(amount, currency) {
-  const digits = currencies[currency] ?? 0;
-  const text = String(amount).padStart(digits + 1, "0");
-  const whole = text.slice(0, text.length - digits).replace(/\B(?=(\d{3})+$)/g, "\u202f");
-  return digits === 0 ? `${whole} ${currency}` : `${whole}.${text.slice(-digits)} ${currency}`;
-}
-
 /** A span of time in few words. */
 export function span(ms) {
   if (ms < 1_000) return `${ms} ms`;
@@ -96,14 +81,4 @@ export function refresh(place, ...content) {
   place.replaceChildren(...content);
   if (focused === undefined) return;
   [...place.querySelectorAll("a, button")].find((node) => id(node) === focused)?.focus();
-}
-
-/** Where a payment stands, or where an event led: the phase says more than `bank_called`. */
-export function standing({ state, to, phase }) {
-  return phase ?? state ?? to;
-}
-
-export function badge(of) {
-  const name = standing(of);
-  return el("span", { class: `state ${name}` }, name.replace("_", " "));
 }

@@ -10,11 +10,11 @@ use poem::http::{HeaderValue, Uri, header};
 const SEC_FETCH_SITE: &str = "sec-fetch-site";
 
 /// What is said to such a page.
-pub(super) const REFUSED: &str =
+pub(crate) const REFUSED: &str =
     "A page of another origin sent this. Send it from your own server, or from a page of this one.";
 
 /// Whether a browser says that a page of another origin wants something changed.
-pub(super) fn is_foreign(request: &Request) -> bool {
+pub(crate) fn is_foreign(request: &Request) -> bool {
     if request.method().is_safe() {
         return false;
     }

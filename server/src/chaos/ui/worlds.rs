@@ -1,18 +1,18 @@
-//! One world for the console: what can be asked for, and what came of it.
+//! One world for the page: what can be asked for, and what came of it.
 
 use std::collections::BTreeMap;
 
 use holdfast_simulator::chaos::{Family, Line, Mask, Sabotage, Scenario, Setup};
 use serde::{Deserialize, Serialize};
 
-use super::door::RealFrontDoor;
-use super::runner::{self, Wrong};
-use super::{report, say};
+use crate::chaos::door::RealFrontDoor;
+use crate::chaos::runner::{self, Wrong};
+use crate::chaos::{names, report, say};
 
 /// The world that somebody wants to see.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct WorldWanted {
+pub(super) struct WorldWanted {
     seed: u64,
     scenario: String,
     sabotage: Option<String>,
@@ -21,10 +21,10 @@ pub(crate) struct WorldWanted {
 
 impl WorldWanted {
     /// Which world that is; else the field that is wrong, and why.
-    pub(crate) fn setup(&self) -> Result<Setup, (&'static str, String)> {
-        let scenario = super::scenario(&self.scenario).map_err(|why| ("scenario", why))?;
-        let sabotage = self.sabotage.as_deref().map(super::sabotage).transpose();
-        let families = self.without.iter().map(|name| super::family(name));
+    pub(super) fn setup(&self) -> Result<Setup, (&'static str, String)> {
+        let scenario = names::scenario(&self.scenario).map_err(|why| ("scenario", why))?;
+        let sabotage = self.sabotage.as_deref().map(names::sabotage).transpose();
+        let families = self.without.iter().map(|name| names::family(name));
         let families: Result<_, _> = families.collect();
         Ok(Setup {
             seed: self.seed,
@@ -47,13 +47,13 @@ struct Named {
 
 /// All that can be asked for.
 #[derive(Debug, Serialize)]
-pub(crate) struct Catalogue {
+pub(super) struct Catalogue {
     scenarios: Vec<Named>,
     sabotages: Vec<Named>,
     families: Vec<&'static str>,
 }
 
-pub(crate) fn catalogue() -> Catalogue {
+pub(super) fn catalogue() -> Catalogue {
     let scenarios = Scenario::ALL.iter();
     let sabotages = Sabotage::ALL.iter();
     Catalogue {
@@ -75,7 +75,7 @@ pub(crate) fn catalogue() -> Catalogue {
 
 /// What came of a world.
 #[derive(Debug, Serialize)]
-pub(crate) struct WorldShown {
+pub(super) struct WorldShown {
     held: bool,
     verdict: String,
     command: String,
@@ -89,7 +89,7 @@ pub(crate) struct WorldShown {
 }
 
 /// Runs a world on this thread.
-pub(crate) fn show_world(setup: &Setup) -> WorldShown {
+pub(super) fn show_world(setup: &Setup) -> WorldShown {
     runner::keep_panics();
     // What the simulated service logs is not about the one that runs here.
     let quiet = tracing::subscriber::NoSubscriber::default();
