@@ -30,7 +30,7 @@ pub(crate) struct Route {
 }
 
 /// Every route of the API.
-pub(super) static ROUTES: [Route; 14] = [
+pub(crate) static ROUTES: [Route; 14] = [
     post("/v1/payments", "createPayment", Merchant).with_body(),
     get("/v1/payments", "listPayments", Merchant),
     get("/v1/payments/{}", "getPayment", Merchant),
