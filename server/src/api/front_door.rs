@@ -11,10 +11,10 @@ use holdfast_engine::service::Service;
 use holdfast_engine::source::SeededSource;
 use poem::Request;
 
-use super::limits::RequestLimits;
-use super::listener::Listeners;
-use super::rate::{RateOptions, Rates};
-use super::request_metrics::RequestMetrics;
+use crate::api::feed_listeners::Listeners;
+use crate::api::limits::RequestLimits;
+use crate::api::rate::{RateOptions, Rates};
+use crate::api::request_metrics::RequestMetrics;
 use crate::api_keys::ApiKeys;
 
 /// The front door; clones share it.

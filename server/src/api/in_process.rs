@@ -8,8 +8,8 @@ use http::{Request, Response};
 use poem::endpoint::{DynEndpoint, ToDynEndpoint};
 use poem::{Body, Endpoint};
 
-use super::front_door::FrontDoor;
-use super::router::Routes;
+use crate::api::front_door::FrontDoor;
+use crate::api::router::Routes;
 
 /// A front door that takes whole requests and gives whole answers.
 #[derive(Clone)]

@@ -6,13 +6,15 @@ use poem::endpoint::{DynEndpoint, ToDynEndpoint};
 use poem::{Endpoint, IntoEndpoint, Response, Route as Pages};
 use poem_openapi::{OpenApi, OpenApiService};
 
-use super::accounts::AccountsApi;
-use super::feed::FeedApi;
-use super::operators::OperatorsApi;
-use super::payments::PaymentsApi;
-use super::probes::ProbesApi;
-use super::routes::{Access, KnownRoutes, ROUTES, Route};
-use super::{docs, openapi, problem_pages};
+use crate::api::document::docs;
+use crate::api::document::openapi;
+use crate::api::document::problem_pages;
+use crate::api::handlers::accounts::AccountsApi;
+use crate::api::handlers::feed::FeedApi;
+use crate::api::handlers::operators::OperatorsApi;
+use crate::api::handlers::payments::PaymentsApi;
+use crate::api::handlers::probes::ProbesApi;
+use crate::api::routes::{Access, KnownRoutes, ROUTES, Route};
 
 /// Every handler. Where several have a path the document lists them in this order.
 type Handlers = (PaymentsApi, AccountsApi, FeedApi, OperatorsApi, ProbesApi);

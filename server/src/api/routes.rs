@@ -29,10 +29,13 @@ pub(crate) struct Route {
     pub(crate) takes_body: bool,
 }
 
+/// Where payments are made, and below which each stands.
+pub(super) const PAYMENTS_PATH: &str = "/v1/payments";
+
 /// Every route of the API.
 pub(crate) static ROUTES: [Route; 14] = [
-    post("/v1/payments", "createPayment", Merchant).with_body(),
-    get("/v1/payments", "listPayments", Merchant),
+    post(PAYMENTS_PATH, "createPayment", Merchant).with_body(),
+    get(PAYMENTS_PATH, "listPayments", Merchant),
     get("/v1/payments/{}", "getPayment", Merchant),
     get("/v1/payments/{}/events", "listPaymentEvents", Merchant),
     post("/v1/payments/{}/cancel", "cancelPayment", Merchant),

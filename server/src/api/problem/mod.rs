@@ -9,7 +9,7 @@ use poem::http::{HeaderValue, header};
 use poem_openapi::Object;
 use serde::Serialize;
 
-use super::view::PaymentView;
+use crate::api::views::payment::PaymentView;
 use crate::web::json::json_as;
 pub(crate) use kind::Kind;
 

@@ -1,0 +1,107 @@
+//! The life that all examples tell of: one payment at each point of it, made by the machine itself.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use holdfast_engine::payment::{
+    AccountId, Amount, BankAddress, BankName, BankTransactionId, Capability, Currency, Decision,
+    DeclineCode, DeclineMessage, Event, Evidence, EvidenceText, IdempotencyKey, Interruption,
+    JournalEntry, Mark, Merchant, Metadata, OperatorName, Payment, PaymentId, PaymentKey,
+    PaymentRequest, Reference, Resolution, ResolvedOutcome, Timestamp, transition,
+};
+use uuid::Uuid;
+
+/// Payments at each point of one life, and its journal.
+pub(super) struct Life {
+    pub(super) called: Payment,
+    pub(super) settled: Payment,
+    pub(super) declined: Payment,
+    pub(super) cancelled: Payment,
+    pub(super) unknown: Payment,
+    pub(super) resolved: Payment,
+    pub(super) contradiction: JournalEntry,
+    pub(super) journal: Vec<JournalEntry>,
+}
+
+/// The life that all examples tell of.
+pub(super) fn life() -> Life {
+    let at = |ms: u64| Timestamp::from_unix_ms(1_767_225_600_000 + ms);
+    let id = Uuid::from_u128(0x019b_76da_a800_7000_8000_0000_0000_0001);
+    let key = PaymentKey {
+        merchant: Merchant::default_merchant(),
+        idempotency_key: IdempotencyKey::new("8e03978e-40d5-43dd-bc93-6894a57f9324")
+            .expect("a UUID is a key"),
+    };
+    let mark = Mark {
+        bank: BankName::new("default").expect("a name"),
+        address: BankAddress::new("https://bank.example:443").expect("an address"),
+        capability: Capability::Keyed {
+            window_ms: 86_400_000,
+            grace_ms: 60_000,
+        },
+    };
+    let received = Payment::received(PaymentId::from_uuid(id), key, Arc::new(request()), at(0))
+        .for_bank(mark.bank.clone());
+    let step = |payment: &Payment, event: Event, ms| {
+        transition(payment, &event, at(ms)).expect("a legal life")
+    };
+    let admitted = step(&received, Event::Admit, 0);
+    let called = step(&admitted.payment, Event::Dispatch(Arc::new(mark)), 0);
+    let bank_transaction_id =
+        || BankTransactionId::new("b_019b76daa80070008000000000000001").expect("a transaction id");
+    let answer = |decision| Event::Decided {
+        decision,
+        evidence: Evidence::Answer,
+    };
+    let confirmed = Decision::Confirmed {
+        bank_transaction_id: bank_transaction_id(),
+    };
+    let declined = Decision::Declined {
+        code: DeclineCode::new("insufficient_funds").expect("a code"),
+        message: DeclineMessage::new("The account has not enough funds.").expect("a message"),
+    };
+    let unknown = Event::OutcomeUnknown {
+        next_at: at(10_000),
+        interruption: Interruption::NoAnswer,
+    };
+    let resolution = |outcome| {
+        let resolution = Resolution {
+            outcome,
+            evidence: EvidenceText::new("Statement of 2026-01-02, line 14").expect("evidence"),
+            operator: OperatorName::new("default").expect("a name"),
+        };
+        Event::Resolve {
+            resolution,
+            watched: true,
+        }
+    };
+    let settled = step(&called.payment, answer(confirmed.clone()), 120);
+    let unknown = step(&called.payment, unknown, 10_000).payment;
+    let resolved = resolution(ResolvedOutcome::Settled {
+        bank_transaction_id: bank_transaction_id(),
+    });
+    let failed = step(&unknown, resolution(ResolvedOutcome::Failed), 3_600_000).payment;
+    Life {
+        declined: step(&called.payment, answer(declined), 120).payment,
+        resolved: step(&unknown, resolved, 3_600_000).payment,
+        contradiction: step(&failed, answer(confirmed), 3_601_000).entry,
+        unknown,
+        cancelled: step(&admitted.payment, Event::Cancel, 900).payment,
+        settled: settled.payment,
+        called: called.payment,
+        journal: vec![admitted.entry, called.entry, settled.entry],
+    }
+}
+
+fn request() -> PaymentRequest {
+    let metadata = BTreeMap::from([("cart".to_owned(), "77".to_owned())]);
+    PaymentRequest::new(
+        Amount::new(1999).expect("an amount"),
+        Currency::from_code("EUR").expect("a currency"),
+        AccountId::new("acct_alice").expect("an account"),
+        AccountId::new("acct_shop").expect("an account"),
+        Some(Reference::new("order 1001").expect("a reference")),
+        Metadata::new(metadata).expect("metadata"),
+    )
+    .expect("two parties")
+}
