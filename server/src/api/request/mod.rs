@@ -3,6 +3,7 @@
 pub(super) mod create_body;
 mod json_body;
 pub(super) mod key_header;
+mod metadata_member;
 pub(super) mod preconditions;
 pub(super) mod prefer;
 pub(super) mod principal;

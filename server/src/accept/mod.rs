@@ -4,17 +4,15 @@
 //! packets, a time limit on slow headers, a bound on connections, and an orderly end. HTTP/1.1 and HTTP/2: over
 //! TLS the client chooses (ALPN), without it HTTP/2 is spoken to whoever begins with it (RFC 9113, section 3.3).
 
+mod at_work;
+mod host;
+
 use std::io;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::uri::{Authority, Scheme};
-use http::{HeaderMap, Version, header};
-use http_body_util::combinators::BoxBody;
-use hyper::body::{Body, Frame, Incoming, SizeHint};
+use http::uri::Scheme;
+use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
@@ -22,13 +20,15 @@ use poem::web::{LocalAddr, RemoteAddr};
 use poem::{Addr, Endpoint, Response};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tokio_io_timeout::TimeoutWriter;
 
 use crate::refusal::{InOurWords, Words};
 use crate::tls::Tls;
-use crate::web::marks::{Abort, WrongHost};
+use crate::web::marks::Abort;
+use at_work::{AtWork, AtWorkBody};
+use host::wrong_host;
 
 /// What connections may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -193,14 +193,12 @@ impl<E: Endpoint<Output = Response> + 'static> Connection<E> {
             async move {
                 let request = (request, local, remote, scheme).into();
                 let response = endpoint.get_response(request).await;
-                match response.extensions().get::<Abort>() {
-                    Some(abort) => Err(*abort),
-                    // It is at work until its body is gone.
-                    None => Ok(hyper::Response::from(response).map(|body| AtWorkBody {
-                        body,
-                        _at_work: at_work,
-                    })),
+                if let Some(abort) = response.extensions().get::<Abort>() {
+                    return Err(*abort);
                 }
+                // It is at work until its body is gone.
+                let response = hyper::Response::from(response);
+                Ok(response.map(|body| AtWorkBody::new(body, at_work)))
             }
         });
         let mut stream = TimeoutWriter::new(stream);
@@ -235,102 +233,6 @@ impl<E: Endpoint<Output = Response> + 'static> Connection<E> {
     }
 }
 
-/// The requests at work on a connection. HTTP/1.1 ends a connection on which nothing is asked by itself; a client that speaks
-/// HTTP/2 may say nothing at all, or that it is still there, for ever.
-#[derive(Default)]
-struct AtWork(watch::Sender<usize>);
-
-/// One request at work.
-struct Working(Arc<AtWork>);
-
-/// The body of an answer, which is at work until it is gone.
-struct AtWorkBody {
-    body: BoxBody<Bytes, io::Error>,
-    _at_work: Option<Working>,
-}
-
-impl Body for AtWorkBody {
-    type Data = Bytes;
-    type Error = io::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    // Known beforehand, so that HTTP/1.1 says Content-Length.
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
-}
-
-impl AtWork {
-    fn begin(self: &Arc<Self>) -> Working {
-        self.0.send_modify(|requests| *requests += 1);
-        Working(self.clone())
-    }
-
-    /// Waits until nothing was at work for so long.
-    async fn idle(&self, patience: Duration) {
-        let mut requests = self.0.subscribe();
-        loop {
-            // The sender is ours: it is never gone.
-            let _ = requests.wait_for(|requests| *requests == 0).await;
-            if timeout(patience, requests.changed()).await.is_err() {
-                return;
-            }
-        }
-    }
-}
-
-impl Drop for Working {
-    fn drop(&mut self) {
-        self.0.0.send_modify(|requests| *requests -= 1);
-    }
-}
-
-/// What is wrong with the Host of a request over HTTP/1 (RFC 9112, section 3.2). HTTP/2 has the authority in its place.
-fn wrong_host(version: Version, headers: &HeaderMap) -> Option<WrongHost> {
-    if version >= Version::HTTP_2 {
-        return None;
-    }
-    let mut hosts = headers.get_all(header::HOST).iter();
-    let Some(host) = hosts.next() else {
-        let missing =
-            WrongHost("The request has no Host header, and over HTTP/1.1 it must have one.");
-        return (version == Version::HTTP_11).then_some(missing);
-    };
-    if hosts.next().is_some() {
-        return Some(WrongHost("The request has more than one Host header."));
-    }
-    let is_host = host
-        .to_str()
-        .is_ok_and(|host| host.is_empty() || is_authority(host));
-    (!is_host).then_some(WrongHost(
-        "The Host header is no host, alone or with a port.",
-    ))
-}
-
-/// A host, alone or with a port.
-fn is_authority(text: &str) -> bool {
-    let Ok(authority) = text.parse::<Authority>() else {
-        return false;
-    };
-    let after = text.strip_prefix(authority.host()).unwrap_or("@");
-    let port = after.strip_prefix(':');
-    let is_port = |port: &str| {
-        let digits = port.bytes().all(|b| b.is_ascii_digit());
-        port.is_empty() || (digits && port.parse::<u16>().is_ok())
-    };
-    after.is_empty() || port.is_some_and(is_port)
-}
-
 /// Whether a client begins with HTTP/2. Takes nothing of what it sends.
 async fn begins_with_http2(stream: &TcpStream) -> io::Result<bool> {
     let mut seen = [0; PREFACE.len()];
@@ -343,41 +245,5 @@ async fn begins_with_http2(stream: &TcpStream) -> io::Result<bool> {
             return Ok(true);
         }
         tokio::time::sleep(LOOK_AGAIN).await;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use http::HeaderValue;
-
-    use super::*;
-
-    #[test]
-    fn over_http_1_1_there_is_one_host_that_is_one() {
-        let wrong = |version, hosts: &[&'static str]| {
-            let mut headers = HeaderMap::new();
-            for host in hosts {
-                headers.append(header::HOST, HeaderValue::from_static(host));
-            }
-            wrong_host(version, &headers).is_some()
-        };
-        for host in [
-            "pay.example",
-            "pay.example:8080",
-            "127.0.0.1:1",
-            "[::1]:8080",
-            "",
-            "a:",
-        ] {
-            assert!(!wrong(Version::HTTP_11, &[host]), "{host}");
-        }
-        for host in [
-            "a b", "a/b", "user@a", "http://a", "a:b", "a:99999", "a:+80", "a,b c", "[::1", "a?b",
-        ] {
-            assert!(wrong(Version::HTTP_11, &[host]), "{host}");
-        }
-        assert!(wrong(Version::HTTP_11, &[]) && wrong(Version::HTTP_11, &["a", "a"]));
-        assert!(!wrong(Version::HTTP_10, &[]) && wrong(Version::HTTP_10, &["a", "b"]));
-        assert!(!wrong(Version::HTTP_2, &[]));
     }
 }
