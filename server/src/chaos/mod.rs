@@ -4,8 +4,11 @@ mod again;
 mod audience;
 mod door;
 mod error;
+#[cfg(test)]
+mod example;
 mod files;
 mod names;
+mod picture;
 mod report;
 mod runner;
 mod say;

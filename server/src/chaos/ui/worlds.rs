@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::chaos::door::RealFrontDoor;
 use crate::chaos::runner::{self, Wrong};
-use crate::chaos::{names, report, say};
+use crate::chaos::{names, picture, say};
 
 /// The world that somebody wants to see.
 #[derive(Debug, Deserialize)]
@@ -116,7 +116,7 @@ pub(super) fn show_world(setup: &Setup) -> WorldShown {
         payments: outcome.payments,
         checks: outcome.checks,
         faults: outcome.faults,
-        picture: report::picture(&outcome.lines, wrong.as_ref()),
+        picture: picture::picture(&outcome.lines, wrong.as_ref()),
         lines: outcome.lines,
     }
 }

@@ -7,41 +7,9 @@ use crate::api::views::payment::PaymentView;
 use crate::web::same_origin;
 
 /// The problems with this status at an address.
-#[expect(clippy::too_many_lines, reason = "one table, by status")]
 pub(super) fn problems(status: &str, path: &str, life: &Life) -> Vec<Problem> {
-    let field = |field: &str, message: &str| {
-        Problem::validation(vec![FieldError {
-            field: field.into(),
-            message: message.into(),
-        }])
-    };
-    let is_create = path == PAYMENTS_PATH;
-    let is_resolve = path.ends_with("/resolve");
     match status {
-        "400" if is_create => {
-            vec![
-            field("amount", "must be an integer from 1 to 999999999999 in minor units")
-                .new_key_safe(true),
-            Problem::new(
-                Kind::KeyMissing,
-                "Send an Idempotency-Key header that names this intent to pay, for example a UUID.",
-            )
-            .new_key_safe(true),
-            Problem::new(
-                Kind::KeyInvalid,
-                "The Idempotency-Key header is malformed: the closing quote is missing.",
-            )
-            .new_key_safe(true),
-        ]
-        }
-        "400" if is_resolve => vec![field("evidence", "is required")],
-        "400" if path.starts_with("/v1/payments/") && !path.ends_with("/events") => {
-            vec![field(
-                "If-Match",
-                "must be a list of entity tags, or *: If-Match: \"3\"",
-            )]
-        }
-        "400" => vec![field("limit", "must be an integer from 1 to 100")],
+        "400" => not_valid(path),
         "401" => vec![Problem::new(
             Kind::Unauthorized,
             "Send `Authorization: Bearer hf_...` with an API key of this service.",
@@ -55,27 +23,13 @@ pub(super) fn problems(status: &str, path: &str, life: &Life) -> Vec<Problem> {
             .new_key_safe(true)
             .payment(PaymentView::of(&life.declined)),
         ],
-        "403" if is_create || path.ends_with("/cancel") => {
-            vec![Problem::new(Kind::Forbidden, same_origin::REFUSED)]
-        }
-        "403" => vec![Problem::new(
-            Kind::Forbidden,
-            "This API key has the role merchant; this needs the role operator.",
-        )],
+        "403" => vec![forbidden(path)],
         "404" if path.starts_with("/v1/accounts/") => vec![Problem::new(
             Kind::NotFound,
             "There is no such account: nothing ever moved.",
         )],
         "404" => vec![Problem::new(Kind::NotFound, "There is no such payment.")],
-        "409" if is_create => vec![Problem::new(
-            Kind::InProgress,
-            format!("The payment {} is still in flight.", life.called.id),
-        )],
-        "409" if is_resolve => vec![
-            Problem::new(Kind::NotResolvable, "The payment is settled.")
-                .instance(format!("{PAYMENTS_PATH}/{}", life.settled.id))
-                .payment(PaymentView::of(&life.settled)),
-        ],
+        "409" => vec![conflict(path, life)],
         "412" => vec![
             Problem::new(Kind::VersionStale, "The payment has version 3 by now.")
                 .instance(format!("{PAYMENTS_PATH}/{}", life.unknown.id))
@@ -85,11 +39,6 @@ pub(super) fn problems(status: &str, path: &str, life: &Life) -> Vec<Problem> {
             Kind::VersionRequired,
             "Send the payment's version in If-Match, for example If-Match: \"3\".",
         )],
-        "409" => vec![
-            Problem::new(Kind::NotCancellable, "The payment is settled.")
-                .instance(format!("{PAYMENTS_PATH}/{}", life.settled.id))
-                .payment(PaymentView::of(&life.settled)),
-        ],
         "413" => vec![
             Problem::new(
                 Kind::ContentTooLarge,
@@ -104,18 +53,7 @@ pub(super) fn problems(status: &str, path: &str, life: &Life) -> Vec<Problem> {
             )
             .new_key_safe(true),
         ],
-        "422" => vec![
-            Problem::new(
-                Kind::KeyReused,
-                "The key stands for a payment with another amount. Nothing was changed.",
-            )
-            .mismatched_fields(&["amount"]),
-            Problem::new(
-                Kind::AccountFull,
-                "The account acct_shop cannot take more in EUR. Nothing was changed.",
-            )
-            .new_key_safe(true),
-        ],
+        "422" => unprocessable(),
         "408" => vec![
             Problem::new(Kind::RequestTimeout, "The body did not arrive within 20 s.")
                 .new_key_safe(true),
@@ -136,4 +74,70 @@ pub(super) fn problems(status: &str, path: &str, life: &Life) -> Vec<Problem> {
         "503" => vec![holdfast_engine::service::Unavailable::Draining.into()],
         _ => Vec::new(),
     }
+}
+
+fn not_valid(path: &str) -> Vec<Problem> {
+    let field = |field: &str, message: &str| {
+        Problem::validation(vec![FieldError {
+            field: field.into(),
+            message: message.into(),
+        }])
+    };
+    if path == PAYMENTS_PATH {
+        let rule = "must be an integer from 1 to 999999999999 in minor units";
+        let missing =
+            "Send an Idempotency-Key header that names this intent to pay, for example a UUID.";
+        let malformed = "The Idempotency-Key header is malformed: the closing quote is missing.";
+        return vec![
+            field("amount", rule).new_key_safe(true),
+            Problem::new(Kind::KeyMissing, missing).new_key_safe(true),
+            Problem::new(Kind::KeyInvalid, malformed).new_key_safe(true),
+        ];
+    }
+    if path.ends_with("/resolve") {
+        return vec![field("evidence", "is required")];
+    }
+    if path.starts_with("/v1/payments/") && !path.ends_with("/events") {
+        let rule = "must be a list of entity tags, or *: If-Match: \"3\"";
+        return vec![field("If-Match", rule)];
+    }
+    vec![field("limit", "must be an integer from 1 to 100")]
+}
+
+fn forbidden(path: &str) -> Problem {
+    if path == PAYMENTS_PATH || path.ends_with("/cancel") {
+        return Problem::new(Kind::Forbidden, same_origin::REFUSED);
+    }
+    let detail = "This API key has the role merchant; this needs the role operator.";
+    Problem::new(Kind::Forbidden, detail)
+}
+
+fn conflict(path: &str, life: &Life) -> Problem {
+    if path == PAYMENTS_PATH {
+        let detail = format!("The payment {} is still in flight.", life.called.id);
+        return Problem::new(Kind::InProgress, detail);
+    }
+    let kind = if path.ends_with("/resolve") {
+        Kind::NotResolvable
+    } else {
+        Kind::NotCancellable
+    };
+    Problem::new(kind, "The payment is settled.")
+        .instance(format!("{PAYMENTS_PATH}/{}", life.settled.id))
+        .payment(PaymentView::of(&life.settled))
+}
+
+fn unprocessable() -> Vec<Problem> {
+    vec![
+        Problem::new(
+            Kind::KeyReused,
+            "The key stands for a payment with another amount. Nothing was changed.",
+        )
+        .mismatched_fields(&["amount"]),
+        Problem::new(
+            Kind::AccountFull,
+            "The account acct_shop cannot take more in EUR. Nothing was changed.",
+        )
+        .new_key_safe(true),
+    ]
 }
