@@ -116,3 +116,19 @@ fn declared() -> Vec<Declared> {
     routes.sort();
     routes
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What only one of the two has is named.
+    #[test]
+    fn the_table_and_the_handlers_have_the_same_routes() {
+        assert_eq!(declared(), table());
+        assert_eq!(
+            table().len(),
+            13,
+            "only /openapi.json is not in the document"
+        );
+    }
+}

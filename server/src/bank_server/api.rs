@@ -14,9 +14,10 @@ use poem_openapi::payload::Json;
 use poem_openapi::{OpenApi, OpenApiService, Tags};
 use serde_json::{Value, json};
 
-use super::deliver::{Absent, Asked, deliver, error, json_response};
+use super::deliver::{Absent, Asked, deliver, error};
 use super::schema::{AuditPage, AuditedCharge, ChargeAnswers, ChargeRequest, InquiryAnswers};
 use crate::web::document::Document;
+use crate::web::json::json;
 use crate::web::marks::Abort;
 
 /// Longest reference that is taken, in characters.
@@ -267,9 +268,7 @@ pub(super) fn endpoint(bank: Arc<Bank>) -> impl Endpoint<Output = Response> {
             if failure.is_from_response() {
                 return failure.into_response();
             }
-            json_response(
-                failure.status(),
-                json!({ "error": failure.to_string() }).to_string(),
-            )
+            let body = json!({ "error": failure.to_string() });
+            json(failure.status(), &body)
         })
 }

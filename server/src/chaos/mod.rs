@@ -1,6 +1,5 @@
 //! `holdfast chaos`: the real service in a simulated world that does everything wrong.
 
-mod again;
 mod audience;
 mod door;
 mod error;
@@ -9,6 +8,7 @@ mod example;
 mod files;
 mod names;
 mod picture;
+mod program_name;
 mod report;
 mod runner;
 mod say;

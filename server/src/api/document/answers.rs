@@ -1,7 +1,7 @@
 //! How the answers of an operation are described in the generated document.
 //!
 //! A handler returns [`Answer`], already rendered; the type parameter says which answers the
-//! operation can give ([`crate::api::document::operations`]). Keeping both apart lets finished payments be answered
+//! operation can give (`operations`). Keeping both apart lets finished payments be answered
 //! without a detour through schema types.
 
 use std::marker::PhantomData;

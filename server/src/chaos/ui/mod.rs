@@ -3,6 +3,7 @@
 //! It is a process of its own, beside no payments, and speaks to this machine only. The page is in the look of the console
 //! and under the same policy.
 
+mod refusal;
 mod worlds;
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -10,8 +11,7 @@ use std::sync::Arc;
 
 use poem::endpoint::{make, make_sync};
 use poem::http::{HeaderValue, StatusCode, header};
-use poem::{Endpoint, Error, IntoResponse, Request, RequestBody, Response};
-use serde::Serialize;
+use poem::{Endpoint, IntoResponse, Request, RequestBody, Response};
 use tokio::sync::{Semaphore, oneshot};
 
 use super::error::ChaosError;
@@ -19,10 +19,11 @@ use crate::accept::{self, ConnectionLimits};
 use crate::output;
 use crate::process::{Signals, listen};
 use crate::web::app::{self, Asset, SCRIPT, asset};
-use crate::web::body::{self, BodyLimits, Unread};
-use crate::web::json::{json, json_as};
+use crate::web::body::{self, BodyLimits};
+use crate::web::json::json;
 use crate::web::marks::WrongHost;
 use crate::web::same_origin;
+use refusal::Refusal;
 use worlds::{WorldWanted, catalogue, show_world};
 
 const ASSETS: [Asset; 1] = [asset!("chaos.js", SCRIPT)];
@@ -87,7 +88,7 @@ fn endpoint() -> impl Endpoint<Output = Response> {
 async fn run_world(mut request: Request, turn: Arc<Semaphore>) -> poem::Result<Response> {
     let mut body = RequestBody::new(request.take_body());
     let bytes = body::read(&request, &mut body, BodyLimits::default()).await;
-    let bytes = bytes.map_err(|unread| Refusal::new(status_of(unread), unread.to_string()))?;
+    let bytes = bytes.map_err(Refusal::from)?;
     let wanted: WorldWanted = serde_json::from_slice(&bytes)
         .map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, format!("The body {error}.")))?;
     let setup = wanted
@@ -111,63 +112,6 @@ async fn run_world(mut request: Request, turn: Arc<Semaphore>) -> poem::Result<R
     let shown = told.await;
     let shown = shown.map_err(|_| failed("The world ended without a result."))?;
     Ok(json(StatusCode::OK, &shown))
-}
-
-fn status_of(unread: Unread) -> StatusCode {
-    match unread {
-        Unread::NotJson => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-        Unread::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-        Unread::Missing | Unread::Broken => StatusCode::BAD_REQUEST,
-        Unread::TooSlow { .. } => StatusCode::REQUEST_TIMEOUT,
-    }
-}
-
-/// Why a request was refused, as RFC 9457 problem details.
-#[derive(Debug, Serialize)]
-struct Refusal {
-    title: &'static str,
-    status: u16,
-    detail: String,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    errors: Vec<FieldError>,
-}
-
-/// A field that breaks a rule.
-#[derive(Debug, Serialize)]
-struct FieldError {
-    field: &'static str,
-    message: String,
-}
-
-impl Refusal {
-    fn new(status: StatusCode, detail: impl Into<String>) -> Self {
-        Self {
-            title: status.canonical_reason().unwrap_or_default(),
-            status: status.as_u16(),
-            detail: detail.into(),
-            errors: Vec::new(),
-        }
-    }
-
-    fn field(field: &'static str, message: String) -> Self {
-        Self {
-            errors: vec![FieldError { field, message }],
-            ..Self::new(StatusCode::BAD_REQUEST, "There is no such world.")
-        }
-    }
-}
-
-impl IntoResponse for Refusal {
-    fn into_response(self) -> Response {
-        let status = StatusCode::from_u16(self.status).expect("it was made of a status");
-        json_as("application/problem+json", status, &self)
-    }
-}
-
-impl From<Refusal> for Error {
-    fn from(refusal: Refusal) -> Self {
-        Self::from_response(refusal.into_response())
-    }
 }
 
 /// The outermost layer: it always answers, and refuses what another site's page sent.

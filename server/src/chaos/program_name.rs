@@ -1,4 +1,4 @@
-//! The words with which somebody runs a world again: as this program was started.
+//! What a command line begins with that runs this program again: as it was started.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
