@@ -1,4 +1,4 @@
-//! Whether a connection over HTTP/2 has anything to do: it may say nothing at all, or that it is still there, for ever.
+//! Counts the requests at work on an HTTP/2 connection, so that an idle one can be closed.
 
 use std::io;
 use std::pin::Pin;

@@ -1,6 +1,6 @@
-//! What every request needs to be answered: the service behind the API, who may ask, and how much.
+//! The state that handlers need: the service, the API keys, the limits, the metrics.
 //!
-//! It knows no route and no handler; they know it.
+//! It knows no route and no handler.
 
 use std::ops::Deref;
 use std::sync::Arc;

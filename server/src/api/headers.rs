@@ -1,4 +1,4 @@
-//! The headers that answers of the payment routes have, and how their values are written.
+//! Headers that the payment routes answer with.
 
 use poem::http::{HeaderName, HeaderValue};
 

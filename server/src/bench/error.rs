@@ -1,4 +1,4 @@
-//! Why a measurement could not be made, or not told of.
+//! The errors of `holdfast bench`.
 
 use std::path::{Path, PathBuf};
 

@@ -1,4 +1,4 @@
-//! What is sent to a service that is measured.
+//! The workloads that `bench` can send.
 
 /// What is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]

@@ -1,4 +1,4 @@
-//! Who is told of a run, and where each of them reads.
+//! Where the result of a run is written: text for people, JSON for programs.
 
 use std::path::Path;
 

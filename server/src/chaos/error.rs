@@ -1,4 +1,4 @@
-//! Why worlds were not run, or not told of.
+//! The errors of `holdfast chaos`.
 
 use std::io;
 use std::path::PathBuf;

@@ -105,14 +105,14 @@ pub(crate) struct ChaosArgs {
     #[arg(long, env = "HOLDFAST_JOBS", value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..=JOBS_MAX))]
     jobs: Option<usize>,
 
-    /// Serve a page in which worlds are run one by one, with what happened as a picture
+    /// Serve a web page that runs one world at a time and draws what happened
     #[arg(long, conflicts_with_all = [
         "seed", "seeds", "first_seed", "scenario", "sabotage", "without", "report", "trace", "json", "repeat_every", "list",
         "jobs",
     ])]
     ui: bool,
 
-    /// Where that page is served; only on this machine
+    /// Address and port of that page; loopback addresses only
     #[arg(long, value_name = "ADDRESS:PORT", default_value_t = ui::default_listen(), value_parser = ui::on_this_machine, requires = "ui")]
     listen: SocketAddr,
 }

@@ -1,4 +1,4 @@
-//! The names of what a world can be asked to be: read from text, and listed where one is none.
+//! Names of scenarios, planted bugs and families of faults: parsing, and the valid names in each error.
 
 use holdfast_simulator::chaos::{Family, KEYS, OPERATIONS, Sabotage, Scenario};
 

@@ -1,4 +1,4 @@
-//! What happened in a world as a picture: a sequence with a lane for each side, as an SVG document.
+//! Draws what happened in a world as a sequence diagram in SVG, with a lane for each side.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

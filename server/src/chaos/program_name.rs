@@ -1,4 +1,4 @@
-//! What a command line begins with that runs this program again: as it was started.
+//! The name by which this program was started, for command lines that people copy.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};

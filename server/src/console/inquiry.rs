@@ -1,4 +1,4 @@
-//! Asking the bank about a payment that an operator is about to decide, and what it said in words.
+//! Asks the bank about a payment that an operator is about to decide, and puts the bank's answer into words.
 
 use holdfast_engine::bank::InquiryOutcome;
 use holdfast_engine::payment::{Decision, PaymentId, Timestamp};

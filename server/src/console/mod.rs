@@ -1,8 +1,8 @@
 //! The console: a small web application for operators and integrators, all of it inside the binary.
 //!
 //! It speaks to the API as any client does, with the key of who signed in as a header. There is no cookie and so nothing
-//! that another page could use. What is not of the API is asking the bank about a payment, and how many digits currencies
-//! have.
+//! that another page could use. Two routes are the console's own: asking the bank about a payment, and the number of digits
+//! of each currency.
 //!
 //! Architecture invariant: nothing here runs a simulated world; `holdfast chaos --ui` does, in a process of its own.
 
@@ -35,7 +35,7 @@ const ASSETS: [Asset; 13] = [
     asset!("words.js", SCRIPT),
 ];
 
-/// What of the console is more than a page to read.
+/// The routes of the console that are more than a page to read.
 pub(crate) static ROUTES: [Route; 1] = [undocumented(
     "POST",
     "/console/payments/{}/inquiry",

@@ -1,7 +1,7 @@
-//! Web applications that are made of files inside the binary, and the files that they share.
+//! Web applications whose files are inside the binary, and the files that they share.
 //!
-//! The policy lets such a page load and reach nothing but the server that it came from, and (Trusted Types) never make a
-//! page out of text.
+//! The policy lets such a page load from, and connect to, its own server only. Trusted Types forbid it to make HTML out of
+//! text.
 
 use poem::Route;
 

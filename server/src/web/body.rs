@@ -1,4 +1,4 @@
-//! Request bodies in JSON: the media type, the size and the time. Nothing is parsed here.
+//! Request bodies in JSON: checks media type, size and time. Parsing is the caller's.
 
 use std::io;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use super::media_type::is_json;
 pub(crate) struct BodyLimits {
     /// Most bytes.
     pub(crate) bytes_max: usize,
-    /// It must have arrived after so long.
+    /// Time limit for the body to arrive.
     pub(crate) timeout: Duration,
 }
 

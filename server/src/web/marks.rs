@@ -1,4 +1,4 @@
-//! What the accept loop and the endpoints tell each other, in the extensions of a request or a response.
+//! Marks by which the accept loop and the endpoints inform each other, in the extensions of a request or a response.
 
 /// In a request over HTTP/1: what is wrong with its Host (RFC 9112, section 3.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

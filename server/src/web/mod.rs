@@ -1,4 +1,5 @@
-//! HTTP as every room here speaks it: media types, JSON, pages, and how a document of an API is shown.
+//! HTTP basics that the API, the console, the simulated bank and the page of chaos share: media types, JSON, pages, OpenAPI
+//! documents.
 //!
 //! Architecture invariant: nothing here knows what a payment is, nor any room that uses it.
 

@@ -1,4 +1,4 @@
-//! The id that each answer carries, so that client and log can speak of the same request.
+//! The request id in each answer, by which a client finds its request in the log.
 
 use poem::http::{HeaderMap, HeaderName, HeaderValue};
 

@@ -1,4 +1,4 @@
-//! What is answered to what never became a request: hyper refused to read it.
+//! Answers to bytes that never became a request, because hyper refused to parse them.
 
 use bytes::Bytes;
 use poem::http::StatusCode;

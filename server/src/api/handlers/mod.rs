@@ -1,4 +1,4 @@
-//! The handlers, by section of the documentation, and what they share.
+//! The handlers, grouped as in the documentation, and the code that they share.
 
 pub(super) mod accounts;
 pub(super) mod feed;

@@ -1,4 +1,4 @@
-//! The parameters that lists share: how many, from where, and none that a list does not know.
+//! The query parameters that lists share. Unknown and repeated parameters are refused.
 
 use poem::Request;
 

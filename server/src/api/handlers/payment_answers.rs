@@ -1,4 +1,4 @@
-//! What is answered about a payment, by where it stands: the payment itself, or why it cannot be done.
+//! Responses about one payment: the payment itself, or why the requested change is refused.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! The member `metadata` of a body, read strictly: an object of strings without duplicates.
+//! Reads the member `metadata` of a body strictly: an object of strings without duplicates.
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -1,4 +1,4 @@
-//! What a request says: who asks, its headers and its body, each read strictly and refused with the rule that it breaks.
+//! Reads a request: credentials, headers, body. Each reader is strict and names the rule that was broken.
 
 pub(super) mod create_body;
 mod json_body;

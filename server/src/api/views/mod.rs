@@ -1,4 +1,4 @@
-//! What is rendered: payments, events and accounts as JSON has them, and as the OpenAPI document describes them.
+//! Payments, events and accounts as JSON. The schemas of the OpenAPI document come from the same types.
 
 pub(super) mod account;
 pub(super) mod event;

@@ -1,7 +1,7 @@
-//! `holdfast chaos --ui`: a page in which somebody runs a world and sees what happened in it.
+//! `holdfast chaos --ui`: a web page that runs one world at a time and draws what happened.
 //!
-//! It is a process of its own, beside no payments, and speaks to this machine only. The page is in the look of the console
-//! and under the same policy.
+//! It is a separate process, never part of a running service, and listens on loopback addresses only. The page looks like
+//! the console and has the same content security policy.
 
 mod refusal;
 mod worlds;
@@ -32,13 +32,13 @@ pub(super) fn default_listen() -> SocketAddr {
     (Ipv4Addr::LOCALHOST, 8070).into()
 }
 
-/// An address and port that no other machine can reach: whoever reaches the page can put this one to work.
+/// A loopback address and port. Anyone who can reach the page can make this machine run worlds, so no other machine may.
 pub(super) fn on_this_machine(text: &str) -> Result<SocketAddr, String> {
     let address: SocketAddr = text.parse().map_err(|error| format!("{error}"))?;
     if address.ip().is_loopback() {
         return Ok(address);
     }
-    Err("the page is for this machine only; choose an address such as 127.0.0.1:8070".to_owned())
+    Err("must be a loopback address, such as 127.0.0.1:8070".to_owned())
 }
 
 /// Serves the page until a signal.
@@ -66,7 +66,10 @@ fn announce(address: SocketAddr) -> Result<(), ChaosError> {
     output::print_with(|out| {
         writeln!(out, "Holdfast chaos {}", env!("CARGO_PKG_VERSION"))?;
         writeln!(out, "  listening on  http://{address}")?;
-        writeln!(out, "  Open it in a browser. Ctrl-C ends it.")
+        writeln!(
+            out,
+            "  Open this address in a browser. Press Ctrl-C to stop."
+        )
     })?;
     Ok(())
 }
@@ -95,7 +98,7 @@ async fn run_world(mut request: Request, turn: Arc<Semaphore>) -> poem::Result<R
         .setup()
         .map_err(|(field, message)| Refusal::field(field, message))?;
     let turn = turn.try_acquire_owned().map_err(|_| {
-        let detail = "A world is being run already; wait for it.";
+        let detail = "Another world is still running. Try again when it has finished.";
         Refusal::new(StatusCode::SERVICE_UNAVAILABLE, detail)
     })?;
     let (tell, told) = oneshot::channel();
@@ -114,7 +117,7 @@ async fn run_world(mut request: Request, turn: Arc<Semaphore>) -> poem::Result<R
     Ok(json(StatusCode::OK, &shown))
 }
 
-/// The outermost layer: it always answers, and refuses what another site's page sent.
+/// The outermost layer: it answers every request, and refuses requests that come from another site's page.
 struct Outermost<E>(E);
 
 impl<E: Endpoint> Outermost<E> {

@@ -1,4 +1,4 @@
-//! Why the page's server refused something, as RFC 9457 problem details.
+//! Problem details (RFC 9457) for requests that the page's server refuses.
 
 use poem::http::StatusCode;
 use poem::{Error, IntoResponse, Response};

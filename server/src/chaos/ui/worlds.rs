@@ -1,4 +1,4 @@
-//! One world for the page: what can be asked for, and what came of it.
+//! Runs one world for the page, and lists the choices that the page offers.
 
 use std::collections::BTreeMap;
 

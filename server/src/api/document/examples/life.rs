@@ -1,4 +1,4 @@
-//! The life that all examples tell of: one payment at each point of it, made by the machine itself.
+//! The example payment at each point of its life, made by the real state machine.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
