@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use holdfast_engine::bank::{Bank, ChargeOutcome, InquiryOutcome, is_about};
-use holdfast_engine::payment::{
+use holdfast_core::{
     BankAddress, BankName, BankReference, BankTransactionId, Capability, Decision, DeclineCode,
     DeclineMessage,
 };
+use holdfast_engine::bank::{Bank, ChargeOutcome, InquiryOutcome, is_about};
 use holdfast_engine::pipeline::SendPermit;
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, header};
 use http_body_util::Full;

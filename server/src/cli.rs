@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
-use holdfast_engine::payment::Merchant;
+use holdfast_core::Merchant;
 use tracing_subscriber::EnvFilter;
 
 use crate::api_keys::Role;

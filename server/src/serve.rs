@@ -8,16 +8,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use holdfast_core::{BankName, BankReference, Merchant, OperationId, StateName};
 use holdfast_engine::bank::Bank;
 use holdfast_engine::clock::{Clock, SystemClock};
 use holdfast_engine::fatal::FatalError;
-use holdfast_engine::payment::{BankName, BankReference, Merchant, PaymentId, StateName};
 use holdfast_engine::service::{Parts, Service};
 use holdfast_engine::source::SeededSource;
 use holdfast_engine::startup::{
-    BankTerms, MerchantTerms, Misfit, SIMULATED, check_bank, check_merchants,
+    BankTerms, MerchantTerms, Misfit, SIMULATED, check_banks, check_merchants,
 };
-use holdfast_engine::store::{OpenError, Query, SledOptions, SledStore, Store};
+use holdfast_engine::store::{Query, Store};
+use holdfast_local::{LocalOptions, LocalStore, OpenError};
 use holdfast_simulator::bank::simulated_address;
 use holdfast_simulator::faults::{FaultProfile, Range};
 use holdfast_simulator::{LedgerError, SimulatedBank, SimulatedBankOptions};
@@ -102,7 +103,7 @@ pub(crate) async fn run(settings: Settings) -> Result<(), ServeError> {
     let mut seed = [0; 32];
     rand::rngs::SysRng.try_fill_bytes(&mut seed)?;
     let source = Arc::new(SeededSource::new(seed));
-    let store = SledStore::open(&SledOptions {
+    let store = LocalStore::open(&LocalOptions {
         directory: settings.data.clone(),
         cache_bytes: settings.store_cache_bytes,
         accept_older: settings.accept_older_store,
@@ -190,7 +191,7 @@ pub(crate) async fn run(settings: Settings) -> Result<(), ServeError> {
 }
 
 /// Holds the bank and the merchants of the configuration against those of the store. Nothing is sent before.
-async fn refuse_misfit(store: &SledStore, settings: &Settings) -> Result<(), ServeError> {
+async fn refuse_misfit(store: &LocalStore, settings: &Settings) -> Result<(), ServeError> {
     let merchants = store.merchants().await.map_err(Misfit::from)?;
     let terms = MerchantTerms {
         active: settings.api_keys.merchants(),
@@ -226,11 +227,11 @@ async fn refuse_misfit(store: &SledStore, settings: &Settings) -> Result<(), Ser
 /// Whether the books of the simulated bank are those that the payments were settled in: they hold the newest of them. A
 /// start without a bank, long ago, leaves books beside the payments of another bank.
 async fn is_in_books(
-    store: &SledStore,
+    store: &LocalStore,
     merchants: &BTreeSet<Merchant>,
     ledger: &Path,
 ) -> Result<bool, ServeError> {
-    let mut newest: Option<PaymentId> = None;
+    let mut newest: Option<OperationId> = None;
     for merchant in merchants {
         let query = Query {
             merchant: merchant.clone(),

@@ -46,8 +46,8 @@ impl Endpoint for Site {
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
+    use holdfast_core::Merchant;
     use holdfast_engine::clock::{Clock, SystemClock};
-    use holdfast_engine::payment::Merchant;
     use holdfast_engine::service::{Parts, Service, ServiceOptions};
     use holdfast_engine::source::SeededSource;
     use holdfast_simulator::{SimulatedBank, SimulatedBankOptions, SimulatedStore};

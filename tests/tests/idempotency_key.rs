@@ -8,8 +8,8 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use holdfast_core::{AccountId, Amount, Currency, Metadata, PaymentRequest};
 use holdfast_engine::bank::ChargeOutcome;
-use holdfast_engine::payment::{AccountId, Amount, Currency, Metadata, PaymentRequest};
 use holdfast_engine::service::{CreateOptions, ServiceOptions};
 use holdfast_server::api::InProcess;
 use holdfast_tests::sample::{self, BODY, DECLINED_BODY};

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use futures_util::stream::{self, Stream};
-use holdfast_engine::payment::{JournalEntry, Merchant};
+use holdfast_core::{JournalEntry, Merchant};
 use holdfast_engine::service::Service;
 use poem::web::sse::Event;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};

@@ -5,8 +5,8 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
+use holdfast_core::Timestamp;
 use holdfast_engine::clock::Clock;
-use holdfast_engine::payment::Timestamp;
 use holdfast_engine::service::Service;
 use holdfast_engine::source::SeededSource;
 use poem::Request;

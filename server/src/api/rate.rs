@@ -10,7 +10,7 @@ use governor::clock::{Clock, MonotonicClock};
 use governor::middleware::StateInformationMiddleware;
 use governor::state::keyed::HashMapStateStore;
 use governor::{Quota, RateLimiter};
-use holdfast_engine::payment::Merchant;
+use holdfast_core::Merchant;
 use poem::Request;
 use poem::http::{HeaderMap, HeaderName, HeaderValue};
 

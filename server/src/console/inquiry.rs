@@ -1,7 +1,7 @@
 //! Asks the bank about a payment that an operator is about to decide, and puts the bank's answer into words.
 
+use holdfast_core::{Decision, OperationId, Timestamp};
 use holdfast_engine::bank::InquiryOutcome;
-use holdfast_engine::payment::{Decision, PaymentId, Timestamp};
 use holdfast_engine::service::{AskError, Asked};
 use poem::http::StatusCode;
 use poem::web::Path;
@@ -94,7 +94,7 @@ pub(super) async fn inquire(request: Request) -> poem::Result<Response> {
     let operator = Operator::of(&request)?;
     let Path(id) = Path::<Uuid>::from_request_without_body(&request).await?;
     let front_door = FrontDoor::of(&request);
-    let id = PaymentId::from_uuid(id);
+    let id = OperationId::from_uuid(id);
     let asked = front_door.service().ask_bank(&operator.merchant, id).await;
     let asked = asked.map_err(|error| match error {
         AskError::NotFound => no_such_payment(),

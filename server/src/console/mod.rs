@@ -10,7 +10,7 @@ mod inquiry;
 
 use std::collections::BTreeMap;
 
-use holdfast_engine::payment::Currency;
+use holdfast_core::Currency;
 use poem::endpoint::{make, make_sync};
 use poem::http::StatusCode;
 use poem::{Endpoint, Response, get, post};

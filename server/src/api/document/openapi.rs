@@ -5,7 +5,7 @@
 //! of a request are refused, that an API key is needed only where keys are configured, and an example of every
 //! answer. The result is OpenAPI 3.1, whose `type: [.., "null"]` says "may be null" exactly.
 
-use holdfast_engine::payment::{Currency, Metadata};
+use holdfast_core::{Currency, Metadata};
 use poem_openapi::{LicenseObject, OpenApi, OpenApiService, ServerObject};
 use serde_json::{Map, Value, json};
 

@@ -1,6 +1,6 @@
 //! Balances of accounts.
 
-use holdfast_engine::payment::AccountId;
+use holdfast_core::AccountId;
 use poem::http::StatusCode;
 use poem::web::Data;
 use poem_openapi::OpenApi;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use holdfast_engine::payment::Merchant;
+use holdfast_core::Merchant;
 use poem::http::{HeaderName, StatusCode, header};
 use poem::web::Data;
 use poem::web::sse::SSE;

@@ -1,6 +1,6 @@
 //! The routes for operators: deciding what no machine can, and seeing what was contradicted.
 
-use holdfast_engine::payment::{PaymentId, Resolution};
+use holdfast_core::{OperationId, Resolution};
 use holdfast_engine::service::ResolveError;
 use poem::Request;
 use poem::http::StatusCode;
@@ -49,7 +49,7 @@ impl OperatorsApi {
         version: VersionHeader,
         body: ResolveBody,
     ) -> poem::Result<Answer<operations::Resolve>> {
-        let id = PaymentId::from_uuid(payment_id.0);
+        let id = OperationId::from_uuid(payment_id.0);
         let resolution = Resolution {
             outcome: body.outcome,
             evidence: body.evidence,

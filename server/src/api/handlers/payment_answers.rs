@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use holdfast_engine::ledger::LedgerError;
-use holdfast_engine::payment::{Payment, Phase, State};
+use holdfast_core::ledger::LedgerError;
+use holdfast_core::{Operation, Phase, State};
 use holdfast_engine::service::{CreateError, Created};
 use poem::Response;
 use poem::http::{HeaderValue, StatusCode, header};
@@ -22,7 +22,7 @@ pub(crate) fn no_such_payment() -> Problem {
     Problem::new(Kind::NotFound, "There is no such payment.")
 }
 
-pub(crate) fn not_cancellable(payment: &Payment) -> Problem {
+pub(crate) fn not_cancellable(payment: &Operation) -> Problem {
     let why = match &payment.state {
         State::BankCalled(_) => "The bank may have the payment already.",
         State::Settled { .. } => "The payment is settled.",
@@ -35,7 +35,7 @@ pub(crate) fn not_cancellable(payment: &Payment) -> Problem {
         .payment(PaymentView::of(payment))
 }
 
-pub(crate) fn not_resolvable(payment: &Payment) -> Problem {
+pub(crate) fn not_resolvable(payment: &Operation) -> Problem {
     let why = match &payment.state {
         State::Received | State::Persisted => {
             "The bank was not called yet. Cancel the payment if it is not wanted."
@@ -53,21 +53,21 @@ pub(crate) fn not_resolvable(payment: &Payment) -> Problem {
         .payment(PaymentView::of(payment))
 }
 
-pub(crate) fn stale(payment: &Payment) -> Problem {
+pub(crate) fn stale(payment: &Operation) -> Problem {
     let detail = format!("The payment has version {} by now.", payment.version);
     Problem::new(Kind::VersionStale, detail)
         .instance(location(payment))
         .payment(PaymentView::of(payment))
 }
 
-pub(crate) fn location(payment: &Payment) -> String {
+pub(crate) fn location(payment: &Operation) -> String {
     format!("{}/{}", PAYMENTS_PATH, payment.id)
 }
 
 /// The answer to a create that has a payment. For a finished payment the body is a pure function of
 /// the durable record, so every repeat gets the same bytes.
 pub(crate) fn render_created(created: &Created) -> Response {
-    let payment: &Arc<Payment> = &created.payment;
+    let payment: &Arc<Operation> = &created.payment;
     let mut response = match &payment.state {
         State::Settled { .. } => json(StatusCode::CREATED, &PaymentView::of(payment)),
         State::Failed { .. } => payment_failed(payment),
@@ -87,7 +87,7 @@ pub(crate) fn render_created(created: &Created) -> Response {
     response
 }
 
-fn payment_failed(payment: &Payment) -> Response {
+fn payment_failed(payment: &Operation) -> Response {
     let view = PaymentView::of(payment);
     let detail = view.failure.as_ref().map_or_else(String::new, |failure| {
         format!("{}: {}", failure.code, failure.message)
@@ -139,7 +139,7 @@ pub(crate) fn with_preferences(mut response: Response, preferences: &Preferences
 }
 
 /// Adds the payment's version as its entity tag, for `If-Match`.
-pub(crate) fn with_version(mut response: Response, payment: &Payment) -> Response {
+pub(crate) fn with_version(mut response: Response, payment: &Operation) -> Response {
     let tag = HeaderValue::try_from(format!("\"{}\"", payment.version)).expect("digits are ASCII");
     response.headers_mut().insert(header::ETAG, tag);
     response

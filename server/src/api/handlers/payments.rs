@@ -1,6 +1,6 @@
 //! The payment routes.
 
-use holdfast_engine::payment::{IdempotencyKey, PaymentId, PaymentKey, PaymentRequest, State};
+use holdfast_core::{IdempotencyKey, OperationId, OperationKey, PaymentRequest, State};
 use holdfast_engine::service::CancelError;
 use holdfast_engine::store::Query as StoreQuery;
 use poem::http::{StatusCode, header};
@@ -61,7 +61,7 @@ impl PaymentsApi {
         prefer: PreferHeader,
         body: CreateBody,
     ) -> Answer<operations::Create> {
-        let key = PaymentKey {
+        let key = OperationKey {
             merchant: principal.0,
             idempotency_key: key.0,
         };
@@ -171,7 +171,7 @@ impl PaymentsApi {
         #[oai(name = "If-None-Match")]
         _if_none_match: Header<Option<String>>,
     ) -> poem::Result<Answer<operations::Get>> {
-        let id = PaymentId::from_uuid(payment_id.0);
+        let id = OperationId::from_uuid(payment_id.0);
         let found = front_door
             .service
             .find(&principal.0, id)
@@ -226,7 +226,7 @@ impl PaymentsApi {
         cursor: Query<Option<u64>>,
     ) -> poem::Result<Answer<operations::Events>> {
         only_known_parameters(request, &["limit", "cursor"])?;
-        let id = PaymentId::from_uuid(payment_id.0);
+        let id = OperationId::from_uuid(payment_id.0);
         let found = front_door
             .service
             .entries(&principal.0, id)
@@ -268,7 +268,7 @@ impl PaymentsApi {
         /// The payment's id.
         payment_id: Path<Uuid>,
     ) -> poem::Result<Answer<operations::Cancel>> {
-        let id = PaymentId::from_uuid(payment_id.0);
+        let id = OperationId::from_uuid(payment_id.0);
         match front_door.service.cancel(&principal.0, id).await {
             Ok(payment) => Ok(json(StatusCode::OK, &PaymentView::of(&payment)).into()),
             Err(CancelError::NotFound) => Err(no_such_payment().into()),
@@ -281,7 +281,7 @@ impl PaymentsApi {
 /// Nothing new is paid in a currency that is none any more; what was paid in it before is answered as ever.
 async fn payable(
     front_door: &FrontDoor,
-    key: &PaymentKey,
+    key: &OperationKey,
     request: Result<PaymentRequest, Problem>,
 ) -> Result<PaymentRequest, Problem> {
     let request = request?;
@@ -297,7 +297,7 @@ async fn payable(
 
 /// A body that is no request uses up no key. Whether a new key is safe depends on what the key stands
 /// for already.
-async fn refuse_body(front_door: &FrontDoor, key: &PaymentKey, problem: Problem) -> Response {
+async fn refuse_body(front_door: &FrontDoor, key: &OperationKey, problem: Problem) -> Response {
     let new_key_safe = match front_door.service.find_by_key(key).await {
         Ok(None) => true,
         Ok(Some(payment)) => matches!(payment.state, State::Failed { .. }),
@@ -315,12 +315,12 @@ fn key_parameter(text: &str) -> Result<IdempotencyKey, Problem> {
     })
 }
 
-fn cursor_parameter(text: &str) -> Result<PaymentId, Problem> {
+fn cursor_parameter(text: &str) -> Result<OperationId, Problem> {
     let id = Uuid::try_parse(text).map_err(|_| {
         Problem::field(
             "cursor",
             "must be the next_cursor of an earlier page, unchanged",
         )
     })?;
-    Ok(PaymentId::from_uuid(id))
+    Ok(OperationId::from_uuid(id))
 }

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use holdfast_engine::payment::{AccountId, Amount, Currency, Metadata, PaymentRequest, Reference};
+use holdfast_core::{AccountId, Amount, Currency, Metadata, PaymentRequest, Reference};
 use poem::{Request, RequestBody};
 use poem_openapi::registry::{MetaRequest, Registry};
 use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions, Object};
@@ -223,10 +223,7 @@ impl Members {
             self.error("currency", error.to_string());
         }
         if debtor.is_some() && debtor == creditor {
-            self.error(
-                "creditor",
-                holdfast_engine::payment::SameParties.to_string(),
-            );
+            self.error("creditor", holdfast_core::SameParties.to_string());
         }
         let (Some(amount), Some(currency), Some(debtor), Some(creditor)) =
             (amount, currency, debtor, creditor)

@@ -2,7 +2,7 @@
 //!
 //! Source: draft-ietf-httpapi-idempotency-key-header-07, section 2.1; RFC 8941, section 3.3.3.
 
-use holdfast_engine::payment::IdempotencyKey;
+use holdfast_core::IdempotencyKey;
 use poem::http::HeaderMap;
 use poem::{Request, RequestBody};
 use poem_openapi::registry::{MetaParamIn, MetaSchema, MetaSchemaRef};

@@ -1,6 +1,6 @@
 //! Who is asking: the merchant behind the credentials of a request.
 
-use holdfast_engine::payment::{Merchant, OperatorName};
+use holdfast_core::{Merchant, OperatorName};
 use poem::http::{HeaderValue, header};
 use poem::{Request, RequestBody};
 use poem_openapi::registry::{MetaSecurityScheme, Registry};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use holdfast_engine::payment::{BankTransactionId, EvidenceText, ResolvedOutcome};
+use holdfast_core::{BankTransactionId, EvidenceText, ResolvedOutcome};
 use poem::{Request, RequestBody};
 use poem_openapi::registry::{MetaParamIn, MetaRequest, MetaSchema, MetaSchemaRef, Registry};
 use poem_openapi::{ApiExtractor, ApiExtractorType, Enum, ExtractParamOptions, Object};

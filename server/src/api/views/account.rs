@@ -1,7 +1,7 @@
 //! What the API shows of an account.
 
-use holdfast_engine::ledger::Balance;
-use holdfast_engine::payment::{AccountId, Currency};
+use holdfast_core::ledger::Balance;
+use holdfast_core::{AccountId, Currency};
 use poem_openapi::Object;
 use serde::Serialize;
 

@@ -1,6 +1,6 @@
 //! What the API shows of the journal.
 
-use holdfast_engine::payment::{Cause, Decision, JournalEntry, Movement, MovementKind};
+use holdfast_core::{Cause, Decision, JournalEntry, Movement, MovementKind};
 use poem_openapi::{Enum, Object};
 use serde::Serialize;
 
@@ -194,7 +194,7 @@ impl EventView {
         };
         Self {
             sequence,
-            payment_id: entry.payment_id.to_string(),
+            payment_id: entry.operation_id.to_string(),
             from: entry.from.map(StateView::of),
             to: StateView::of(entry.to.name()),
             phase: PhaseView::of(&entry.to),

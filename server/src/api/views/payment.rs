@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use holdfast_engine::payment::{FailureReason, Payment, Phase, State, StateName, Timestamp};
+use holdfast_core::{FailureReason, Operation, Phase, State, StateName, Timestamp};
 use poem_openapi::{Enum, Object};
 use serde::Serialize;
 
@@ -182,7 +182,7 @@ pub(crate) struct PaymentView {
 }
 
 impl PaymentView {
-    pub(crate) fn of(payment: &Payment) -> Self {
+    pub(crate) fn of(payment: &Operation) -> Self {
         let request = &payment.request;
         let (bank_transaction_id, failure) = match &payment.state {
             State::Settled {
@@ -242,7 +242,7 @@ pub(crate) fn rfc3339(at: Timestamp) -> String {
 
 #[cfg(test)]
 mod tests {
-    use holdfast_engine::payment::{DeclineCode, DeclineMessage};
+    use holdfast_core::{DeclineCode, DeclineMessage};
 
     use super::*;
 

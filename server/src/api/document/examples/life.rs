@@ -3,22 +3,22 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use holdfast_engine::payment::{
+use holdfast_core::{
     AccountId, Amount, BankAddress, BankName, BankTransactionId, Capability, Currency, Decision,
     DeclineCode, DeclineMessage, Event, Evidence, EvidenceText, IdempotencyKey, Interruption,
-    JournalEntry, Mark, Merchant, Metadata, OperatorName, Payment, PaymentId, PaymentKey,
+    JournalEntry, Mark, Merchant, Metadata, Operation, OperationId, OperationKey, OperatorName,
     PaymentRequest, Reference, Resolution, ResolvedOutcome, Timestamp, transition,
 };
 use uuid::Uuid;
 
 /// Payments at each point of one life, and its journal.
 pub(super) struct Life {
-    pub(super) called: Payment,
-    pub(super) settled: Payment,
-    pub(super) declined: Payment,
-    pub(super) cancelled: Payment,
-    pub(super) unknown: Payment,
-    pub(super) resolved: Payment,
+    pub(super) called: Operation,
+    pub(super) settled: Operation,
+    pub(super) declined: Operation,
+    pub(super) cancelled: Operation,
+    pub(super) unknown: Operation,
+    pub(super) resolved: Operation,
     pub(super) contradiction: JournalEntry,
     pub(super) journal: Vec<JournalEntry>,
 }
@@ -27,7 +27,7 @@ pub(super) struct Life {
 pub(super) fn life() -> Life {
     let at = |ms: u64| Timestamp::from_unix_ms(1_767_225_600_000 + ms);
     let id = Uuid::from_u128(0x019b_76da_a800_7000_8000_0000_0000_0001);
-    let key = PaymentKey {
+    let key = OperationKey {
         merchant: Merchant::default_merchant(),
         idempotency_key: IdempotencyKey::new("8e03978e-40d5-43dd-bc93-6894a57f9324")
             .expect("a UUID is a key"),
@@ -40,9 +40,9 @@ pub(super) fn life() -> Life {
             grace_ms: 60_000,
         },
     };
-    let received = Payment::received(PaymentId::from_uuid(id), key, Arc::new(request()), at(0))
+    let received = Operation::received(OperationId::from_uuid(id), key, Arc::new(request()), at(0))
         .for_bank(mark.bank.clone());
-    let step = |payment: &Payment, event: Event, ms| {
+    let step = |payment: &Operation, event: Event, ms| {
         transition(payment, &event, at(ms)).expect("a legal life")
     };
     let admitted = step(&received, Event::Admit, 0);

@@ -3,8 +3,8 @@
 mod life;
 mod problems;
 
-use holdfast_engine::ledger::Book;
-use holdfast_engine::payment::Payment;
+use holdfast_core::Payment;
+use holdfast_core::ledger::Book;
 use serde_json::{Value, json};
 
 use crate::api::problem::Problem;
@@ -53,7 +53,7 @@ fn value(view: impl serde::Serialize) -> Value {
     serde_json::to_value(view).expect("a view is plain data")
 }
 
-fn payment(name: &'static str, payment: &Payment) -> Example {
+fn payment(name: &'static str, payment: &Operation) -> Example {
     Example {
         name,
         value: value(PaymentView::of(payment)),
