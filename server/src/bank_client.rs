@@ -24,12 +24,12 @@ use rustls::{ClientConfig, ConfigBuilder, RootCertStore};
 use rustls_platform_verifier::BuilderVerifierExt;
 use serde::{Deserialize, Serialize};
 
-use crate::api::{is_in_utf8, is_json};
 pub use crate::bank_wire::Answer;
 use crate::bank_wire::{CallError, Whole, Wire};
 use crate::codes::{Code, Coded};
 use crate::telemetry;
 use crate::tls::install_provider;
+use crate::web::media_type::{is_in_utf8, is_json};
 
 /// How to reach a bank, and what it can do.
 #[derive(Debug, Clone)]

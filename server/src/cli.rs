@@ -396,6 +396,7 @@ fn chaos(args: &ChaosArgs) -> ExitCode {
             without_code(error, ExitCode::from(WRONG_USAGE))
         }
         Err(ChaosError::Output(error)) => error.exit_code(),
+        Err(ChaosError::Listen(error)) => failed(&error),
         Err(error @ (ChaosError::File { .. } | ChaosError::Signals(_))) => {
             without_code(error, ExitCode::FAILURE)
         }

@@ -1,6 +1,7 @@
 //! Holdfast's HTTP API and its one binary, `holdfast`: configuration, wiring, commands.
 //!
 //! - [`api`]: the front door. `http::Request` in, `http::Response` out; it owns no socket.
+//! - [`site`]: the API and the console together, as `holdfast serve` serves them.
 //! - [`bank_client`]: the bank behind a URL.
 //! - [`cli`]: the commands.
 //!
@@ -28,5 +29,7 @@ mod reach;
 mod refusal;
 mod reload;
 mod serve;
+pub mod site;
 mod telemetry;
 mod tls;
+mod web;

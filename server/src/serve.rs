@@ -24,7 +24,7 @@ use holdfast_simulator::{LedgerError, SimulatedBank, SimulatedBankOptions};
 use rand::TryRng;
 
 use crate::accept;
-use crate::api::{FrontDoor, Routes};
+use crate::api::FrontDoor;
 use crate::bank_client::{BankClient, BankClientError};
 use crate::causes::causes;
 use crate::codes::{Code, Coded};
@@ -33,6 +33,7 @@ use crate::output;
 use crate::process::{Hangups, ListenError, Signals, listen, raise_descriptor_limit};
 use crate::refusal::Words;
 use crate::reload::Reload;
+use crate::site;
 use crate::telemetry::TelemetryError;
 use crate::tls::{Tls, TlsError};
 
@@ -156,7 +157,7 @@ pub(crate) async fn run(settings: Settings) -> Result<(), ServeError> {
         .with_api_keys(settings.api_keys)
         .with_limits(settings.limits.request)
         .with_rate(settings.limits.rate);
-    let endpoint = Arc::new(front_door.endpoint(&Routes::documented()));
+    let endpoint = Arc::new(front_door.endpoint(&site::routes()));
     let words: Words = Arc::new(move |refused| front_door.refuse(refused));
     announce(address, tls.is_some(), &settings.data, &settings.bank);
     tokio::spawn(recover(service.clone()));

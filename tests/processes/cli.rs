@@ -40,6 +40,9 @@ fn wrong_usage_is_exit_code_2_with_a_message() {
         &["chaos", "--without", "key:5-3"],
         &["chaos", "--without", "key:0-4294967295"],
         &["chaos", "--without", "operation:0-4294967295"],
+        &["chaos", "--ui", "--seed", "1"],
+        &["chaos", "--ui", "--listen", "0.0.0.0:0"],
+        &["chaos", "--listen", "127.0.0.1:0"],
     ] {
         let output = holdfast(arguments);
         assert_eq!(

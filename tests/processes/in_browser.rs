@@ -1,5 +1,6 @@
 //! The pages in a real browser, with the network closed: all assets come from the binary. A payment is made from the
-//! documentation, and the console is worked through by clicks and by keyboard.
+//! documentation, the console is worked through by clicks and by keyboard, and worlds are run on the page of
+//! `holdfast chaos --ui`.
 
 use holdfast_tests::{ApiKey, Server, browse, can_browse};
 
@@ -65,4 +66,17 @@ fn an_operator_works_through_the_console() {
         "console.mjs",
         &[&service, &askable, &bank, operator, merchant, other],
     );
+}
+
+#[test]
+fn a_world_is_run_on_the_page_of_chaos() {
+    if !can_browse() {
+        return;
+    }
+    let chaos = Server::start_chaos_page();
+    browse("chaos.mjs", &[&chaos.url()]);
+    // It ends as every server does.
+    chaos.signal("INT");
+    let (status, said) = chaos.wait();
+    assert!(status.success(), "{status}: {said}");
 }

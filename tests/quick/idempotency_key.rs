@@ -11,7 +11,7 @@ use bytes::Bytes;
 use holdfast_core::{AccountId, Amount, Currency, Metadata, PaymentRequest};
 use holdfast_engine::bank::ChargeOutcome;
 use holdfast_engine::service::{CreateOptions, ServiceOptions};
-use holdfast_server::api::{InProcess, Routes};
+use holdfast_server::api::InProcess;
 use holdfast_tests::sample::{self, BODY, DECLINED_BODY};
 use holdfast_tests::scripted::{KEYED, ScriptedBank, World, declined, world, world_with};
 use http::{Request, Response};
@@ -39,7 +39,7 @@ impl Api {
     }
 
     fn before(world: World) -> Self {
-        let door = InProcess::new(&world.front_door, &Routes::documented());
+        let door = InProcess::new(&world.front_door, &holdfast_server::site::routes());
         Self { world, door }
     }
 

@@ -123,6 +123,12 @@ impl Server {
         Self::spawn(&[], &[], &bank)
     }
 
+    /// Starts `holdfast chaos --ui` on a free port.
+    pub fn start_chaos_page() -> Self {
+        let page = ["chaos", "--ui", "--listen", "127.0.0.1:0"].map(OsStr::new);
+        Self::spawn(&[], &[], &page)
+    }
+
     /// Runs `holdfast` and waits until it listens.
     ///
     /// # Panics

@@ -14,7 +14,7 @@ use holdfast_core::Merchant;
 use poem::Request;
 use poem::http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::problem::{Kind, Problem};
+use crate::api::problem::{Kind, Problem};
 
 /// The name of the policy in the headers.
 const POLICY: &str = "merchant";

@@ -2,6 +2,7 @@
 
 mod api;
 mod deliver;
+mod schema;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};

@@ -6,13 +6,15 @@
 //! (coordinated omission; Tene, "How NOT to Measure Latency", 2013).
 
 mod client;
+mod error;
 mod plot;
 mod report;
 mod server;
+mod workload;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use clap::Args;
@@ -21,11 +23,13 @@ use rand::TryRng;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use client::{Address, Client, Seen, Shared, Storm, Target};
-use report::Report;
+pub(crate) use error::BenchError;
+use error::unwritten;
+use report::{Measured, Report};
+use workload::{STORM, Workload};
 
-use crate::causes::causes;
-use crate::output::{self, OutputError, complain};
-use crate::reach::{Reach, ReachError};
+use crate::output::{self, complain};
+use crate::reach::Reach;
 
 /// The arguments of `bench`.
 #[derive(Debug, Args)]
@@ -71,81 +75,6 @@ pub(crate) struct BenchArgs {
     api_key: Option<String>,
 }
 
-/// What is sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum Workload {
-    /// Create a new payment with each request
-    Fresh,
-    /// Repeat the same payment on each connection
-    Replay,
-    /// Send each key six times at once
-    Storm,
-    /// 50 % new payments, 40 % repeats, 10 % reads
-    Mixed,
-    /// Read a payment
-    Status,
-}
-
-impl Workload {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Fresh => "fresh",
-            Self::Replay => "replay",
-            Self::Storm => "storm",
-            Self::Mixed => "mixed",
-            Self::Status => "status",
-        }
-    }
-}
-
-/// How many requests of a storm share a key.
-const STORM: u32 = 6;
-
-/// Why a measurement could not be made.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum BenchError {
-    #[error(transparent)]
-    Reach(#[from] ReachError),
-    #[error(
-        "the URL of the service must not have a path: use the address that `holdfast serve` prints, such as http://127.0.0.1:8080"
-    )]
-    Path,
-    #[error("{0} is not a valid host name for a certificate")]
-    Name(String),
-    #[error("with the workload storm, --connections must be a multiple of {STORM}")]
-    StormConnections,
-    #[error("--rate cannot be used with the workload storm, which sends {STORM} requests at once")]
-    StormRate,
-    #[error("cannot reach the service at {address}: {source}")]
-    Connect {
-        address: String,
-        source: std::io::Error,
-    },
-    #[error("the service responded {status} to a payment that should settle: {body}")]
-    Answer { status: u16, body: String },
-    #[error("the service closed the connection before the measurement: {}", causes(.0))]
-    Broken(hyper::Error),
-    #[error(transparent)]
-    Output(#[from] OutputError),
-    #[error("cannot write {}: {source}", path.display())]
-    Write {
-        path: PathBuf,
-        source: std::io::Error,
-    },
-    #[error("the operating system provides no randomness: {0}")]
-    Randomness(#[from] rand::rngs::SysError),
-}
-
-impl BenchError {
-    /// Whether the command line was wrong.
-    pub(crate) const fn is_usage(&self) -> bool {
-        matches!(
-            self,
-            Self::Reach(_) | Self::Path | Self::Name(_) | Self::StormConnections | Self::StormRate
-        )
-    }
-}
-
 /// Runs the measurement, says what came of it and writes what was asked for.
 pub(crate) async fn run(args: BenchArgs) -> Result<(), BenchError> {
     if args.workload == Workload::Storm {
@@ -186,13 +115,6 @@ pub(crate) async fn run(args: BenchArgs) -> Result<(), BenchError> {
     });
     said?;
     json.and(plot)
-}
-
-fn unwritten(path: &Path) -> impl FnOnce(std::io::Error) -> BenchError {
-    move |source| BenchError::Write {
-        path: path.to_owned(),
-        source,
-    }
 }
 
 /// A slip in a path is told before a minute is spent on measuring.
@@ -244,7 +166,13 @@ async fn measure(args: &BenchArgs, target: &Arc<Target>) -> Result<Report, Bench
         seen.add(task.await.expect("a connection's task does not panic"));
     }
     ticking.abort();
-    Ok(Report::new(args, seen, before, after))
+    let measured = Measured {
+        workload: args.workload,
+        connections: args.connections,
+        seconds: args.seconds,
+        rate: args.rate,
+    };
+    Ok(Report::new(measured, seen, before, after))
 }
 
 /// A line that says how far it is and how fast it goes.
@@ -266,9 +194,4 @@ async fn show_progress(shared: Arc<Shared>, seconds: u64) {
             return bar.finish_and_clear();
         }
     }
-}
-
-/// Adds one.
-fn count(counter: &AtomicU64) {
-    counter.fetch_add(1, Ordering::Relaxed);
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use holdfast_simulator::chaos::{Line, Sabotage, Scenario, Setup, Sometimes};
 use serde_json::{Value, json};
 
-use super::again;
+use super::program_name::program;
 use super::runner::{FailedSeed, Smallest, Tally, Wrong};
 
 /// Writes a line to a string, which cannot fail.
@@ -201,7 +201,7 @@ pub(super) const NO_REPORT: &str =
 
 /// The command that runs a world again.
 pub(super) fn command(seed: u64, setup: &Setup) -> String {
-    let mut command = format!("{} chaos --seed {seed}", again::program());
+    let mut command = format!("{} chaos --seed {seed}", program());
     if setup.scenario != Scenario::Swarm {
         command.push_str(" --scenario ");
         command.push_str(setup.scenario.name());

@@ -1,15 +1,16 @@
 // The console's sections by address, and who has signed in.
 
-import { Problem, get, key } from "./api.js";
-import { el, field, heading, notice, setCurrencies } from "./dom.js";
+import { get, key } from "./api.js";
+import { el, field, heading, notice } from "./dom.js";
 import { contradictions, forget, keepCount, read } from "./contradictions.js";
 import { payment } from "./payment.js";
 import { payments } from "./payments.js";
 import { queue } from "./queue.js";
 import { live } from "./live.js";
-import { chaos } from "./chaos.js";
+import { Problem } from "./http.js";
+import { setCurrencies } from "./words.js";
 
-const SECTIONS = { payments, payment, queue, contradictions, live, chaos };
+const SECTIONS = { payments, payment, queue, contradictions, live };
 
 const main = document.getElementById("main");
 const signOut = document.getElementById("sign-out");

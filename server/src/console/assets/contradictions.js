@@ -3,8 +3,9 @@
 
 import { get } from "./api.js";
 import { contradictionWords, heldWords, meaning } from "./bank.js";
-import { badge, el, heading, notice, table } from "./dom.js";
+import { el, heading, notice, table } from "./dom.js";
 import { when } from "./time.js";
+import { badge } from "./words.js";
 
 /** So many contradictions are read at most; they are rare, and each is a matter for people. */
 const READ_MAX = 2_000;

@@ -2,7 +2,8 @@
 
 import { journalHead, listen } from "./api.js";
 import { read } from "./contradictions.js";
-import { badge, el, heading, money, notice, refresh, standing, svg, table } from "./dom.js";
+import { el, heading, notice, refresh, svg, table } from "./dom.js";
+import { badge, money, standing } from "./words.js";
 
 const SECONDS = 60;
 const SHOWN = 15;

@@ -3,10 +3,11 @@
 import { get, isOperator, pages, post } from "./api.js";
 import { banner, read } from "./contradictions.js";
 import { copyable } from "./copy.js";
-import { badge, el, facts, heading, money, notice, standing, table } from "./dom.js";
+import { el, facts, heading, notice, table } from "./dom.js";
 import { decision } from "./resolve.js";
 import { when } from "./time.js";
 import { eventRows, timeline } from "./timeline.js";
+import { badge, money, standing } from "./words.js";
 
 /** Events that a timeline shows at most. */
 const EVENTS_MAX = 500;

@@ -2,8 +2,9 @@
 
 import { get } from "./api.js";
 import { mark, read } from "./contradictions.js";
-import { badge, el, field, heading, money, notice, table } from "./dom.js";
+import { el, field, heading, notice, table } from "./dom.js";
 import { timeOfId, when } from "./time.js";
+import { badge, money } from "./words.js";
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 /** What can be an idempotency key, and with that an id too. */

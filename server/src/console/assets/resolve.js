@@ -3,8 +3,9 @@
 
 import { get, post } from "./api.js";
 import { decided, heldWords } from "./bank.js";
-import { el, field, notice, standing } from "./dom.js";
+import { el, field, notice } from "./dom.js";
 import { when } from "./time.js";
+import { standing } from "./words.js";
 
 /** The bank's answer is waited for no longer, in milliseconds: longer than a call to the bank usually may take. */
 const ASK_MS = 30_000;

@@ -2,8 +2,9 @@
 // page has the ledger beside, a narrow one below each step.
 
 import { contradictionWords } from "./bank.js";
-import { el, money, span, standing, svg } from "./dom.js";
+import { el, span, svg } from "./dom.js";
 import { local, utc, when } from "./time.js";
+import { money, standing } from "./words.js";
 
 /** On a page that is narrower than this, the wide picture's letters would be too small to read. */
 const NARROW = "(max-width: 60rem)";
