@@ -10,7 +10,7 @@ use fuser::{
     ReplyEmpty, ReplyEntry, ReplyStatfs, ReplyWrite, Request, TimeOrNow, WriteFlags,
 };
 
-use super::Shared;
+use super::shared::Shared;
 use super::volume::{Directory, File, Node, PAGE, Volume};
 
 /// How long the kernel may trust what it was told: nobody else changes anything.

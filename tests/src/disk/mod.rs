@@ -5,42 +5,18 @@
 //! rest as much as the [`PowerLoss`] says.
 
 mod fuse;
+mod shared;
 mod volume;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use fuser::{BackgroundSession, Config, MountOption};
 
 use fuse::Fuse;
+use shared::Shared;
 pub use volume::PowerLoss;
-use volume::Volume;
-
-/// What goes wrong besides power losses.
-#[derive(Debug, Default)]
-struct Faults {
-    off: bool,
-    failing_syncs: u32,
-    ignores_data_syncs: bool,
-    sync_delay: Duration,
-}
-
-#[derive(Debug, Default)]
-struct Shared {
-    volume: Mutex<Volume>,
-    faults: Mutex<Faults>,
-}
-
-impl Shared {
-    fn volume(&self) -> MutexGuard<'_, Volume> {
-        self.volume.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn faults(&self) -> MutexGuard<'_, Faults> {
-        self.faults.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
 
 /// A mounted disk. It is unmounted when this goes.
 pub struct Disk {
