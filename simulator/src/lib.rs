@@ -14,10 +14,8 @@
 pub mod bank;
 pub mod chaos;
 pub mod faults;
-mod ledger;
+mod phrases;
 pub mod store;
-mod words;
 
-pub use bank::{SimulatedBank, SimulatedBankOptions};
-pub use ledger::{ChargeTerms, Debit, LedgerError};
+pub use bank::{BankLedgerError, ChargeTerms, Debit, SimulatedBank, SimulatedBankOptions};
 pub use store::SimulatedStore;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
-use holdfast_simulator::LedgerError;
+use holdfast_simulator::BankLedgerError;
 use holdfast_simulator::SimulatedBankOptions;
 use holdfast_simulator::bank::{Bank, Mode};
 use holdfast_simulator::faults::{FaultProfile, PROFILES};
@@ -93,7 +93,7 @@ impl From<Mode> for ModeArg {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BankError {
     #[error(transparent)]
-    Ledger(#[from] LedgerError),
+    Ledger(#[from] BankLedgerError),
     #[error(transparent)]
     Listen(#[from] ListenError),
     #[error("cannot wait for signals: {0}")]

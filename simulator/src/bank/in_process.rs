@@ -12,12 +12,11 @@ use holdfast_core::{
 use holdfast_engine::bank::{self, ChargeOutcome, InquiryOutcome, is_about};
 use holdfast_engine::pipeline::SendPermit;
 
-use super::{
-    Bank, BankAnswer, Charge, DUPLICATE, Deferred, Mode, NamedAnswer, Reaction,
-    SimulatedBankOptions,
-};
+use super::ledger::{BankLedgerError, ChargeTerms};
+use super::messages::{BankAnswer, Charge, DUPLICATE, Deferred, NamedAnswer, Reaction};
+use super::options::{Mode, SimulatedBankOptions};
+use super::processing::Bank;
 use crate::faults::Delivery;
-use crate::ledger::{ChargeTerms, LedgerError};
 
 /// A bank that lives in this process. It moves no money.
 #[derive(Debug, Clone)]
@@ -73,7 +72,7 @@ impl SimulatedBank {
     ///
     /// # Panics
     /// Never: its name is valid.
-    pub fn open(options: &SimulatedBankOptions) -> Result<Self, LedgerError> {
+    pub fn open(options: &SimulatedBankOptions) -> Result<Self, BankLedgerError> {
         Ok(Self {
             bank: Arc::new(Bank::open(options)?),
             name: BankName::new(SIMULATED).expect("the name is one"),

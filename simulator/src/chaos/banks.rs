@@ -10,31 +10,12 @@ use holdfast_core::{BankAddress, BankName};
 use super::ground::Ground;
 use super::plan::Plan;
 use super::sabotage::Sabotage;
+use super::which_bank::WhichBank;
 use crate::bank::{AuditLine, Deferred, Gullible, Later, SimulatedBank, SimulatedBankOptions};
 use crate::faults::{Fault, FaultProfile};
 
 /// Their names.
 const NAMES: [&str; 2] = ["usual", "other"];
-
-/// Which of the two.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
-pub(super) enum Which {
-    /// The one that is meant.
-    #[default]
-    Usual,
-    /// The other one.
-    Other,
-}
-
-impl Which {
-    /// The one that this is not.
-    pub(super) const fn another(self) -> Self {
-        match self {
-            Self::Usual => Self::Other,
-            Self::Other => Self::Usual,
-        }
-    }
-}
 
 /// Both.
 #[derive(Debug, Clone)]
@@ -44,7 +25,7 @@ pub(super) struct Banks([SimulatedBank; 2]);
 #[derive(Debug)]
 struct LateAt {
     ground: Arc<Ground>,
-    which: Which,
+    which: WhichBank,
 }
 
 impl Later for LateAt {
@@ -55,11 +36,11 @@ impl Later for LateAt {
 
 impl Banks {
     pub(super) fn new(ground: &Arc<Ground>) -> Self {
-        Self([Which::Usual, Which::Other].map(|which| open(ground, which)))
+        Self([WhichBank::Usual, WhichBank::Other].map(|which| open(ground, which)))
     }
 
     /// One of them.
-    pub(super) const fn get(&self, which: Which) -> &SimulatedBank {
+    pub(super) const fn get(&self, which: WhichBank) -> &SimulatedBank {
         &self.0[which as usize]
     }
 
@@ -98,7 +79,7 @@ impl Banks {
     }
 }
 
-fn open(ground: &Arc<Ground>, which: Which) -> SimulatedBank {
+fn open(ground: &Arc<Ground>, which: WhichBank) -> SimulatedBank {
     let plan: &Plan = &ground.plan;
     let name = NAMES[which as usize];
     let bank = SimulatedBank::open(&SimulatedBankOptions {

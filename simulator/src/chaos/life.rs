@@ -4,47 +4,25 @@
 //! every task wherever it stands, as a killed process would, and the bank and the clients go on.
 
 use std::collections::BTreeMap;
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use holdfast_core::Merchant;
 use holdfast_engine::bank::Bank;
-use holdfast_engine::clock::Clock;
 use holdfast_engine::lanes::LaneParts;
 use holdfast_engine::service::{Service, ServiceParts};
 use holdfast_engine::source::SeededSource;
 use holdfast_engine::store::Store;
-use http::{Request, Response};
+use http::Request;
 use tokio::runtime::Runtime;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
-use super::ground::{Answer, Ground, Message};
-use super::saboteur;
-
-/// An answer on its way out of the service.
-pub type Reply = Pin<Box<dyn Future<Output = Response<Bytes>> + Send>>;
-
-/// The HTTP API of a running service.
-pub trait Door: Send + Sync {
-    /// Answers a request.
-    fn call(&self, request: Request<Bytes>) -> Reply;
-}
-
-/// Opens the HTTP API over a service.
-pub trait FrontDoor: Sync {
-    /// The API of this service, where everyone acts for one merchant.
-    fn open(
-        &self,
-        service: Service,
-        clock: Arc<dyn Clock>,
-        source: Arc<SeededSource>,
-        merchant: &Merchant,
-    ) -> Arc<dyn Door>;
-}
+use super::front_door::{Door, FrontDoor};
+use super::ground::Ground;
+use super::message::{Answer, Message};
+use super::{sabotaged_door, sabotaged_log};
 
 /// A life.
 pub(super) struct Life {
@@ -81,7 +59,7 @@ impl Life {
         seed[..8].copy_from_slice(&ground.draw("ids").with(number.into()).value().to_le_bytes());
         let source = Arc::new(SeededSource::new(seed));
         let service = Service::start(ServiceParts {
-            store: saboteur::store(ground, store),
+            store: sabotaged_log::store(ground, store),
             banks: vec![LaneParts {
                 bank,
                 options: ground.plan.lane,
@@ -91,7 +69,7 @@ impl Life {
             options: ground.plan.options.clone(),
         });
         let door = front_door.open(service.clone(), ground.clone(), source, merchant);
-        let door = saboteur::door(ground, door);
+        let door = sabotaged_door::door(ground, door);
         let recovering = service.clone();
         tokio::spawn(async move {
             // A failure shows in the service itself.

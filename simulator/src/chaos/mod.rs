@@ -7,50 +7,44 @@
 //! planted bugs that must be found.
 
 mod auditor;
-mod bank;
 mod banks;
-mod books;
 mod clients;
-mod draw;
-mod drawing;
+mod describe;
+mod disk_faults;
+mod event;
+mod final_checks;
+mod final_reads;
+mod front_door;
 mod ground;
-mod judge;
 mod life;
-mod lives;
+mod life_cycle;
+mod message;
+mod moments;
+mod network;
 mod plan;
+mod random;
+mod requests;
 mod sabotage;
-mod saboteur;
-mod scenario;
+mod sabotaged_door;
+mod sabotaged_log;
+mod setup;
 mod shrink;
-mod sometimes;
 mod trace;
-mod words;
+mod watched_bank;
+mod which_bank;
 mod world;
 
 use std::collections::BTreeMap;
 
 pub use auditor::{Invariant, Violation};
-pub use life::{Door, FrontDoor, Reply};
-pub use plan::{Family, KEYS, Mask, OPERATIONS, Operation, Plan, What};
+pub use front_door::{Door, FrontDoor, Reply};
+pub use moments::{Moments, Sometimes};
+pub use plan::{Family, KEYS, Mask, OPERATIONS, Operation, Plan, Scenario, What};
 pub use sabotage::Sabotage;
-pub use scenario::Scenario;
+pub use setup::Setup;
 pub use shrink::shrink;
-pub use sometimes::{Moments, Sometimes};
-pub use trace::{Lane, Line, Look};
+pub use trace::{Line, Look, Track};
 use world::World;
-
-/// Which world to run.
-#[derive(Debug, Clone, Default)]
-pub struct Setup {
-    /// Everything follows from it.
-    pub seed: u64,
-    /// Its shape.
-    pub scenario: Scenario,
-    /// A planted bug.
-    pub sabotage: Option<Sabotage>,
-    /// What is left out.
-    pub mask: Mask,
-}
 
 /// What became of a world.
 #[derive(Debug, Default)]

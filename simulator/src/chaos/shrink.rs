@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::Setup;
 use super::plan::{Family, Plan};
+use super::setup::Setup;
 
 /// No more worlds than this are tried.
 const TRIES_MAX: u32 = 400;

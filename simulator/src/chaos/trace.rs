@@ -7,7 +7,7 @@ use serde::Serialize;
 /// Where something happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Lane {
+pub enum Track {
     /// At a client.
     Client,
     /// On the way between clients and the service.
@@ -20,6 +20,20 @@ pub enum Lane {
     Bank,
     /// To the world as a whole.
     World,
+}
+
+impl Track {
+    /// Its name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Client => "client",
+            Self::Network => "network",
+            Self::Service => "service",
+            Self::Store => "store",
+            Self::Bank => "bank",
+            Self::World => "world",
+        }
+    }
 }
 
 /// How a picture sets something that happened.
@@ -40,7 +54,8 @@ pub struct Line {
     /// When, in virtual milliseconds.
     pub at_ms: u64,
     /// Where.
-    pub lane: Lane,
+    #[serde(rename = "lane")]
+    pub track: Track,
     /// To which key, if to one.
     pub key: Option<u32>,
     /// What, in words.
@@ -99,18 +114,18 @@ impl Trace {
     pub(super) fn note<W: Into<Words>>(
         &mut self,
         at_ms: u64,
-        lane: Lane,
+        track: Track,
         key: Option<u32>,
         facts: impl Hash,
         words: impl FnOnce() -> W,
     ) {
-        (at_ms, lane, key).hash(&mut self.digest);
+        (at_ms, track, key).hash(&mut self.digest);
         facts.hash(&mut self.digest);
         if let Some(lines) = &mut self.lines {
             let Words { text, look } = words().into();
             lines.push(Line {
                 at_ms,
-                lane,
+                track,
                 key,
                 text,
                 look,

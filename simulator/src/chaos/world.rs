@@ -8,65 +8,20 @@ use holdfast_core::{BankName, Merchant, Phase};
 use holdfast_engine::bank::Bank;
 
 use super::auditor::{Invariant, Known, Standing};
-use super::banks::{Banks, Which};
+use super::banks::Banks;
 use super::clients::Clients;
-use super::ground::{Answer, Ground, Message};
-use super::life::{FrontDoor, Life};
+use super::event::{Event, Planned};
+use super::front_door::FrontDoor;
+use super::ground::Ground;
+use super::life::Life;
+use super::message::Message;
+use super::moments::Sometimes;
 use super::plan::{Family, Plan};
 use super::sabotage::Sabotage;
-use super::sometimes::Sometimes;
-use super::trace::Lane;
+use super::trace::Track;
+use super::which_bank::WhichBank;
 use crate::bank::Deferred;
 use crate::store::Medium;
-
-/// Something that is going to happen.
-#[derive(Debug)]
-pub(super) enum Event {
-    /// A client sends a request.
-    Send(Message),
-    /// A request reaches the service.
-    Arrive(Message),
-    /// The connection of a request breaks.
-    Reset(Message),
-    /// An answer reaches its client.
-    Hear(Answer),
-    /// A client has waited long enough.
-    TimeUp(Message),
-    /// A charge reaches the bank's processing at last.
-    Late(Which, Deferred),
-    /// The process ends without a word.
-    Crash,
-    /// It is started again.
-    Restart,
-    /// It is stopped in order.
-    Stop,
-    /// An orderly stop takes too long, or a failed process has said what it had to say.
-    Die,
-    /// The wall clock jumps.
-    Jump(i64),
-    /// All faults end.
-    Heal,
-}
-
-/// In which order things happen: by time, then as they were planned.
-pub(super) struct Planned(Reverse<(u64, u64)>, Event);
-
-impl PartialEq for Planned {
-    fn eq(&self, other: &Self) -> bool {
-        self.0 == other.0
-    }
-}
-impl Eq for Planned {}
-impl PartialOrd for Planned {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-impl Ord for Planned {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.0.cmp(&other.0)
-    }
-}
 
 /// A process that failed answers for so long before it ends, in milliseconds.
 const LAST_WORDS_MS: u64 = 100;
@@ -78,7 +33,7 @@ pub(super) struct World<'a> {
     pub(super) medium: Arc<Medium>,
     pub(super) banks: Banks,
     /// The bank that the service is configured with.
-    pub(super) bank: Which,
+    pub(super) bank: WhichBank,
     /// How often it was to be started again.
     pub(super) restarts: u64,
     pub(super) life: Option<Life>,
@@ -107,7 +62,7 @@ impl<'a> World<'a> {
             front_door,
             medium: Arc::new(Medium::default()),
             banks: Banks::new(&ground),
-            bank: Which::Usual,
+            bank: WhichBank::Usual,
             restarts: 0,
             life: None,
             lives: 0,
@@ -276,7 +231,7 @@ impl<'a> World<'a> {
             Event::Stop if !self.healed => self.stop(),
             Event::Jump(by_ms) if !self.healed => {
                 self.ground.jump(by_ms);
-                self.ground.note(Lane::World, None, by_ms, || {
+                self.ground.note(Track::World, None, by_ms, || {
                     format!("the wall clock jumps by {by_ms} ms")
                 });
             }
@@ -291,7 +246,7 @@ impl<'a> World<'a> {
         }
     }
 
-    fn late(&mut self, which: Which, deferred: &Deferred) {
+    fn late(&mut self, which: WhichBank, deferred: &Deferred) {
         self.banks.get(which).bank().process_late(deferred);
         let debits = self.banks.debits_of(deferred.reference());
         let mut state = self.ground.lock();
@@ -307,7 +262,7 @@ impl<'a> World<'a> {
         }
         state.auditor.processed(deferred.amount(), debits);
         drop(state);
-        self.ground.note(Lane::Bank, key, debits, || {
+        self.ground.note(Track::Bank, key, debits, || {
             "processes a charge that nobody waits for".to_owned()
         });
     }
@@ -317,7 +272,7 @@ impl<'a> World<'a> {
         self.ground.lock().healed = true;
         self.banks.heal();
         self.ground
-            .note(Lane::World, None, 0, || "all faults end".to_owned());
+            .note(Track::World, None, 0, || "all faults end".to_owned());
     }
 
     /// Whether the network misbehaves.

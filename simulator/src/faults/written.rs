@@ -5,7 +5,9 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{self, Deserializer, MapAccess, Visitor};
 
-use super::{FaultProfile, PROFILES, Range, Rate, Timed};
+use super::built_in::{CUSTOM, PROFILES};
+use super::profile::FaultProfile;
+use super::rates::{Range, Rate, Timed};
 
 /// A profile that cannot be used.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -72,9 +74,6 @@ impl WrittenTimed {
         timed.ms = self.ms.unwrap_or(timed.ms);
     }
 }
-
-/// The name of a profile that is none of the built-in ones.
-pub(super) const CUSTOM: &str = "custom";
 
 impl TryFrom<Written> for FaultProfile {
     type Error = InvalidProfile;

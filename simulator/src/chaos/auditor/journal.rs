@@ -6,7 +6,7 @@ use holdfast_core::{
     State,
 };
 
-use super::super::words;
+use super::super::describe;
 use super::{Auditor, Failed, Invariant, Known, Read, Standing, Wanted};
 use crate::store::read_frame;
 
@@ -59,7 +59,7 @@ impl Auditor {
             Invariant::LegalEdges,
             key,
             || {
-                let cause = words::cause(&entry.cause);
+                let cause = describe::cause(&entry.cause);
                 format!("from {before} to {after}: {cause}")
             },
         );
@@ -99,7 +99,7 @@ impl Auditor {
             after == Standing::Persisted && entry.from.is_none() && entry.cause == Cause::Request,
             Invariant::LegalEdges,
             Some(key),
-            || format!("admitted as {after}: {}", words::cause(&entry.cause)),
+            || format!("admitted as {after}: {}", describe::cause(&entry.cause)),
         );
         let Request::Payment(request) = &entry
             .admission
@@ -203,7 +203,7 @@ impl Auditor {
         self.check(kind == expected, Invariant::Ledger, key, || {
             format!(
                 "the ledger moves {} on becoming {after}",
-                words::moves(kind)
+                describe::moves(kind)
             )
         });
         let Some(movement) = &entry.movement else {
@@ -217,7 +217,7 @@ impl Auditor {
                 && movement.currency.code() == wanted.currency,
             Invariant::Ledger,
             key,
-            || format!("{} for {wanted}", words::movement(movement)),
+            || format!("{} for {wanted}", describe::movement(movement)),
         );
         let known = self
             .payments

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use holdfast_core::{BankName, Phase};
 
+use super::super::describe;
 use super::super::plan::Plan;
-use super::super::words;
 use super::{Auditor, Balances, Failed, Invariant, Standing, Wanted};
 use crate::bank::{AuditLine, Mode};
+use crate::phrases::counted;
 
 impl Auditor {
     /// The bank hears of an attempt.
@@ -38,7 +39,7 @@ impl Auditor {
     pub(in crate::chaos) fn processed(&mut self, amount: u64, debits: u32) {
         let key = Wanted::key_of(amount);
         self.check(debits <= 1, Invariant::OneDebit, key, || {
-            format!("debited {}", words::counted(debits, "time"))
+            format!("debited {}", counted(debits, "time"))
         });
     }
 
@@ -100,7 +101,7 @@ impl Auditor {
         let keys: Vec<(u32, u32)> = debits.iter().map(|(key, times)| (*key, *times)).collect();
         for (key, times) in keys {
             self.check(times <= 1, Invariant::OneDebit, Some(key), || {
-                format!("debited {}", words::counted(times, "time"))
+                format!("debited {}", counted(times, "time"))
             });
             let known = self.of_key(key).is_some();
             self.check(known, Invariant::IntentBeforeBank, Some(key), || {
@@ -118,12 +119,12 @@ impl Auditor {
                 // An operator's word stands against the bank's; a contradiction is noted, no more.
                 Standing::Settled if !resolved => {
                     self.check(times == 1, Invariant::SettledIsCharged, Some(key), || {
-                        format!("settled, and debited {}", words::counted(times, "time"))
+                        format!("settled, and debited {}", counted(times, "time"))
                     });
                 }
                 Standing::Failed(Failed::Uncharged) => {
                     self.check(times == 0, Invariant::FailedIsUncharged, Some(key), || {
-                        format!("failed, and debited {}", words::counted(times, "time"))
+                        format!("failed, and debited {}", counted(times, "time"))
                     });
                 }
                 Standing::Settled
@@ -150,8 +151,8 @@ impl Auditor {
         self.check(*shown == expected, Invariant::Ledger, None, || {
             format!(
                 "{account} shows {}, but its movements add up to {}",
-                words::balances(shown),
-                words::balances(&expected)
+                describe::balances(shown),
+                describe::balances(&expected)
             )
         });
     }
@@ -168,7 +169,7 @@ impl Auditor {
         let wrong = sums
             .iter()
             .find(|(_, sum)| sum[0] != sum[2] || sum[1] != sum[3]);
-        let detail = wrong.map(|(currency, sum)| format!("{currency}: {}", words::sums(sum)));
+        let detail = wrong.map(|(currency, sum)| format!("{currency}: {}", describe::sums(sum)));
         let holds = detail.is_none();
         self.check(holds, Invariant::Ledger, None, || {
             detail.unwrap_or_default()

@@ -1,38 +1,19 @@
-//! Worlds in words: what a page or a trace shows to people. No digest is made of any of it.
+//! Plans in words for people. No digest covers any of it.
 
-use std::collections::BTreeMap;
 use std::fmt::{self, Display};
 
-use holdfast_core::ledger::Balance;
-use holdfast_core::{Cause, Decision, Movement, MovementKind, Phase};
-use holdfast_engine::bank::{ChargeOutcome, InquiryOutcome};
 use holdfast_engine::lanes::LaneOptions;
 use holdfast_engine::service::ServiceOptions;
 
-use super::auditor::{Failed, Standing, Wanted};
-use super::plan::{Crashes, MediumRates, Mistakes, NetworkRates, Plan, Policy};
-use super::trace::Lane;
+use super::Plan;
+use super::operation::Policy;
+use super::rates::{Crashes, MediumRates, Mistakes, NetworkRates};
 use crate::bank::Mode;
 use crate::faults::Rate;
-use crate::store::{CommitFate, CrashPoint, Leftover};
-use crate::words::list;
+use crate::phrases::{counted, list};
 
 /// What an empty part of a plan says.
 const NOTHING: &str = "nothing goes wrong";
-
-impl Lane {
-    /// Its name.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Client => "client",
-            Self::Network => "network",
-            Self::Service => "service",
-            Self::Store => "store",
-            Self::Bank => "bank",
-            Self::World => "world",
-        }
-    }
-}
 
 fn rates(rates: &[(f64, &str)]) -> Vec<String> {
     let happens = rates.iter().filter(|(rate, _)| *rate > 0.0);
@@ -105,17 +86,6 @@ impl Display for Mistakes {
         ]);
         f.write_str(&list(&facts, "none"))
     }
-}
-
-/// A number of things, with the noun as it then is.
-pub(super) fn counted(count: impl Into<u64>, one: &str) -> String {
-    let count = count.into();
-    let end = match (count, one.ends_with('y')) {
-        (1, _) => return format!("1 {one}"),
-        (_, true) => return format!("{count} {}ies", &one[..one.len() - 1]),
-        (_, false) => "s",
-    };
-    format!("{count} {one}{end}")
 }
 
 impl Display for Policy {
@@ -234,167 +204,12 @@ fn bounds(options: &ServiceOptions, lane: &LaneOptions) -> String {
     .join("; ")
 }
 
-impl Display for Standing {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Persisted => "persisted",
-            Self::Called(Phase::Awaiting) => "sent to the bank",
-            Self::Called(Phase::Unknown) => "outcome unknown",
-            Self::Called(Phase::Review) => "in review",
-            Self::Settled => "settled",
-            Self::Failed(Failed::Uncharged) => "failed without a debit",
-            Self::Failed(Failed::Resolved) => "failed by an operator's decision",
-        })
-    }
-}
-
-impl Display for Wanted {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            amount,
-            currency,
-            debtor,
-            creditor,
-        } = self;
-        write!(f, "{amount} {currency} from {debtor} to {creditor}")
-    }
-}
-
-pub(super) fn cause(cause: &Cause) -> String {
-    match cause {
-        Cause::Request => "a request was admitted".to_owned(),
-        Cause::Dispatch => "an attempt is about to be sent".to_owned(),
-        Cause::BankAnswer => "the bank answered".to_owned(),
-        Cause::NotSent => "the attempt was not processed".to_owned(),
-        Cause::NoAnswer => "there was no usable answer".to_owned(),
-        Cause::Known => "the bank has the reference already".to_owned(),
-        Cause::Inquiry => "the bank was asked".to_owned(),
-        Cause::Recovery => "an attempt was found interrupted at start".to_owned(),
-        Cause::BudgetSpent => "attempts or inquiries are used up".to_owned(),
-        Cause::Cancel => "the client cancelled".to_owned(),
-        Cause::Timer => "a time limit passed".to_owned(),
-        Cause::Resolution {
-            operator, evidence, ..
-        } => format!("{operator} decided: {evidence}"),
-        Cause::Contradiction(said) => format!("the bank says otherwise: {}", decision(said)),
-        Cause::WatchEnded => "the watch of the bank ended".to_owned(),
-    }
-}
-
-fn decision(said: &Decision) -> String {
-    match said {
-        Decision::Confirmed {
-            bank_transaction_id,
-        } => format!("confirmed as {bank_transaction_id}"),
-        Decision::Declined { code, message } => format!("declined as {code}: {message}"),
-    }
-}
-
-pub(super) fn charged(outcome: &ChargeOutcome) -> String {
-    match outcome {
-        ChargeOutcome::Decided(said) => format!("answers: {}", decision(said)),
-        ChargeOutcome::NotSent => "was not reached".to_owned(),
-        ChargeOutcome::Throttled { retry_after_ms } => {
-            format!("did not process it: come back in {retry_after_ms} ms")
-        }
-        ChargeOutcome::Known => "refuses it as a duplicate".to_owned(),
-        ChargeOutcome::Unknown => "gives no usable answer".to_owned(),
-    }
-}
-
-pub(super) fn inquired(outcome: &InquiryOutcome) -> String {
-    match outcome {
-        InquiryOutcome::Decided(said) => format!("says: {}", decision(said)),
-        InquiryOutcome::NotFound => "says: not found".to_owned(),
-        InquiryOutcome::Unknown => "gives no usable answer".to_owned(),
-    }
-}
-
-pub(super) const fn fate(fate: CommitFate) -> &'static str {
-    match fate {
-        CommitFate::Synced => "it succeeds",
-        CommitFate::NoRoom => "the disk is full, nothing is written",
-        CommitFate::SyncFails => "it fails",
-    }
-}
-
-pub(super) const fn crash(point: Option<CrashPoint>) -> &'static str {
-    match point {
-        None => "CRASH",
-        Some(CrashPoint::BeforeWrite) => "CRASH before a commit is written",
-        Some(CrashPoint::BeforeSync) => "CRASH after a commit is written, before it is synced",
-        Some(CrashPoint::AfterSync) => "CRASH after a commit is synced, before anybody hears of it",
-    }
-}
-
-pub(super) const fn leftover(left: Leftover) -> &'static str {
-    match left {
-        Leftover::Clean => "everything was synced",
-        Leftover::Lost => "what was not synced is lost",
-        Leftover::Torn => "a part of what was not synced is left",
-        Leftover::Whole => "what was not synced is there all the same",
-    }
-}
-
-const fn kind(kind: MovementKind) -> &'static str {
-    match kind {
-        MovementKind::Hold => "hold",
-        MovementKind::Post => "post",
-        MovementKind::Void => "void",
-    }
-}
-
-/// The kind of a movement, where there is one.
-pub(super) fn moves(moved: Option<MovementKind>) -> &'static str {
-    moved.map_or("nothing", kind)
-}
-
-pub(super) fn movement(movement: &Movement) -> String {
-    let Movement {
-        kind: moved,
-        debit,
-        credit,
-        amount,
-        currency,
-    } = movement;
-    format!(
-        "{}: {} {} from {debit} to {credit}",
-        kind(*moved),
-        amount.minor_units(),
-        currency.code()
-    )
-}
-
-/// An account's four sums.
-pub(super) fn sums(sums: &[u64; 4]) -> String {
-    let &[
-        debits_pending,
-        debits_posted,
-        credits_pending,
-        credits_posted,
-    ] = sums;
-    let balance = Balance {
-        debits_pending,
-        debits_posted,
-        credits_pending,
-        credits_posted,
-    };
-    balance.to_string()
-}
-
-/// An account's sums in each currency.
-pub(super) fn balances(balances: &BTreeMap<String, [u64; 4]>) -> String {
-    let each: Vec<String> = balances
-        .iter()
-        .map(|(currency, each)| format!("{currency}: {}", sums(each)))
-        .collect();
-    list(&each, "empty")
-}
-
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use super::super::{Family, Mask, Scenario};
     use super::*;
-    use crate::chaos::{Family, Mask, Scenario};
 
     /// Whatever is drawn, no name of a type or a field gets into the words.
     #[test]
@@ -430,12 +245,5 @@ mod tests {
         ] {
             assert_eq!(facts[name], "none", "{name}");
         }
-    }
-
-    #[test]
-    fn numbers_agree_with_their_nouns() {
-        assert_eq!(counted(1_u64, "inquiry"), "1 inquiry");
-        assert_eq!(counted(3_u64, "inquiry"), "3 inquiries");
-        assert_eq!(counted(2_u64, "call"), "2 calls");
     }
 }

@@ -1,10 +1,14 @@
-//! The end of a world.
+//! The checks at the end of a world, after all faults have ended.
 
 use std::collections::BTreeSet;
 
 use super::auditor::{Invariant, Wanted};
+use super::event::Event;
+use super::moments::Sometimes;
 use super::plan::What;
-use super::world::{Event, World};
+use super::world::World;
+use crate::bank::Mode;
+use crate::faults::Fault;
 
 /// Payments must have ended so long after the faults did, in milliseconds.
 const LIVENESS_MS: u64 = 600_000;
@@ -108,5 +112,30 @@ impl World<'_> {
                     .as_ref()
                     .is_some_and(|life| life.at_work.is_empty())
         });
+    }
+
+    /// The faults that the bank injected.
+    pub(super) fn bank_moments(&self) {
+        let injected = self.banks.injected();
+        let mut state = self.ground.lock();
+        let count = |fault| injected.get(&fault).copied().unwrap_or(0);
+        if count(Fault::Throttled) > 0 {
+            state.happened(Sometimes::Throttled);
+        }
+        if count(Fault::Forgotten) > 0 && self.ground.plan.mode == Mode::Keyed {
+            state.happened(Sometimes::BankForgot);
+        }
+        for (fault, moment) in [
+            (Fault::Stray, Sometimes::StrayAnswer),
+            (Fault::Gateway, Sometimes::GatewayAnswered),
+            (Fault::RepeatRefused, Sometimes::RepeatRefused),
+        ] {
+            if count(fault) > 0 {
+                state.happened(moment);
+            }
+        }
+        for (fault, times) in injected {
+            *state.faults.entry(fault.name()).or_default() += times;
+        }
     }
 }

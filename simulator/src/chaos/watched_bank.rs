@@ -13,13 +13,14 @@ use holdfast_engine::bank::{Bank, ChargeOutcome, InquiryOutcome};
 use holdfast_engine::pipeline::SendPermit;
 
 use super::auditor::Wanted;
-use super::banks::{Banks, Which};
+use super::banks::Banks;
+use super::describe;
 use super::ground::Ground;
+use super::moments::Sometimes;
 use super::plan::CLOCK_SLACK_MS;
 use super::sabotage::Sabotage;
-use super::sometimes::Sometimes;
-use super::trace::Lane;
-use super::words;
+use super::trace::Track;
+use super::which_bank::WhichBank;
 use crate::SimulatedBank;
 
 /// Failures in a row after which a sabotaged breaker is open for ever.
@@ -54,7 +55,7 @@ impl Drop for Waiting<'_> {
         // What a life's end cuts off is not waited for any more.
         if !self.answered && self.ground.lock().is_alive() {
             self.ground.lock().happened(Sometimes::BankTimeout);
-            self.ground.note(Lane::Bank, self.key, self.debits(), || {
+            self.ground.note(Track::Bank, self.key, self.debits(), || {
                 format!("no answer in time; debits so far: {}", self.debits())
             });
         }
@@ -62,7 +63,7 @@ impl Drop for Waiting<'_> {
 }
 
 impl WatchedBank {
-    pub(super) fn new(banks: &Banks, which: Which, ground: Arc<Ground>) -> Self {
+    pub(super) fn new(banks: &Banks, which: WhichBank, ground: Arc<Ground>) -> Self {
         Self {
             inner: banks.get(which).clone(),
             banks: banks.clone(),
@@ -116,7 +117,7 @@ impl Bank for WatchedBank {
     fn name(&self) -> &BankName {
         if self.ground.is_sabotaged_by(Sabotage::OtherBank) {
             // Another bank is called by the name of the usual one.
-            return self.banks.get(Which::Usual).name();
+            return self.banks.get(WhichBank::Usual).name();
         }
         self.inner.name()
     }
@@ -161,7 +162,7 @@ impl Bank for WatchedBank {
             state.auditor.heard(&reference, amount, attempt);
             Wanted::key_of(amount)
         };
-        self.ground.note(Lane::Bank, key, attempt, || {
+        self.ground.note(Track::Bank, key, attempt, || {
             format!("hears of attempt {attempt}")
         });
         if self.is_stuck() {
@@ -181,8 +182,8 @@ impl Bank for WatchedBank {
         self.ground.lock().auditor.processed(amount, debits);
         let well = matches!(outcome, ChargeOutcome::Decided(_));
         self.went(well);
-        self.ground.note(Lane::Bank, key, (debits, well), || {
-            format!("debits so far: {debits}; {}", words::charged(&outcome))
+        self.ground.note(Track::Bank, key, (debits, well), || {
+            format!("debits so far: {debits}; {}", describe::charged(&outcome))
         });
         outcome
     }
@@ -201,8 +202,8 @@ impl Bank for WatchedBank {
             .lock()
             .auditor
             .key_of_reference(&bank_reference.to_string());
-        self.ground.note(Lane::Bank, key, found, || {
-            format!("asked, {}", words::inquired(&outcome))
+        self.ground.note(Track::Bank, key, found, || {
+            format!("asked, {}", describe::inquired(&outcome))
         });
         outcome
     }

@@ -11,16 +11,17 @@ use holdfast_engine::metrics::{ByLayer, Layer};
 use holdfast_engine::startup::{BankTerms, MerchantTerms, check_banks, check_merchants};
 use holdfast_engine::store::Store;
 
-use super::bank::WatchedBank;
-use super::banks::Which;
-use super::ground::Message;
+use super::describe;
+use super::event::Event;
 use super::life::Life;
+use super::message::Message;
+use super::moments::Sometimes;
 use super::plan::Family;
 use super::sabotage::Sabotage;
-use super::sometimes::Sometimes;
-use super::trace::{Lane, Words};
-use super::words;
-use super::world::{Event, World};
+use super::trace::{Track, Words};
+use super::watched_bank::WatchedBank;
+use super::which_bank::WhichBank;
+use super::world::World;
 use crate::store::{CrashPoint, Kept, Leftover, SimulatedStore, Tamper};
 
 /// What needs no time in a simulated store.
@@ -58,7 +59,7 @@ impl World<'_> {
         self.life = Some(life);
         self.restarting = false;
         self.dying = false;
-        self.ground.note(Lane::Service, None, lives, || {
+        self.ground.note(Track::Service, None, lives, || {
             format!("life {lives} begins")
         });
     }
@@ -78,7 +79,7 @@ impl World<'_> {
         state.injected("stop");
         drop(state);
         self.ground
-            .note(Lane::Service, None, 0, || "is told to stop".to_owned());
+            .note(Track::Service, None, 0, || "is told to stop".to_owned());
         self.plan_in(STOP_MS_MAX, Event::Die);
     }
 
@@ -119,8 +120,8 @@ impl World<'_> {
         {
             self.ground.lock().happened(Sometimes::CrashAfterBankAnswer);
         }
-        self.ground.note(Lane::World, None, 0, || {
-            Words::gave_way(words::crash(point).to_owned(), true)
+        self.ground.note(Track::World, None, 0, || {
+            Words::gave_way(describe::crash(point).to_owned(), true)
         });
         self.die("is gone");
     }
@@ -152,8 +153,8 @@ impl World<'_> {
         if let Some(moment) = moment {
             self.ground.lock().happened(moment);
         }
-        self.ground.note(Lane::Service, None, left as u8, || {
-            Words::gave_way(format!("{how}; {}", words::leftover(left)), true)
+        self.ground.note(Track::Service, None, left as u8, || {
+            Words::gave_way(format!("{how}; {}", describe::leftover(left)), true)
         });
         for message in at_work {
             self.broken(message);
@@ -280,7 +281,7 @@ impl World<'_> {
         Some(merchant)
     }
 
-    fn fits(&self, store: &Store, bank: Which) -> bool {
+    fn fits(&self, store: &Store, bank: WhichBank) -> bool {
         let bank = self.banks.get(bank);
         let terms = BankTerms {
             name: bank.name().clone(),
@@ -293,7 +294,7 @@ impl World<'_> {
 
     fn refused(&self, moment: Sometimes, why: &'static str) {
         self.ground.lock().happened(moment);
-        self.ground.note(Lane::Service, None, why, || {
+        self.ground.note(Track::Service, None, why, || {
             format!("refuses to start: {why}")
         });
     }

@@ -1,14 +1,11 @@
-//! What is read past all clients and networks: the accounts, the feed, and what the bank did wrong.
+//! Reads of the accounts and the feed at the end of a world, straight from the service, without clients or a network.
 
 use bytes::Bytes;
 use http::Request;
 use serde::Deserialize;
 
-use super::ground::Message;
-use super::sometimes::Sometimes;
+use super::message::Message;
 use super::world::World;
-use crate::bank::Mode;
-use crate::faults::Fault;
 
 impl World<'_> {
     /// Reads accounts and feed through the API, and holds them against the journal.
@@ -81,31 +78,6 @@ impl World<'_> {
             }
         }
         Bytes::new()
-    }
-
-    /// The faults that the bank injected.
-    pub(super) fn bank_moments(&self) {
-        let injected = self.banks.injected();
-        let mut state = self.ground.lock();
-        let count = |fault| injected.get(&fault).copied().unwrap_or(0);
-        if count(Fault::Throttled) > 0 {
-            state.happened(Sometimes::Throttled);
-        }
-        if count(Fault::Forgotten) > 0 && self.ground.plan.mode == Mode::Keyed {
-            state.happened(Sometimes::BankForgot);
-        }
-        for (fault, moment) in [
-            (Fault::Stray, Sometimes::StrayAnswer),
-            (Fault::Gateway, Sometimes::GatewayAnswered),
-            (Fault::RepeatRefused, Sometimes::RepeatRefused),
-        ] {
-            if count(fault) > 0 {
-                state.happened(moment);
-            }
-        }
-        for (fault, times) in injected {
-            *state.faults.entry(fault.name()).or_default() += times;
-        }
     }
 }
 
