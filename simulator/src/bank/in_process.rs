@@ -29,12 +29,12 @@ pub struct SimulatedBank {
     gullible: Option<Gullible>,
 }
 
-/// What a caller takes for the bank's word that is not. Only a service that is broken on purpose does.
+/// The kind of wrong answer that a caller accepts as the bank's. Only a service that is broken on purpose has one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Gullible {
     /// An answer about another reference.
     Strays,
-    /// What a gateway says.
+    /// The answer of a gateway.
     Gateways,
     /// "Duplicate" for a decline of the payment.
     Duplicates,
@@ -43,10 +43,10 @@ pub(crate) enum Gullible {
 /// The name of the simulated bank that is built in.
 pub const SIMULATED: &str = "simulated";
 
-/// Where a bank in this process is reached.
+/// The address of a bank in this process.
 const ADDRESS: &str = "in-process";
 
-/// Where the simulated bank is reached that is built in.
+/// The address of the built-in simulated bank.
 ///
 /// # Panics
 /// Never: the address is valid.
@@ -54,18 +54,18 @@ pub fn simulated_address() -> BankAddress {
     BankAddress::new(ADDRESS).expect("the address is one")
 }
 
-/// Takes care of what reaches the bank long after its caller gave up, also when the caller's process
+/// Delivers charges to the bank long after their caller gave up, even if the caller's process
 /// has ended by then.
 pub trait Later: Send + Sync + std::fmt::Debug {
-    /// Sees to it that the bank processes this in so many milliseconds.
+    /// Makes the bank process this after a delay in milliseconds.
     fn schedule(&self, after_ms: u64, deferred: Deferred);
 }
 
-/// A bank without a window never forgets a reference: a century, in milliseconds.
+/// The window of a bank that never forgets a reference: a century, in milliseconds.
 const WINDOW_MS_MAX: u64 = 100 * 365 * 24 * 60 * 60 * 1000;
 
 impl SimulatedBank {
-    /// Opens the bank with its books.
+    /// Opens the bank with its ledger.
     ///
     /// # Errors
     /// When the ledger file cannot be read or written.
@@ -83,14 +83,14 @@ impl SimulatedBank {
         })
     }
 
-    /// Under another name, at another address.
+    /// Gives the bank another name and address.
     pub fn named(mut self, name: BankName, address: BankAddress) -> Self {
         self.name = name;
         self.address = address;
         self
     }
 
-    /// Takes something for the bank's word that is not.
+    /// Makes the caller accept wrong answers of this kind.
     pub(crate) fn gullible(mut self, gullible: Option<Gullible>) -> Self {
         self.gullible = gullible;
         self
@@ -106,7 +106,7 @@ impl SimulatedBank {
         (about_it || self.believes(Gullible::Strays)).then(|| decision(named.answer))
     }
 
-    /// Leaves what comes late to someone who outlives the caller.
+    /// Hands delayed charges to someone who outlives the caller.
     pub fn with_later(mut self, later: Arc<dyn Later>) -> Self {
         self.later = Some(later);
         self
@@ -160,13 +160,13 @@ impl SimulatedBank {
         }
     }
 
-    /// The bank itself, for auditors and for whoever changes what goes wrong.
+    /// The bank itself, for auditors and for changing its faults.
     pub fn bank(&self) -> &Bank {
         &self.bank
     }
 }
 
-/// What the caller gets of an answer; `None` when it cannot be told from any other failure.
+/// The part of an answer that the caller gets.
 enum Heard<T> {
     Whole(T),
     Broken,
@@ -174,7 +174,8 @@ enum Heard<T> {
     Throttled { retry_after_ms: u64 },
 }
 
-/// Takes the time and loses what is to be lost. The caller's own time limit ends a silence.
+/// Waits as long as the bank takes, and loses the answers that are lost. A silence ends at the caller's own time
+/// limit.
 async fn hear<T>(reaction: Reaction<T>) -> Heard<T> {
     if reaction.delay_ms > 0 {
         tokio::time::sleep(Duration::from_millis(reaction.delay_ms)).await;

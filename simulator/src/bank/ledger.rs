@@ -1,8 +1,7 @@
-//! The simulated bank's own books: every reference it has processed, and every effective debit.
+//! The simulated bank's ledger: every reference it has processed, and every effective debit.
 //!
-//! With a file behind it the bank remembers its debits across restarts of the process it lives in,
-//! as a real bank would: a payment that is recovered after a crash meets a bank that has seen it
-//! before.
+//! With a file the bank remembers its debits across restarts of its process, as a real bank would. So a payment that
+//! is recovered after a crash finds a bank that knows it.
 
 use std::collections::HashMap;
 use std::fs::{File, Permissions, TryLockError};
@@ -13,7 +12,7 @@ use std::path::{Path, PathBuf};
 use holdfast_core::{DeclineCode, DeclineMessage};
 use serde::{Deserialize, Serialize};
 
-/// What the bank is asked to move.
+/// The terms of a charge: how much, from whom, to whom.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChargeTerms {
     /// Minor units.
@@ -33,12 +32,12 @@ pub struct Debit {
     pub bank_reference: String,
     /// The bank's id for it.
     pub transaction_id: String,
-    /// What it moved.
+    /// The amount and the accounts.
     #[serde(flatten)]
     pub terms: ChargeTerms,
 }
 
-/// How the bank decided about a reference the first time it processed it.
+/// The bank's decision when it first processed a reference.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Verdict {
     Confirmed {
@@ -50,7 +49,7 @@ pub(crate) enum Verdict {
     },
 }
 
-/// What the bank knows of a reference it has processed.
+/// The bank's entry for a reference that it has processed.
 #[derive(Debug, Clone)]
 pub(crate) struct KnownReference {
     pub(crate) terms: ChargeTerms,
@@ -105,7 +104,7 @@ const LINE_BYTES_MAX: u64 = 64 * 1024;
 /// It can be read and written by its owner only.
 const MODE: u32 = 0o600;
 
-/// The books. In memory, and in a file when there is one.
+/// The ledger: in memory, and in a file when there is one.
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
     references: Vec<(String, KnownReference)>,
@@ -171,7 +170,7 @@ impl Ledger {
         Ok(ledger)
     }
 
-    /// What is known of a reference.
+    /// The entry of a reference.
     pub(crate) fn get(&self, bank_reference: &str) -> Option<&KnownReference> {
         let place = *self.places.get(bank_reference)?;
         Some(&self.references[place].1)

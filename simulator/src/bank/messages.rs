@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::ledger::{ChargeTerms, KnownReference, Verdict};
 use crate::faults::{CallPlan, Delivery};
 
-/// What the bank says about a reference.
+/// The bank's answer about a reference.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "status", rename_all = "snake_case")]
 pub enum BankAnswer {
@@ -26,10 +26,10 @@ pub enum BankAnswer {
 /// An answer, with the reference that it is about.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct NamedAnswer {
-    /// What the bank says.
+    /// The answer.
     #[serde(flatten)]
     pub answer: BankAnswer,
-    /// Of which reference.
+    /// The reference that it is about.
     pub bank_reference: String,
 }
 
@@ -50,24 +50,24 @@ pub const DUPLICATE: &str = "duplicate_reference";
 pub struct Charge {
     /// The caller's reference.
     pub bank_reference: String,
-    /// What to move.
+    /// The amount and the accounts.
     pub terms: ChargeTerms,
 }
 
-/// What is to be done about a call.
+/// How to react to a call.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Reaction<T> {
-    /// How long to take for it, in milliseconds.
+    /// How long to wait first, in milliseconds.
     pub delay_ms: u64,
-    /// What becomes of the answer.
+    /// How to deliver the answer.
     pub delivery: Delivery,
     /// The answer, for the deliveries that have one.
     pub answer: T,
-    /// What is to be processed later, and in how many milliseconds.
+    /// A charge to process later, and the delay in milliseconds.
     pub later: Option<(u64, Deferred)>,
 }
 
-/// A charge that reached the bank's processing after its caller gave up.
+/// A charge that the bank processes after its caller gave up.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Deferred {
     pub(super) charge: Charge,
@@ -86,17 +86,17 @@ impl Deferred {
     }
 }
 
-/// A charge under a reference that stands for another one.
+/// A charge under a reference that belongs to a different charge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the reference stands for a charge with other contents")]
 pub struct ReferenceReused;
 
-/// A reference in the bank's books, for auditors.
+/// A reference in the bank's ledger, for auditors.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct AuditLine {
     /// The caller's reference.
     pub bank_reference: String,
-    /// What it moved.
+    /// The amount and the accounts.
     #[serde(flatten)]
     pub terms: ChargeTerms,
     /// How often it was debited.

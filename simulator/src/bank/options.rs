@@ -24,16 +24,16 @@ pub enum Mode {
 /// How the simulated bank behaves.
 #[derive(Debug, Clone, Default)]
 pub struct SimulatedBankOptions {
-    /// What it promises.
+    /// Its promise about repeats.
     pub mode: Mode,
-    /// What goes wrong.
+    /// Its faults.
     pub faults: FaultProfile,
-    /// From what the faults are drawn.
+    /// The seed that the faults are drawn from.
     pub seed: u64,
-    /// How long a request may be under way, in milliseconds, for callers in the same process.
+    /// Longest time that a request may be in transit, in milliseconds, for callers in the same process.
     pub grace_ms: u64,
-    /// Where the bank keeps its debits; in memory only when `None`.
+    /// The ledger file; the bank keeps its debits in memory only when `None`.
     pub ledger: Option<PathBuf>,
-    /// Milliseconds as someone else counts them; the bank's own clock when `None`.
+    /// A clock in milliseconds that someone else advances; the bank's own clock when `None`.
     pub time: Option<Arc<AtomicU64>>,
 }

@@ -28,18 +28,18 @@ pub struct Bank {
 struct State {
     faults: FaultProfile,
     ledger: Ledger,
-    /// Calls so far of a kind about a reference, by their hash: a bank that sees millions of references
-    /// keeps a few bytes for each. Looked up only, so its order decides nothing.
+    /// Number of calls of a kind about a reference, by their hash: a bank that sees millions of references
+    /// keeps a few bytes for each. It is never iterated, so its order does not matter.
     calls: HashMap<u64, u32>,
     outage_until_ms: u64,
     injected: BTreeMap<Fault, u64>,
 }
 
-/// Creditors whose name begins so are declined: a way to see a declined payment by hand.
+/// Payments to creditors with this prefix are declined: a way to see a declined payment by hand.
 const DECLINED_PREFIX: &str = "acct_declined";
 
 impl Bank {
-    /// Opens the bank with its books.
+    /// Opens the bank with its ledger.
     ///
     /// # Errors
     /// When the ledger file cannot be read or written.
@@ -79,12 +79,12 @@ impl Bank {
         self.mode
     }
 
-    /// What goes wrong at present.
+    /// The current faults.
     pub fn faults(&self) -> FaultProfile {
         self.lock().faults.clone()
     }
 
-    /// Changes what goes wrong, and ends an outage.
+    /// Changes the faults, and ends an outage.
     pub fn set_faults(&self, faults: FaultProfile) {
         let mut state = self.lock();
         state.faults = faults;
@@ -122,7 +122,7 @@ impl Bank {
             .map_or(0, |known| known.debits)
     }
 
-    /// The references with a debit, from a place in the books on, and the place after them when
+    /// The references with a debit, starting at a place in the ledger, and the place after them when
     /// there is more.
     pub fn audit(&self, place: usize, limit: usize) -> (Vec<AuditLine>, Option<usize>) {
         let state = self.lock();
@@ -186,7 +186,7 @@ impl Bank {
         })
     }
 
-    /// Processes what came late. Nobody hears of it.
+    /// Processes a delayed charge. Nobody gets the answer.
     pub fn process_late(&self, deferred: &Deferred) {
         let now_ms = self.now_ms();
         let mut state = self.lock();
@@ -326,8 +326,8 @@ fn delivered(
     ))
 }
 
-/// The bank's id follows from the reference, and from how often it was debited before; a real bank's
-/// does not, and nothing relies on it.
+/// The bank's id follows from the reference and from the number of earlier debits. A real bank's id does not, and
+/// nothing relies on it.
 fn transaction_id(reference: &str, times: u32) -> String {
     let base = reference.strip_prefix("hf_").unwrap_or(reference);
     match times {

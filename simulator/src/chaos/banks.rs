@@ -1,6 +1,6 @@
-//! The banks of a world: the one that its payments are meant for, and another that a slip of the hand may name.
+//! The two banks of a world: the usual one, and another that a wrong configuration may name.
 //!
-//! Their books are apart, as real banks' are. What counts for a key is what both have debited.
+//! They have separate ledgers, as real banks do. The debits of a key are those of both banks together.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ const NAMES: [&str; 2] = ["usual", "other"];
 #[derive(Debug, Clone)]
 pub(super) struct Banks([SimulatedBank; 2]);
 
-/// Sees to it that a bank processes later what is its own.
+/// Schedules delayed charges at the bank that took them.
 #[derive(Debug)]
 struct LateAt {
     ground: Arc<Ground>,
@@ -44,19 +44,19 @@ impl Banks {
         &self.0[which as usize]
     }
 
-    /// How often a reference was debited, wherever.
+    /// How often a reference was debited, at both banks together.
     pub(super) fn debits_of(&self, reference: &str) -> u32 {
         let debits = self.0.iter().map(|bank| bank.bank().debits_of(reference));
         debits.sum()
     }
 
-    /// All that was debited.
+    /// All debits.
     pub(super) fn audit(&self) -> Vec<AuditLine> {
         let lines = self.0.iter().map(|bank| bank.bank().audit(0, usize::MAX).0);
         lines.flatten().collect()
     }
 
-    /// What went wrong at them.
+    /// The faults that they injected.
     pub(super) fn injected(&self) -> BTreeMap<Fault, u64> {
         let mut sums = BTreeMap::new();
         for bank in &self.0 {
@@ -67,7 +67,7 @@ impl Banks {
         sums
     }
 
-    /// Nothing goes wrong at them from now on, except that they forget.
+    /// Ends all their faults, except that they still forget references.
     pub(super) fn heal(&self) {
         for bank in &self.0 {
             let key_window_ms = bank.bank().faults().key_window_ms;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::message::Message;
 use super::plan::{Operation, Plan, Policy, What};
 
-/// What became of an operation so far.
+/// The progress of an operation.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Effort {
     pub(super) operation: Operation,
@@ -21,7 +21,7 @@ pub(super) struct Clients {
     next: u32,
 }
 
-/// Questions that are asked in the end have numbers from here on.
+/// Operations that are added at the end have numbers from here on.
 const LAST_QUESTIONS: u32 = 1_000_000;
 
 impl Clients {
@@ -40,7 +40,7 @@ impl Clients {
         }
     }
 
-    /// Something to ask with patience, without faults.
+    /// Adds a patient request, for the time after all faults have ended.
     pub(super) fn ask(&mut self, what: What) -> Message {
         let id = self.next;
         self.next += 1;

@@ -16,16 +16,16 @@ pub(super) fn cause(cause: &Cause) -> String {
         Cause::BankAnswer => "the bank answered".to_owned(),
         Cause::NotSent => "the attempt was not processed".to_owned(),
         Cause::NoAnswer => "there was no usable answer".to_owned(),
-        Cause::Known => "the bank has the reference already".to_owned(),
+        Cause::Known => "the bank already has the reference".to_owned(),
         Cause::Inquiry => "the bank was asked".to_owned(),
-        Cause::Recovery => "an attempt was found interrupted at start".to_owned(),
-        Cause::BudgetSpent => "attempts or inquiries are used up".to_owned(),
+        Cause::Recovery => "the service found an interrupted attempt at start".to_owned(),
+        Cause::BudgetSpent => "no attempts or inquiries are left".to_owned(),
         Cause::Cancel => "the client cancelled".to_owned(),
         Cause::Timer => "a time limit passed".to_owned(),
         Cause::Resolution {
             operator, evidence, ..
         } => format!("{operator} decided: {evidence}"),
-        Cause::Contradiction(said) => format!("the bank says otherwise: {}", decision(said)),
+        Cause::Contradiction(said) => format!("the bank contradicts it: {}", decision(said)),
         Cause::WatchEnded => "the watch of the bank ended".to_owned(),
     }
 }
@@ -42,11 +42,11 @@ fn decision(said: &Decision) -> String {
 pub(super) fn charged(outcome: &ChargeOutcome) -> String {
     match outcome {
         ChargeOutcome::Decided(said) => format!("answers: {}", decision(said)),
-        ChargeOutcome::NotSent => "was not reached".to_owned(),
+        ChargeOutcome::NotSent => "could not be reached".to_owned(),
         ChargeOutcome::Throttled { retry_after_ms } => {
             format!("did not process it: come back in {retry_after_ms} ms")
         }
-        ChargeOutcome::Known => "refuses it as a duplicate".to_owned(),
+        ChargeOutcome::Known => "rejects it as a duplicate".to_owned(),
         ChargeOutcome::Unknown => "gives no usable answer".to_owned(),
     }
 }
@@ -62,7 +62,7 @@ pub(super) fn inquired(outcome: &InquiryOutcome) -> String {
 pub(super) const fn fate(fate: CommitFate) -> &'static str {
     match fate {
         CommitFate::Synced => "it succeeds",
-        CommitFate::NoRoom => "the disk is full, nothing is written",
+        CommitFate::NoRoom => "the disk is full, and nothing is written",
         CommitFate::SyncFails => "it fails",
     }
 }
@@ -72,16 +72,16 @@ pub(super) const fn crash(point: Option<CrashPoint>) -> &'static str {
         None => "CRASH",
         Some(CrashPoint::BeforeWrite) => "CRASH before a commit is written",
         Some(CrashPoint::BeforeSync) => "CRASH after a commit is written, before it is synced",
-        Some(CrashPoint::AfterSync) => "CRASH after a commit is synced, before anybody hears of it",
+        Some(CrashPoint::AfterSync) => "CRASH after a commit is synced, before anyone is told",
     }
 }
 
 pub(super) const fn leftover(left: Leftover) -> &'static str {
     match left {
         Leftover::Clean => "everything was synced",
-        Leftover::Lost => "what was not synced is lost",
-        Leftover::Torn => "a part of what was not synced is left",
-        Leftover::Whole => "what was not synced is there all the same",
+        Leftover::Lost => "the unsynced data is lost",
+        Leftover::Torn => "a part of the unsynced data is left",
+        Leftover::Whole => "the unsynced data survived",
     }
 }
 
@@ -93,7 +93,7 @@ const fn kind(kind: MovementKind) -> &'static str {
     }
 }
 
-/// The kind of a movement, where there is one.
+/// The kind of a movement, or "nothing".
 pub(super) fn moves(moved: Option<MovementKind>) -> &'static str {
     moved.map_or("nothing", kind)
 }

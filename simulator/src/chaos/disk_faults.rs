@@ -1,4 +1,4 @@
-//! The faults of the disk, and crashes within a commit, drawn as the store asks for them.
+//! The faults of the disk, and crashes within a commit. The store asks for them at each commit and read.
 
 use holdfast_core::{Cause, JournalEntry, OperationId, Phase, State, StateName};
 
@@ -102,7 +102,7 @@ impl MediumPlan for Ground {
         }
         state.points += 1;
         let n = state.points;
-        // Ends are likelier while something is written and not synced.
+        // Crashes are likelier while unsynced data exists.
         let rate = match point {
             CrashPoint::BeforeWrite => self.plan.crashes.in_commit / 2.0,
             CrashPoint::BeforeSync => self.plan.crashes.in_commit * 1.5,

@@ -6,7 +6,7 @@ use super::message::{Answer, Message};
 use super::which_bank::WhichBank;
 use crate::bank::Deferred;
 
-/// Something that is going to happen.
+/// An event that will happen.
 #[derive(Debug)]
 pub(super) enum Event {
     /// A client sends a request.
@@ -17,17 +17,17 @@ pub(super) enum Event {
     Reset(Message),
     /// An answer reaches its client.
     Hear(Answer),
-    /// A client has waited long enough.
+    /// The timeout of a client has passed.
     TimeUp(Message),
-    /// A charge reaches the bank's processing at last.
+    /// The bank processes a delayed charge.
     Late(WhichBank, Deferred),
-    /// The process ends without a word.
+    /// The process crashes.
     Crash,
-    /// It is started again.
+    /// The service starts again.
     Restart,
-    /// It is stopped in order.
+    /// The service is asked to stop.
     Stop,
-    /// An orderly stop takes too long, or a failed process has said what it had to say.
+    /// An orderly stop has taken too long, or a failed process has finished answering.
     Die,
     /// The wall clock jumps.
     Jump(i64),
@@ -35,7 +35,7 @@ pub(super) enum Event {
     Heal,
 }
 
-/// In which order things happen: by time, then as they were planned.
+/// A planned event. Events are ordered by time, then by the order in which they were planned.
 pub(super) struct Planned(pub(super) Reverse<(u64, u64)>, pub(super) Event);
 
 impl PartialEq for Planned {

@@ -10,12 +10,12 @@ use super::world::World;
 use crate::bank::Mode;
 use crate::faults::Fault;
 
-/// Payments must have ended so long after the faults did, in milliseconds.
+/// Longest time that payments may take to end after the faults have ended, in milliseconds.
 const LIVENESS_MS: u64 = 600_000;
 
 impl World<'_> {
-    /// The end of the world: every payment must end, every request be answered, every repeat get what
-    /// the first one got, and all books agree.
+    /// The final checks: every payment ends, every request gets an answer, every repeat gets the first answer, and all
+    /// ledgers agree.
     pub(super) fn judge(&mut self) {
         let limit_ms = self.ground.now_ms() + LIVENESS_MS;
         self.run_until(limit_ms, |world| {
@@ -73,14 +73,14 @@ impl World<'_> {
         state.auditor.checks += 1;
         if let Some(message) = unanswered {
             let key = self.clients.what(message).map(What::key);
-            let detail = "a request is at work for ever";
+            let detail = "a request never gets an answer";
             state
                 .auditor
                 .violated(Invariant::EveryRequestAnswered, key, detail);
         }
     }
 
-    /// Asks something of every key that was not left out, and waits for the answers.
+    /// Sends a request for every key that is not masked, and waits for the answers.
     fn ask_all(&mut self, what: impl Fn(u32, u32) -> What, only_open: bool) {
         let keys: BTreeSet<u32> = self
             .ground
@@ -95,7 +95,7 @@ impl World<'_> {
                 .filter_map(|key| match state.auditor.of_key(key) {
                     Some(known) if only_open && known.standing().is_final() => None,
                     Some(known) => Some((key, u32::from(known.wanted != Wanted::of(key, 0)))),
-                    // Faults kept it out so far.
+                    // Faults have kept it out until now.
                     None => (!only_open).then_some((key, 0)),
                 })
                 .collect()
@@ -114,7 +114,7 @@ impl World<'_> {
         });
     }
 
-    /// The faults that the bank injected.
+    /// Counts the faults that the bank injected, and the moments that follow from them.
     pub(super) fn bank_moments(&self) {
         let injected = self.banks.injected();
         let mut state = self.ground.lock();

@@ -8,7 +8,7 @@ use super::message::Message;
 use super::world::World;
 
 impl World<'_> {
-    /// Reads accounts and feed through the API, and holds them against the journal.
+    /// Reads accounts and feed through the API, and checks them against the journal.
     pub(super) fn read_books(&mut self) {
         let accounts: Vec<String> = {
             let state = self.ground.lock();
@@ -23,7 +23,7 @@ impl World<'_> {
         };
         for account in accounts {
             let body = self.get(&format!("/v1/accounts/{account}"));
-            // What cannot be read shows nothing, and the auditor knows better.
+            // An unreadable answer counts as an empty account, which the auditor rejects.
             let view: AccountView = serde_json::from_slice(&body).unwrap_or_default();
             let shown = view.balances.into_iter().map(|balance| {
                 (
@@ -54,7 +54,7 @@ impl World<'_> {
         self.ground.lock().auditor.feed(&sequences);
     }
 
-    /// Asks something at once, past all clients and networks.
+    /// Sends a GET request straight to the service.
     fn get(&mut self, path: &str) -> Bytes {
         const QUESTION: Message = Message {
             operation: u32::MAX,

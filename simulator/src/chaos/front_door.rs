@@ -1,4 +1,4 @@
-//! The front door of the service as a function from HTTP requests to answers: the server puts its API in here.
+//! The front door of the service, as a function from HTTP requests to answers. The server provides its API through it.
 
 use std::future::Future;
 use std::pin::Pin;

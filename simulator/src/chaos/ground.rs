@@ -1,4 +1,5 @@
-//! What outlives every life of the service: time, the auditor, and the charges that have not reached the bank yet.
+//! Everything that survives a crash of the service: time, the auditor, and the charges that have not reached the bank
+//! yet.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,22 +22,22 @@ use super::which_bank::WhichBank;
 use crate::bank::Deferred;
 use crate::store::CrashPoint;
 
-/// Where wall clocks begin: 2026-01-01T00:00:00Z.
+/// The start of the wall clock: 2026-01-01T00:00:00Z.
 const EPOCH_MS: u64 = 1_767_225_600_000;
 
-/// The ground.
+/// The part of a world that survives every life of the service.
 #[derive(Debug)]
 pub(super) struct Ground {
     pub(super) plan: Plan,
     pub(super) sabotage: Option<Sabotage>,
     /// Virtual milliseconds, as the bank keeps them too.
     pub(super) time: Arc<AtomicU64>,
-    /// Ends a stretch of time before its end.
+    /// Ends a wait of the world early.
     pub(super) wake: Notify,
     state: Mutex<GroundState>,
 }
 
-/// All that changes.
+/// Its changing part.
 #[derive(Debug)]
 pub(super) struct GroundState {
     pub(super) auditor: Auditor,
@@ -44,10 +45,10 @@ pub(super) struct GroundState {
     pub(super) trace: Trace,
     /// How often each fault was injected, besides the bank's.
     pub(super) faults: BTreeMap<&'static str, u64>,
-    /// What reaches which bank later, and when.
+    /// Delayed charges: when, at which bank, and which charge.
     pub(super) late: Vec<(u64, WhichBank, Deferred)>,
     pub(super) answers: Vec<Answer>,
-    /// Where the process ended, until the world has seen to it.
+    /// Where the process crashed, until the world has handled it.
     pub(super) crash: Option<CrashPoint>,
     /// Whether an orderly stop is complete.
     pub(super) stopped: bool,
@@ -131,7 +132,7 @@ impl Ground {
         self.lock().began = None;
     }
 
-    /// Takes the time over from the life's own clock. Only within its runtime.
+    /// Takes over the time of the life's clock. Call it only within the life's runtime.
     pub(super) fn touch(&self) -> u64 {
         let began = self.lock().began;
         if let Some((instant, base_ms)) = began {
@@ -141,7 +142,7 @@ impl Ground {
         self.now_ms()
     }
 
-    /// Sets the wall clock off.
+    /// Changes the wall clock.
     pub(super) fn jump(&self, by_ms: i64) {
         let mut state = self.lock();
         state.skew_ms += by_ms;
@@ -159,7 +160,7 @@ impl Ground {
         *state.faults.entry("clock_jump").or_default() += 1;
     }
 
-    /// Notes something.
+    /// Records an event in the trace.
     pub(super) fn note<W: Into<Words>>(
         &self,
         track: Track,
@@ -175,7 +176,7 @@ impl Ground {
         self.sabotage == Some(sabotage)
     }
 
-    /// Sees to it that a bank processes something later.
+    /// Schedules a delayed charge at a bank.
     pub(super) fn schedule(&self, after_ms: u64, which: WhichBank, deferred: Deferred) {
         let at_ms = self.touch() + after_ms;
         self.lock().late.push((at_ms, which, deferred));

@@ -1,7 +1,7 @@
 //! One life of the service: from its start to the crash that ends it.
 //!
-//! Each life has a runtime of its own, on the same thread and with its time paused: dropping it ends
-//! every task wherever it stands, as a killed process would, and the bank and the clients go on.
+//! Each life has its own runtime, on the same thread and with paused time. Dropping it ends every task at once, as
+//! killing a process would. The bank and the clients continue.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ use super::ground::Ground;
 use super::message::{Answer, Message};
 use super::{sabotaged_door, sabotaged_log};
 
-/// A life.
+/// One life of the service.
 pub(super) struct Life {
     runtime: Runtime,
     pub(super) service: Service,
@@ -32,9 +32,9 @@ pub(super) struct Life {
     ground: Arc<Ground>,
     began: Instant,
     base_ms: u64,
-    /// Requests at work.
+    /// Requests that have no answer yet.
     pub(super) at_work: BTreeMap<Message, AbortHandle>,
-    /// Whether no new requests get in.
+    /// Whether an orderly stop is under way.
     pub(super) stopping: bool,
 }
 
@@ -89,7 +89,7 @@ impl Life {
         }
     }
 
-    /// Lets time pass, up to a moment or until something wants attention.
+    /// Lets time pass until a moment, or until something needs attention.
     pub(super) fn advance(&self, until_ms: u64) {
         let passed = until_ms.saturating_sub(self.base_ms);
         let until = self.began + Duration::from_millis(passed);
@@ -103,7 +103,7 @@ impl Life {
         });
     }
 
-    /// A request comes in.
+    /// Handles a request.
     pub(super) fn serve(&mut self, message: Message, request: Request<Bytes>) {
         let entered = self.runtime.enter();
         let ground = self.ground.clone();
@@ -125,7 +125,7 @@ impl Life {
         drop(entered);
     }
 
-    /// The connection of a request breaks.
+    /// Breaks the connection of a request.
     pub(super) fn reset(&mut self, message: Message) -> bool {
         let task = self.at_work.remove(&message);
         task.map(|task| task.abort()).is_some()

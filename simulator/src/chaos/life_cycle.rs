@@ -1,4 +1,4 @@
-//! How lives of the service begin and end.
+//! Starts and ends of the service: crash, orderly stop, restart with a new configuration.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -24,14 +24,14 @@ use super::which_bank::WhichBank;
 use super::world::World;
 use crate::store::{CrashPoint, Kept, Leftover, SimulatedStore, Tamper};
 
-/// What needs no time in a simulated store.
+/// The result of a future that needs no time: reads of a simulated store.
 fn at_once<T>(future: impl Future<Output = T>) -> T {
     future
         .now_or_never()
         .expect("a simulated store reads at once")
 }
 
-/// An orderly stop may take so long, in milliseconds.
+/// Longest time of an orderly stop, in milliseconds.
 const STOP_MS_MAX: u64 = 4_000;
 
 impl World<'_> {
@@ -60,7 +60,7 @@ impl World<'_> {
         self.restarting = false;
         self.dying = false;
         self.ground.note(Track::Service, None, lives, || {
-            format!("life {lives} begins")
+            format!("run {lives} starts")
         });
     }
 
@@ -79,11 +79,11 @@ impl World<'_> {
         state.injected("stop");
         drop(state);
         self.ground
-            .note(Track::Service, None, 0, || "is told to stop".to_owned());
+            .note(Track::Service, None, 0, || "is asked to stop".to_owned());
         self.plan_in(STOP_MS_MAX, Event::Die);
     }
 
-    /// The process ends without a word.
+    /// The process ends without warning.
     pub(super) fn crash(&mut self, point: Option<CrashPoint>) {
         if self.life.is_none() {
             return;
@@ -126,7 +126,7 @@ impl World<'_> {
         self.die("is gone");
     }
 
-    /// Ends the life, whatever it was doing.
+    /// Ends the process, whatever it is doing.
     pub(super) fn die(&mut self, how: &str) {
         let Some(life) = self.life.take() else {
             return;
@@ -208,7 +208,7 @@ impl World<'_> {
         }
         self.restarts += 1;
         let Some(merchant) = self.configured() else {
-            // Somebody corrects it.
+            // Someone corrects the configuration.
             self.restarting = true;
             return self.plan_in(1, Event::Restart);
         };
@@ -226,8 +226,8 @@ impl World<'_> {
         self.begin_life(&merchant);
     }
 
-    /// The configuration of the next life, with the mistakes that are made in it; `None` when the service refuses to
-    /// start with it. Returns whom everyone acts for.
+    /// Draws the configuration of the next start, with its mistakes, and returns its merchant. `None` when the service
+    /// refuses to start with it.
     fn configured(&mut self) -> Option<Merchant> {
         let draw = self.ground.draw("mistake").with(self.restarts);
         let mistakes = self.ground.plan.mistakes;
@@ -250,7 +250,7 @@ impl World<'_> {
         };
         let fits = check_merchants(&with_payments, &terms).is_ok();
         if !fits && !self.ground.is_sabotaged_by(Sabotage::MerchantRenamed) {
-            self.refused(Sometimes::RenamedRefused, "its merchant has another name");
+            self.refused(Sometimes::RenamedRefused, "its merchant was renamed");
             return None;
         }
 
@@ -266,10 +266,10 @@ impl World<'_> {
         if !self.fits(&store, bank) {
             self.refused(
                 Sometimes::OtherBankRefused,
-                "its payments are for another bank",
+                "its payments belong to another bank",
             );
             if !other_bank {
-                // It was right when it was changed; somebody changes it back.
+                // The change was right when it was made. Someone changes it back.
                 self.bank = bank.another();
             }
             return None;

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-/// A request on its way: operation, attempt, copy.
+/// The identity of a request: operation, attempt, copy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Message {
     pub(super) operation: u32,

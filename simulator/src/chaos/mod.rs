@@ -1,10 +1,9 @@
-//! The simulated world: the real engine behind the real HTTP handler, on one thread and in virtual time,
-//! against clients, a network, a bank, a disk and a clock that do everything wrong. One number makes it
-//! happen again.
+//! The simulated world: the real engine behind the real HTTP handler, on one thread and in virtual time. Clients,
+//! network, bank, disk and clock all misbehave. One number, the seed, reproduces everything.
 //!
 //! It follows the simulations of `FoundationDB` (Zhou et al., SIGMOD 2021) and `TigerBeetle` (the VOPR): swarm
-//! testing, an auditor with a model of its own, a phase without faults in which everything must end, and
-//! planted bugs that must be found.
+//! testing, an auditor with a model of its own, a final phase without faults in which everything must end, and planted
+//! bugs that must be found.
 
 mod auditor;
 mod banks;
@@ -46,12 +45,12 @@ pub use shrink::shrink;
 pub use trace::{Line, Look, Track};
 use world::World;
 
-/// What became of a world.
+/// The outcome of a world.
 #[derive(Debug, Default)]
 pub struct Outcome {
-    /// What did not hold, if anything.
+    /// The broken invariant, if there is one.
     pub violation: Option<Violation>,
-    /// Digest of all that happened.
+    /// Digest of all events.
     pub trace_hash: u64,
     /// Virtual time that passed, in milliseconds.
     pub virtual_ms: u64,
@@ -63,11 +62,11 @@ pub struct Outcome {
     pub faults: BTreeMap<&'static str, u64>,
     /// Moments that happened.
     pub moments: Moments,
-    /// All that happened in words, if they were asked for.
+    /// All events in words, if the caller asked for them.
     pub lines: Vec<Line>,
 }
 
-/// Runs a world to its end, or to the first thing that does not hold. `in_words` keeps the words.
+/// Runs a world to its end, or to the first broken invariant. `in_words` keeps the description of each event.
 pub fn run(setup: &Setup, front_door: &dyn FrontDoor, in_words: bool) -> Outcome {
     let plan = Plan::draw(setup.seed, setup.scenario).masked(&setup.mask);
     let mut world = World::new(plan, setup.sabotage, front_door, in_words);

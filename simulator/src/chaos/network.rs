@@ -27,7 +27,7 @@ impl World<'_> {
         state.injected(fault);
     }
 
-    /// How long a message is on its way.
+    /// The transit time of a message.
     fn delay_ms(&self, draw: Draw) -> u64 {
         let rates = &self.ground.plan.network;
         if self.network_is_faulty() && draw.stream("slow").happens(rates.slow) {
@@ -195,7 +195,7 @@ impl World<'_> {
         }
     }
 
-    /// A client learns at once that its request got no answer.
+    /// A client learns immediately that its request gets no answer.
     pub(super) fn broken(&mut self, message: Message) {
         self.floors.remove(&message);
         self.retry(message, 0);
@@ -212,7 +212,7 @@ impl World<'_> {
         let key = effort.operation.what.key();
         self.ground
             .note(Track::Client, Some(key), (message, answer.status), || {
-                format!("hears {}", answer.status)
+                format!("receives {}", answer.status)
             });
         if more {
             self.retry(message, 20);
@@ -229,7 +229,7 @@ impl World<'_> {
             let key = self.clients.what(message).map(What::key);
             self.ground.lock().happened(Sometimes::ClientTimeout);
             self.ground.note(Track::Client, key, message, || {
-                "has waited long enough".to_owned()
+                "gives up waiting".to_owned()
             });
             self.retry(message, 0);
         }

@@ -10,7 +10,7 @@ use super::front_door::{Door, Reply};
 use super::ground::Ground;
 use super::sabotage::Sabotage;
 
-/// The front door, with what is planted at it.
+/// Wraps the front door with the planted bug, if it is one of these.
 pub(super) fn door(ground: &Arc<Ground>, door: Arc<dyn Door>) -> Arc<dyn Door> {
     match ground.sabotage {
         Some(
@@ -27,7 +27,7 @@ pub(super) fn door(ground: &Arc<Ground>, door: Arc<dyn Door>) -> Arc<dyn Door> {
     }
 }
 
-/// What a sabotaged door remembers of each key.
+/// The memory of a sabotaged door, by key.
 #[derive(Debug, Default)]
 struct Memory {
     bodies: BTreeMap<Vec<u8>, Bytes>,

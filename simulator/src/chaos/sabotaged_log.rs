@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use super::ground::Ground;
 use super::sabotage::Sabotage;
 
-/// The store, with what is planted at it.
+/// Wraps the store with the planted bug, if it is one of these.
 pub(super) fn store(ground: &Arc<Ground>, store: Store) -> Store {
     match ground.sabotage {
         Some(
@@ -45,7 +45,7 @@ struct SabotagedLog {
     sabotage: Sabotage,
 }
 
-/// The one tenure of every life, where it is kept.
+/// The tenure of every life under [`Sabotage::TenureKept`].
 const KEPT: Tenure = Tenure::new(1);
 
 #[async_trait]

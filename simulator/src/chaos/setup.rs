@@ -6,12 +6,12 @@ use super::sabotage::Sabotage;
 /// Which world to run.
 #[derive(Debug, Clone, Default)]
 pub struct Setup {
-    /// Everything follows from it.
+    /// The seed. Everything follows from it.
     pub seed: u64,
-    /// Its shape.
+    /// The scenario.
     pub scenario: Scenario,
-    /// A planted bug.
+    /// The planted bug, if there is one.
     pub sabotage: Option<Sabotage>,
-    /// What is left out.
+    /// The parts that are left out.
     pub mask: Mask,
 }

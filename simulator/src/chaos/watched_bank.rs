@@ -1,4 +1,4 @@
-//! The bank as the service meets it: the fault model, with the auditor at its ear.
+//! The bank as the service calls it: the simulated bank, with the auditor listening to every call.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -23,7 +23,7 @@ use super::trace::Track;
 use super::which_bank::WhichBank;
 use crate::SimulatedBank;
 
-/// Failures in a row after which a sabotaged breaker is open for ever.
+/// Failures in a row after which a sabotaged breaker stays open.
 const STUCK_AFTER: u32 = 3;
 
 /// The bank, in one life of the service.
@@ -35,7 +35,7 @@ pub(super) struct WatchedBank {
     failures: AtomicU32,
 }
 
-/// Notes a call that was given up on.
+/// Records a call that its caller gave up on.
 struct Waiting<'a> {
     ground: &'a Ground,
     banks: &'a Banks,
@@ -52,7 +52,7 @@ impl Waiting<'_> {
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        // What a life's end cuts off is not waited for any more.
+        // At a crash nobody waits for the call any more.
         if !self.answered && self.ground.lock().is_alive() {
             self.ground.lock().happened(Sometimes::BankTimeout);
             self.ground.note(Track::Bank, self.key, self.debits(), || {
@@ -72,7 +72,7 @@ impl WatchedBank {
         }
     }
 
-    /// A breaker that never closes: some failures in a row, and never a call again.
+    /// Whether the sabotaged breaker has opened for good.
     fn is_stuck(&self) -> bool {
         self.ground.is_sabotaged_by(Sabotage::BreakerStuck)
             && self.failures.load(Ordering::Relaxed) >= STUCK_AFTER
@@ -80,7 +80,7 @@ impl WatchedBank {
 
     fn went(&self, well: bool) {
         if well {
-            // What was stuck stays stuck.
+            // Once stuck, it stays stuck.
             let _ = self
                 .failures
                 .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |failures| {
@@ -116,7 +116,7 @@ impl WatchedBank {
 impl Bank for WatchedBank {
     fn name(&self) -> &BankName {
         if self.ground.is_sabotaged_by(Sabotage::OtherBank) {
-            // Another bank is called by the name of the usual one.
+            // The other bank uses the name of the usual one.
             return self.banks.get(WhichBank::Usual).name();
         }
         self.inner.name()
@@ -144,7 +144,7 @@ impl Bank for WatchedBank {
                 },
                 _,
             ) => Capability::Keyed {
-                // Shorter by what a wall clock can hide while the service is down.
+                // Shorter by the time that a wall clock can hide while the service is down.
                 window_ms: window_ms.saturating_sub(CLOCK_SLACK_MS),
                 grace_ms,
             },
@@ -163,7 +163,7 @@ impl Bank for WatchedBank {
             Wanted::key_of(amount)
         };
         self.ground.note(Track::Bank, key, attempt, || {
-            format!("hears of attempt {attempt}")
+            format!("receives attempt {attempt}")
         });
         if self.is_stuck() {
             return ChargeOutcome::NotSent;

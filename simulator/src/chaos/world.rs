@@ -1,4 +1,4 @@
-//! A world: events in the order of their virtual time, one life of the service after the other.
+//! A world: it runs events in the order of their virtual time, and one life of the service after another.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
@@ -23,7 +23,7 @@ use super::which_bank::WhichBank;
 use crate::bank::Deferred;
 use crate::store::Medium;
 
-/// A process that failed answers for so long before it ends, in milliseconds.
+/// How long a failed process still answers before it ends, in milliseconds.
 const LAST_WORDS_MS: u64 = 100;
 
 /// The world.
@@ -34,14 +34,14 @@ pub(super) struct World<'a> {
     pub(super) banks: Banks,
     /// The bank that the service is configured with.
     pub(super) bank: WhichBank,
-    /// How often it was to be started again.
+    /// How many restarts were tried.
     pub(super) restarts: u64,
     pub(super) life: Option<Life>,
     pub(super) lives: u32,
     pub(super) queue: BinaryHeap<Planned>,
     planned: u64,
     pub(super) clients: Clients,
-    /// What was known when each request came in.
+    /// The version that someone had already seen when each request arrived.
     pub(super) floors: BTreeMap<Message, u64>,
     pub(super) restarting: bool,
     pub(super) dying: bool,
@@ -117,17 +117,17 @@ impl<'a> World<'a> {
             .push(Planned(Reverse((at_ms, self.planned)), event));
     }
 
-    /// In so many milliseconds.
+    /// Plans an event relative to now.
     pub(super) fn plan_in(&mut self, in_ms: u64, event: Event) {
         self.plan(self.ground.now_ms() + in_ms, event);
     }
 
-    /// Runs until nothing is left to happen, or something did not hold.
+    /// Runs until no events are left, or an invariant is broken.
     pub(super) fn run(&mut self) {
         while self.step() {}
     }
 
-    /// Runs until `done`, or until nothing can happen for a long time.
+    /// Runs until `done`, or until the time limit.
     pub(super) fn run_until(&mut self, limit_ms: u64, done: impl Fn(&Self) -> bool) {
         while !self.is_violated() && self.ground.now_ms() < limit_ms {
             if !self.step_until(Some(limit_ms), &done) {
@@ -140,7 +140,7 @@ impl<'a> World<'a> {
         self.step_until(None, &|_| false)
     }
 
-    /// Does the next thing; says whether there was one.
+    /// Runs the next event. Returns whether there was one.
     fn step_until(&mut self, limit_ms: Option<u64>, done: &impl Fn(&Self) -> bool) -> bool {
         if self.is_violated() || done(self) {
             return false;
@@ -174,7 +174,7 @@ impl<'a> World<'a> {
         self.ground.lock().auditor.violation.is_some()
     }
 
-    /// Takes up what came out of the service.
+    /// Takes over everything that the service produced.
     fn look(&mut self) {
         let (answers, late, crash, stopped, flipped) = {
             let mut state = self.ground.lock();
@@ -204,7 +204,7 @@ impl<'a> World<'a> {
             self.plan_in(LAST_WORDS_MS, Event::Die);
         } else if flipped && !self.dying {
             let mut state = self.ground.lock();
-            let detail = "a flipped bit was read, and the service goes on";
+            let detail = "a damaged record was read, and the service continues";
             state.auditor.violated(Invariant::StopsLoudly, None, detail);
         }
         self.watch_life();
@@ -263,7 +263,7 @@ impl<'a> World<'a> {
         state.auditor.processed(deferred.amount(), debits);
         drop(state);
         self.ground.note(Track::Bank, key, debits, || {
-            "processes a charge that nobody waits for".to_owned()
+            "processes a charge after its caller gave up".to_owned()
         });
     }
 

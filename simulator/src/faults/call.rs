@@ -4,7 +4,7 @@ use holdfast_core::{DeclineCode, DeclineMessage};
 
 use super::fault::Fault;
 
-/// What kind of call it is.
+/// The kind of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum CallKind {
     /// A charge.
@@ -20,7 +20,7 @@ pub struct Call<'a> {
     pub kind: CallKind,
     /// The reference it is about.
     pub reference: &'a str,
-    /// The how manieth call of this kind about this reference, from 1.
+    /// Its number among the calls of this kind about this reference, from 1.
     pub number: u32,
 }
 
@@ -33,11 +33,11 @@ pub enum Processing {
     Now,
     /// Before it answers, twice.
     Twice,
-    /// So many milliseconds after the call.
+    /// This many milliseconds after the call.
     After(u64),
 }
 
-/// What becomes of the answer.
+/// How the answer is delivered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Delivery {
     /// It arrives.
@@ -50,9 +50,9 @@ pub enum Delivery {
     Cut,
     /// An answer about another reference arrives in its place.
     Stray,
-    /// What arrives is a gateway's, which looks as if the request had not been processed.
+    /// The answer of a gateway arrives. It looks as if the request had not been processed.
     Gateway,
-    /// Something arrives that cannot be read.
+    /// An unreadable answer arrives.
     Unreadable,
     /// This status arrives in its place.
     Error(u16),
@@ -60,23 +60,23 @@ pub enum Delivery {
     Throttled {
         /// 429 or 503.
         status: u16,
-        /// How long to stay away, in milliseconds.
+        /// How long the caller should wait, in milliseconds.
         retry_after_ms: u64,
     },
 }
 
-/// What is to happen with a call.
+/// The plan for a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CallPlan {
-    /// What goes wrong, if anything does.
+    /// The fault, if there is one.
     pub fault: Option<Fault>,
     /// Whether the bank processes it.
     pub processing: Processing,
     /// How long the bank takes for it, in milliseconds.
     pub delay_ms: u64,
-    /// What becomes of the answer.
+    /// How the answer is delivered.
     pub delivery: Delivery,
-    /// How the bank decides, if it comes to that: `None` to confirm.
+    /// How the bank declines, if it processes the call; `None` to confirm.
     pub decline: Option<(DeclineCode, DeclineMessage)>,
     /// Whether a repeat of a reference is refused as a duplicate.
     pub refuses_repeat: bool,

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Something that goes wrong.
+/// A fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Fault {
@@ -16,25 +16,24 @@ pub enum Fault {
     Unreadable,
     /// A 5xx; not processed.
     ErrorBefore,
-    /// A 5xx; processed all the same.
+    /// A 5xx; processed nevertheless.
     ErrorAfter,
     /// 429 or 503 with `Retry-After`; not processed.
     Throttled,
     /// Processed at once; the answer comes late.
     Slow,
-    /// No answer; processed long after, when the caller has given up.
+    /// No answer; processed much later, after the caller has given up.
     Late,
     /// Declined.
     Declined,
-    /// Nothing is taken in for a while: connections break before anything is processed.
+    /// The bank accepts nothing for a while: connections break before anything is processed.
     Outage,
     /// The request reaches the bank twice. A keyed bank absorbs the second one; a bank without any
     /// deduplication debits twice.
     Duplicate,
     /// The answer is one about another reference; processed or not.
     Stray,
-    /// The request is processed, and a gateway in front of the bank answers in its place: `503` with `Retry-After` to a
-    /// charge, `404` to an inquiry.
+    /// The request is processed, and a gateway in front of the bank answers instead: `503` with `Retry-After` to a
     Gateway,
     /// A keyed bank refuses a repeat of a reference as a duplicate, instead of giving its first answer.
     RepeatRefused,

@@ -27,7 +27,7 @@ pub(crate) fn decline(number: usize) -> (DeclineCode, DeclineMessage) {
 }
 
 impl FaultProfile {
-    /// Draws what is to happen with a call.
+    /// Draws the plan for a call.
     pub fn plan(&self, seed: u64, call: Call<'_>) -> CallPlan {
         if self.is_healthy() {
             return CallPlan::good(self.latency_ms.min());
@@ -88,7 +88,7 @@ impl CallPlan {
         }
     }
 
-    /// What an outage makes of any call.
+    /// The plan for any call during an outage.
     pub(crate) fn down() -> Self {
         Self {
             fault: Some(Fault::Outage),

@@ -49,7 +49,7 @@ pub struct FaultProfile {
 }
 
 impl Default for FaultProfile {
-    /// Nothing goes wrong. The ranges are what a rate given alone comes with.
+    /// No faults. The ranges apply to a rate that is given without one.
     fn default() -> Self {
         Self {
             latency_ms: Range::new(0, 0),
@@ -94,7 +94,7 @@ impl FaultProfile {
         ]
     }
 
-    /// Whether nothing ever goes wrong, so that nothing need be drawn.
+    /// Whether it has no faults at all, so that no draws are needed.
     pub(crate) fn is_healthy(&self) -> bool {
         self.exclusive().iter().all(|(_, rate)| rate.0 == 0.0)
             && self.declined.0 == 0.0

@@ -82,7 +82,7 @@ pub struct Timed {
 }
 
 impl Timed {
-    /// So often, so long.
+    /// A rate and a range of durations, in milliseconds.
     ///
     /// # Panics
     /// When `rate` is not from 0 to 1 or the range ends before it begins.

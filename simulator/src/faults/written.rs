@@ -20,11 +20,11 @@ pub enum InvalidProfile {
     },
 }
 
-/// A profile as people write it: a name, or a base and what differs from it.
+/// A profile as people write it: a name, or a base and the differences.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct Written {
-    /// What the rest differs from; `healthy` when left out.
+    /// The base profile; `healthy` when left out.
     profile: Option<String>,
     latency_ms: Option<Range>,
     lost_before: Option<WrittenTimed>,
@@ -47,7 +47,7 @@ struct Written {
     key_window_ms: Option<Given<Option<u64>>>,
 }
 
-/// Something that was given, be it null.
+/// A value that was given, even if it is null.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Given<T>(T);
 

@@ -1,4 +1,4 @@
-//! What clients are shown.
+//! Checks of every answer that leaves the service.
 
 use std::fmt;
 
@@ -12,9 +12,9 @@ use super::{Auditor, Invariant, Known, Standing, Wanted};
 /// A request that was answered.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::chaos) struct Asked {
-    /// What was wanted.
+    /// The request.
     pub(in crate::chaos) what: What,
-    /// The highest version of the payment that anyone had been shown when this was asked.
+    /// The highest version of the payment that anyone had seen when it was sent.
     pub(in crate::chaos) floor: u64,
 }
 
@@ -57,7 +57,7 @@ struct Problem {
     payment: Option<Shown>,
 }
 
-/// What an answer has in it.
+/// The content of an answer.
 #[derive(Debug)]
 pub(in crate::chaos) enum Told {
     /// A payment.
@@ -74,7 +74,7 @@ impl Auditor {
         self.of_key(key).map_or(0, |known| known.shown)
     }
 
-    /// Looks at an answer as it leaves the service.
+    /// Checks an answer as it leaves the service.
     pub(in crate::chaos) fn answered(&mut self, asked: Asked, status: u16, body: &Bytes) -> Told {
         let key = asked.what.key();
         let told = read(status, body);
@@ -113,7 +113,7 @@ impl Auditor {
     fn shown(&mut self, asked: Asked, shown: &Shown) {
         let key = asked.what.key();
         let Some(known) = self.of_key(key).cloned() else {
-            let detail = format!("{} is shown, and nothing is durable", shown.state);
+            let detail = format!("{} is shown, but nothing is durable", shown.state);
             return self.violated(Invariant::DurableBeforeShown, Some(key), detail);
         };
         let durable = known.version();
@@ -123,7 +123,7 @@ impl Auditor {
             Some(key),
             || {
                 format!(
-                    "version {} is shown, and {durable} is durable",
+                    "version {} is shown, but {durable} is durable",
                     shown.version
                 )
             },

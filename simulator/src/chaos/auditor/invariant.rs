@@ -1,4 +1,4 @@
-//! The invariants, with a sentence for each, and what a violation says.
+//! The invariants, with a sentence for each, and the report of a violation.
 
 use serde::Serialize;
 
@@ -6,31 +6,31 @@ use serde::Serialize;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Invariant {
-    /// What was durable, or shown to anyone, is there for ever.
+    /// Data that was durable, or shown to anyone, stays.
     AcknowledgedStays,
     /// At most one debit per key.
     OneDebit,
-    /// Payments move along the edges of the state machine only.
+    /// Payments make only legal transitions.
     LegalEdges,
-    /// Nothing follows on a final state.
+    /// A final state never changes.
     FinalIsFinal,
     /// The mark "about to call" is durable before the bank hears of it.
     IntentBeforeBank,
     /// Every repeat of a finished payment gets the same bytes.
     SameAnswer,
-    /// Another request under a known key is refused.
+    /// A different request under a known key is rejected.
     OtherRequestRefused,
-    /// Nobody is shown what is not durable.
+    /// Nobody is shown data that is not durable.
     DurableBeforeShown,
-    /// An answer says of a payment what was asked for.
+    /// An answer describes the payment that was requested.
     AnswerMatchesRequest,
-    /// An answer is one that the contract knows.
+    /// Every answer is one that the API contract allows.
     KnownAnswer,
-    /// Debits and credits agree, and each payment holds once, then posts or voids once.
+    /// Debits equal credits, and each hold is posted or voided once.
     Ledger,
-    /// The journal is dense and chained, and the feed is the journal.
+    /// The journal has no gaps, its hash chain holds, and the feed shows the same entries.
     Journal,
-    /// Attempts, inquiries and waits stay within their bounds.
+    /// Attempts, inquiries and waits stay within their limits.
     Bounds,
     /// Nobody sees a payment go back in time.
     Linearizable,
@@ -38,55 +38,57 @@ pub enum Invariant {
     FailedIsUncharged,
     /// A settled payment was debited.
     SettledIsCharged,
-    /// A damaged record stops the service, and a failed one does not run on.
+    /// A damaged record stops the service.
     StopsLoudly,
-    /// Every accepted payment ends once the faults have ended, and so does every watch of the bank.
+    /// After the faults have ended, every accepted payment ends, and so does every watch of the bank.
     EveryPaymentEnds,
     /// Every request gets an answer.
     EveryRequestAnswered,
 }
 
 impl Invariant {
-    /// Whether something bad happened, rather than something good not.
+    /// Whether breaking it means that something bad happened (safety). Otherwise something good did not happen (liveness).
     pub const fn is_safety(self) -> bool {
         !matches!(self, Self::EveryPaymentEnds | Self::EveryRequestAnswered)
     }
 
-    /// What must hold, in words.
+    /// The invariant, as a sentence.
     pub const fn text(self) -> &'static str {
         match self {
-            Self::AcknowledgedStays => "what was durable is there for ever",
+            Self::AcknowledgedStays => "durable data stays",
             Self::OneDebit => "at most one debit per key",
-            Self::LegalEdges => "payments move along the edges of the state machine only",
-            Self::FinalIsFinal => "nothing follows on a final state",
+            Self::LegalEdges => "payments make only legal transitions",
+            Self::FinalIsFinal => "a final state never changes",
             Self::IntentBeforeBank => "the intent is durable before the bank hears of it",
             Self::SameAnswer => "every repeat of a finished payment gets the same bytes",
-            Self::OtherRequestRefused => "another request under a known key is refused",
-            Self::DurableBeforeShown => "nobody is shown what is not durable",
-            Self::AnswerMatchesRequest => "an answer says of a payment what was asked for",
-            Self::KnownAnswer => "an answer is one that the contract knows",
-            Self::Ledger => "debits and credits agree; each hold is posted or voided once",
-            Self::Journal => "the journal is dense and chained, and the feed is the journal",
-            Self::Bounds => "attempts, inquiries and waits stay within their bounds",
+            Self::OtherRequestRefused => "a different request under a known key is rejected",
+            Self::DurableBeforeShown => "nobody is shown data that is not durable",
+            Self::AnswerMatchesRequest => "an answer describes the payment that was requested",
+            Self::KnownAnswer => "every answer is one that the API contract allows",
+            Self::Ledger => "debits equal credits; each hold is posted or voided once",
+            Self::Journal => {
+                "the journal has no gaps, its hash chain holds, and the feed shows the same entries"
+            }
+            Self::Bounds => "attempts, inquiries and waits stay within their limits",
             Self::Linearizable => "nobody sees a payment go back in time",
             Self::FailedIsUncharged => "a failed payment was not debited",
             Self::SettledIsCharged => "a settled payment was debited",
             Self::StopsLoudly => "a damaged store stops the service",
-            Self::EveryPaymentEnds => "every accepted payment ends once the faults have ended",
+            Self::EveryPaymentEnds => "after the faults have ended, every accepted payment ends",
             Self::EveryRequestAnswered => "every request gets an answer",
         }
     }
 }
 
-/// Something that must always hold did not.
+/// A broken invariant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Violation {
-    /// What must hold.
+    /// The invariant that did not hold.
     pub invariant: Invariant,
-    /// Of which key.
+    /// The key of the payment, if it concerns one.
     pub key: Option<u32>,
-    /// When it was seen, in virtual milliseconds.
+    /// When the auditor saw it, in virtual milliseconds.
     pub at_ms: u64,
-    /// What was seen.
+    /// The details.
     pub detail: String,
 }

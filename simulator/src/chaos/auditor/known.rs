@@ -9,17 +9,17 @@ use super::wanted::Wanted;
 /// A payment as the auditor knows it.
 #[derive(Debug, Clone)]
 pub(in crate::chaos) struct Known {
-    /// Under which key.
+    /// Its key.
     pub(in crate::chaos) key: u32,
-    /// What was asked for.
+    /// The request.
     pub(in crate::chaos) wanted: Wanted,
-    /// Where it stood after each version, from 1.
+    /// Its state after each version, from version 1 on.
     pub(in crate::chaos) standings: Vec<Standing>,
     /// Attempts that were made durable.
     pub(in crate::chaos) attempts: u32,
     /// Attempts that were held back, because their time was over.
     pub(super) held_back: u32,
-    /// For which bank it was admitted.
+    /// The bank that it was admitted for.
     pub(in crate::chaos) bank: Option<BankName>,
     /// Whether an operator decided it.
     pub(in crate::chaos) resolved: bool,
@@ -31,12 +31,12 @@ pub(in crate::chaos) struct Known {
     pub(super) frozen: Option<(u16, Bytes)>,
     /// The highest version that anyone was shown.
     pub(in crate::chaos) shown: u64,
-    /// In which life it finished.
+    /// The life in which it finished.
     pub(in crate::chaos) finished_in: Option<u32>,
 }
 
 impl Known {
-    /// Where it stands.
+    /// Its current state.
     pub(in crate::chaos) fn standing(&self) -> Standing {
         self.standings[self.standings.len() - 1]
     }

@@ -1,6 +1,6 @@
-//! The auditor: a model of its own, fed only by what became durable, what clients were shown, and what the
-//! bank's books hold. It shares no code with the engine that it judges: edges, sums and bounds are
-//! written here once more.
+//! The auditor: a separate model of the service. Its only inputs are the durable data, the answers that clients get,
+//! and the ledger of the bank. It shares no code with the engine: transitions, sums and limits are written here a
+//! second time.
 
 mod answers;
 mod invariant;
@@ -30,7 +30,7 @@ pub(in crate::chaos) type Balances = BTreeMap<(String, String), [u64; 4]>;
 #[derive(Debug)]
 pub(in crate::chaos) struct Auditor {
     bounds: Bounds,
-    /// By id, what is known.
+    /// The known payments, by id.
     pub(in crate::chaos) payments: BTreeMap<OperationId, Known>,
     /// The payment of each key.
     pub(in crate::chaos) by_key: BTreeMap<u32, OperationId>,
@@ -51,7 +51,7 @@ pub(in crate::chaos) struct Auditor {
     pub(in crate::chaos) life: u32,
 }
 
-/// How far the durable bytes were read: how many frames, and where the journal stood after them.
+/// How far the durable bytes were read: the number of frames, and the end of the journal after them.
 #[derive(Debug, Clone, Copy, Default)]
 struct Read {
     frames: usize,
@@ -91,7 +91,7 @@ impl Auditor {
         }
     }
 
-    /// Notes that something did not hold; the first counts.
+    /// Records a broken invariant. Only the first one is kept.
     pub(in crate::chaos) fn violated(
         &mut self,
         invariant: Invariant,
@@ -126,7 +126,7 @@ impl Auditor {
         self.unfinished
     }
 
-    /// What is known of a key.
+    /// The payment of a key.
     pub(in crate::chaos) fn of_key(&self, key: u32) -> Option<&Known> {
         self.payments.get(self.by_key.get(&key)?)
     }

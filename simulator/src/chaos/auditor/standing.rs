@@ -1,10 +1,10 @@
-//! Where a payment stands, in the auditor's own terms.
+//! The states of a payment, in the auditor's own terms.
 
 use std::fmt::{self, Display};
 
 use holdfast_core::Phase;
 
-/// Where a payment stands, as the auditor sees it.
+/// The state of a payment, as the auditor sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::chaos) enum Standing {
     /// Admitted, not sent.
@@ -27,7 +27,7 @@ pub(in crate::chaos) enum Failed {
 }
 
 impl Standing {
-    /// Whether nothing may follow.
+    /// Whether it may never change again.
     pub(in crate::chaos) const fn is_final(self) -> bool {
         matches!(self, Self::Settled | Self::Failed(_))
     }

@@ -4,7 +4,7 @@ use std::fmt::{self, Display};
 
 use bytes::Bytes;
 
-/// What was asked for under a key.
+/// The request that belongs to a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::chaos) struct Wanted {
     /// Minor units; unique to key and variant.
@@ -21,7 +21,7 @@ const VARIANT_APART: u64 = 1_000_000;
 const AMOUNT_LEAST: u64 = 1_000;
 
 impl Wanted {
-    /// What a client asks for.
+    /// The request of a key. Variant 0 is the one that belongs to it.
     pub(in crate::chaos) fn of(key: u32, variant: u32) -> Self {
         Self {
             amount: AMOUNT_LEAST + u64::from(key) + u64::from(variant) * VARIANT_APART,

@@ -12,7 +12,7 @@ use crate::bank::Mode;
 use crate::faults::Rate;
 use crate::phrases::{counted, list};
 
-/// What an empty part of a plan says.
+/// The text of a part of a plan without faults.
 const NOTHING: &str = "nothing goes wrong";
 
 fn rates(rates: &[(f64, &str)]) -> Vec<String> {
@@ -72,7 +72,7 @@ impl Display for Crashes {
         }
         facts.extend(rates(&[(self.in_commit, "of the steps of a commit")]));
         if !facts.is_empty() {
-            facts.push(format!("down for up to {} ms each time", self.down_ms));
+            facts.push(format!("each time down for up to {} ms", self.down_ms));
         }
         f.write_str(&list(&facts, "none"))
     }
@@ -113,7 +113,7 @@ impl Display for Policy {
 }
 
 impl Plan {
-    /// What it is made of, as pairs of a name and words.
+    /// The parts of the plan, as pairs of a name and a description.
     pub fn facts(&self) -> Vec<(&'static str, String)> {
         let families: Vec<&str> = self.families.iter().map(|family| family.name()).collect();
         let jumps: Vec<String> = self
@@ -130,9 +130,9 @@ impl Plan {
             format!("at {}", times(&self.stops))
         };
         let promise = match self.mode {
-            Mode::Keyed => "answers a repeat of a reference as the first time",
-            Mode::InquiryOnly => "processes every charge, and can be asked by reference",
-            Mode::Neither => "processes every charge, and knows nothing when asked",
+            Mode::Keyed => "repeats its first answer for a repeated reference",
+            Mode::InquiryOnly => "processes every charge, and can look a reference up",
+            Mode::Neither => "processes every charge, and cannot look a reference up",
         };
         vec![
             (
@@ -157,14 +157,14 @@ impl Plan {
             ("clock jumps", list(&jumps, "none")),
             ("orderly stops", stops),
             ("mistakes at restarts", self.mistakes.to_string()),
-            ("the service's bounds", bounds(&self.options, &self.lane)),
+            ("limits of the service", bounds(&self.options, &self.lane)),
             ("all faults end", format!("at {} ms", self.heal_ms)),
         ]
     }
 }
 
 fn bounds(options: &ServiceOptions, lane: &LaneOptions) -> String {
-    // Taken apart, so that a new bound is not left out here.
+    // Destructured, so that a new limit cannot be forgotten here.
     let ServiceOptions {
         cache_bytes,
         flights_max,
@@ -193,7 +193,7 @@ fn bounds(options: &ServiceOptions, lane: &LaneOptions) -> String {
             backoff.cap_ms
         ),
         format!(
-            "after {} in a row no call to the bank for {} ms, later for up to {} ms",
+            "after {} in a row, no calls to the bank for {} ms, later for up to {} ms",
             counted(breaker.failures_max, "failure"),
             breaker.open_ms,
             breaker.open_ms_max
@@ -211,7 +211,7 @@ mod tests {
     use super::super::{Family, Mask, Scenario};
     use super::*;
 
-    /// Whatever is drawn, no name of a type or a field gets into the words.
+    /// No description contains the name of a type or a field, whatever the seed.
     #[test]
     fn a_plan_is_told_in_plain_words() {
         for seed in 0..200 {

@@ -2,23 +2,23 @@
 
 use serde::Serialize;
 
-/// Faults that come and go together.
+/// A group of faults that a world includes or leaves out together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Family {
     /// Messages lost, late, repeated, cut off.
     Network,
-    /// What the bank does wrong.
+    /// Faults of the bank.
     Bank,
     /// Slow and failing syncs, a full disk, flipped bits.
     Medium,
-    /// The process ends without a word.
+    /// The process crashes.
     Crash,
     /// The wall clock jumps.
     Clock,
     /// Clients cancel, use keys twice, and operators decide early.
     People,
-    /// The process is stopped in order.
+    /// The process is stopped in an orderly way.
     Stop,
     /// A restart comes with another configuration by mistake: another bank, or the merchant renamed.
     Configuration,

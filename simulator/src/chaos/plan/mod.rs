@@ -1,7 +1,7 @@
-//! What a world is made of: drawn from a seed, whole before anything runs.
+//! The plan of a world: drawn from a seed, and complete before anything runs.
 //!
-//! Swarm testing (Groce et al., 2012): each family of faults is in or out, and only then its intensity
-//! is drawn, so that some worlds are nothing but crashes and others know none.
+//! Swarm testing (Groce et al., 2012): first, each family of faults is included or not; then its intensity is drawn.
+//! So some worlds have only crashes, and others have none.
 
 mod describe;
 mod family;
@@ -30,7 +30,7 @@ pub(super) use rates::MediumRates;
 use rates::{Crashes, Mistakes, NetworkRates};
 pub use scenario::Scenario;
 
-/// What is left out of a world, to find the smallest that still fails.
+/// The parts of a world that are left out, to find the smallest world that still fails.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Mask {
     /// These families.
@@ -46,15 +46,15 @@ pub struct Mask {
 pub struct Plan {
     /// Everything follows from it.
     pub seed: u64,
-    /// Its shape.
+    /// Its scenario.
     pub scenario: Scenario,
     /// Which families are in.
     pub families: BTreeSet<Family>,
     /// The network.
     pub network: NetworkRates,
-    /// What the bank promises.
+    /// The promise of the bank about repeats.
     pub mode: Mode,
-    /// What it does wrong.
+    /// The faults of the bank.
     pub bank: FaultProfile,
     /// How long "not found" proves nothing.
     pub grace_ms: u64,
@@ -68,28 +68,29 @@ pub struct Plan {
     pub stops: Vec<u64>,
     /// Mistakes at restarts.
     pub mistakes: Mistakes,
-    /// The service's bounds.
+    /// The limits of the service.
     pub options: ServiceOptions,
-    /// The bounds of the calls to its bank.
+    /// The limits of the calls to its bank.
     pub lane: LaneOptions,
-    /// What everyone wants.
+    /// The operations of all clients.
     pub operations: Vec<Operation>,
     /// When all faults end.
     pub heal_ms: u64,
 }
 
-/// By how much an operator gives the service the bank's window shorter than it is: a wall clock that is set back while
-/// the service is down hides at most that time, the second since the time was last noted, and a second of tolerance.
+/// Safety margin, in milliseconds: the service is configured with a window that is this much shorter than the bank's.
+/// A wall clock that is set back while the service is down hides at most that time, the second since the time was last
+/// noted, and a second of tolerance.
 pub(super) const CLOCK_SLACK_MS: u64 = 3_000;
 
-/// Keys of a world.
+/// Number of keys of a world.
 pub const KEYS: u32 = 50;
 
-/// No world has more operations: those of the scenario with the most.
+/// Upper bound of the operations of a world.
 pub const OPERATIONS: u32 = 200;
 
 impl Plan {
-    /// Leaves out what is masked.
+    /// Removes the masked parts.
     pub fn masked(mut self, mask: &Mask) -> Self {
         for family in &mask.families {
             self.families.remove(family);

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-/// How a client goes on without an answer.
+/// How a client retries when it gets no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Policy {
     /// How many copies of each request it sends: a double click sends two.
@@ -19,7 +19,7 @@ pub struct Policy {
     pub backoff_ms: u64,
 }
 
-/// What someone wants.
+/// The kind of an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum What {
@@ -27,7 +27,7 @@ pub enum What {
     Pay {
         /// Which key.
         key: u32,
-        /// 0 for the request that belongs to the key, else another one.
+        /// 0 for the request that belongs to the key; any other number is a different request.
         variant: u32,
         /// `Prefer: handling=strict`.
         strict: bool,
@@ -58,7 +58,7 @@ pub enum What {
     Resolve {
         /// Of which key.
         key: u32,
-        /// Whatever the bank's books say.
+        /// Without looking at the bank's ledger.
         carelessly: bool,
     },
 }
@@ -106,15 +106,15 @@ impl What {
     }
 }
 
-/// Someone wants something at some time.
+/// One operation of a client or an operator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Operation {
-    /// Its number, the same whatever else is left out.
+    /// Its number. Masking other operations does not change it.
     pub id: u32,
     /// When.
     pub at_ms: u64,
-    /// What.
+    /// Its kind.
     pub what: What,
-    /// How the client goes on without an answer.
+    /// How the client retries.
     pub policy: Policy,
 }

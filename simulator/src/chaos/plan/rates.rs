@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-/// How often the network does what.
+/// How often each fault of the network happens.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub struct NetworkRates {
     /// A request is lost on its way.
@@ -15,18 +15,18 @@ pub struct NetworkRates {
     pub reset: f64,
     /// A message takes `slow_ms`.
     pub slow: f64,
-    /// How long that is, at most.
+    /// The longest such time, in milliseconds.
     pub slow_ms: u64,
 }
 
-/// How often the medium does what.
+/// How often each fault of the medium happens.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct MediumRates {
     /// How long a sync takes, at most.
     pub sync_ms: u64,
     /// A sync takes `slow_ms`.
     pub slow: f64,
-    /// How long that is, at most.
+    /// The longest such time, in milliseconds.
     pub slow_ms: u64,
     /// A sync fails.
     pub fails: f64,
@@ -45,12 +45,12 @@ pub struct Mistakes {
     pub renamed: f64,
 }
 
-/// When the process ends without a word.
+/// When the process crashes.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Crashes {
     /// At these times.
     pub at_ms: Vec<u64>,
-    /// At a step of a commit, each.
+    /// The probability at each step of a commit.
     pub in_commit: f64,
     /// How long it stays down, at most.
     pub down_ms: u64,

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-/// A shape.
+/// A scenario.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Scenario {
@@ -13,7 +13,7 @@ pub enum Scenario {
     DoubleClick,
     /// Answers get lost, and clients send again after a timeout.
     MobileRetry,
-    /// A gateway sends again at once, several times, whatever the answer.
+    /// A gateway sends again at once, several times, even after an answer.
     GatewayRetry,
     /// A proxy repeats requests and delivers some of them late.
     ReverseProxy,
@@ -64,7 +64,7 @@ impl Scenario {
         }
     }
 
-    /// What it is, in a sentence.
+    /// A sentence about it.
     pub const fn description(self) -> &'static str {
         match self {
             Self::Swarm => "anything goes wrong, in any mixture",

@@ -9,14 +9,14 @@ use crate::bank::Mode;
 use crate::chaos::random::Draw;
 use crate::faults::{FaultProfile, Range, Rate, Timed};
 
-/// So long a commit may take without anything being wrong, in milliseconds.
+/// Longest time of a normal commit, in milliseconds.
 const SYNC_MS_USUAL: u64 = 50;
 
-/// The farthest that the wall clock is set at once, in milliseconds: two hours.
+/// Largest single change of the wall clock, in milliseconds: two hours.
 const JUMP_MS_MAX: u64 = 2 * 60 * 60 * 1000;
 
 impl Plan {
-    /// Draws the faults of the families that are in.
+    /// Draws the faults of the included families.
     pub(super) fn draw_faults(&mut self, draw: Draw) {
         self.medium.sync_ms = draw.stream("sync").pick(&[0, 1, 2, 5]);
         for family in self.families.clone() {
@@ -29,8 +29,8 @@ impl Plan {
         self.settle_grace();
     }
 
-    /// Where the wall clock is set, often much depends on it: a bank that soon forgets a reference, or on whose "not found"
-    /// something rests, and that fails for long enough.
+    /// If the wall clock is changed, time should often matter: the bank soon forgets a reference, or "not found" is
+    /// used as proof, and the bank fails for long enough.
     fn let_time_matter(&mut self, draw: Draw) {
         match draw.with(1).between(0, 3) {
             0 | 1 => {
@@ -129,7 +129,7 @@ impl Plan {
         }
     }
 
-    /// "Not found" proves nothing for as long as a request can be on its way or hidden.
+    /// Sets the grace: "not found" proves nothing while a request can still be in transit or hidden.
     pub(super) fn settle_grace(&mut self) {
         let FaultProfile {
             late,

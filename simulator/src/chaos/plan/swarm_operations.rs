@@ -1,4 +1,4 @@
-//! The operations of a swarm world: payments in bursts, and what follows them.
+//! The operations of a swarm world: payments in bursts, and the operations that follow them.
 
 use super::family::Family;
 use super::operation::{Operation, Policy, What};
