@@ -1,8 +1,8 @@
-//! Unfinished operations: how they are found when a store is opened, without two index writes for each.
+//! Finds the unfinished operations when a store is opened, without two index writes for each operation.
 //!
-//! The set is in memory. On disk are a low-water mark and, in `unfinished`, the operations admitted
+//! The set is in memory. The disk has a low-water mark and, in the tree `unfinished`, the operations admitted
 //! before the mark that were still open when it moved. Opening reads that index and replays the
-//! journal from the mark, which is a stride of entries and a batch away from the end, or further for a
+//! journal from the mark. The mark is a stride of entries and a batch away from the end, or further for a
 //! while when very many payments are open at once.
 
 use std::collections::BTreeMap;
