@@ -1,7 +1,7 @@
 //! The pure core of Holdfast.
 //!
 //! - `operation`: a client's request and its state: an [`Operation`], its [`Event`]s, one [`transition`] function
-//! and the [`Step`] that it returns.
+//!   and the [`Step`] that it returns.
 //! - [`ledger`]: double entry in two phases.
 //! - [`journal`]: entries, their hash chain, and the replay that rebuilds everything from them.
 //! - [`codec`]: the bytes of stored values.
