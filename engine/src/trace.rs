@@ -92,7 +92,7 @@ mod tests {
         let valid = |text: &str| TraceContext::new(text, None).is_some();
         assert!(valid(&format!("00-{trace}-{parent}-01")));
         assert!(valid(&format!("00-{trace}-{parent}-00")));
-        // Of a later version the known parts are used, whatever follows.
+        // Of a later version only the known parts are used.
         assert!(valid(&format!("cc-{trace}-{parent}-01-what-comes")));
         assert!(!valid(&format!("00-{trace}-{parent}-01-what-comes")));
         assert!(!valid(&format!("cc-{trace}-{parent}-01.what")));

@@ -48,7 +48,7 @@ impl DiskSpace {
             }
             *looked = Some(Instant::now());
         }
-        // Where nobody can say, the first write that fails will.
+        // If the system cannot tell, the first failed write will.
         let Ok(found) = rustix::fs::fstatvfs(&self.file) else {
             return true;
         };

@@ -18,13 +18,13 @@ pub const STORE_FORMAT: u32 = 4;
 
 /// Bytes of a log segment in new stores. Older stores have 512 KiB.
 ///
-/// sled writes a page that has more than a quarter of it to a file of its own, a blob, that no sync of the log
-/// covers. A page holds up to some twenty values; the largest, a payment with all the metadata that it may have,
+/// sled writes a page larger than a quarter of a segment to a separate file, a blob. No sync of the log covers it.
+/// A page holds up to about twenty values. The largest value, a payment with as much metadata as allowed,
 /// takes 36 KiB.
 pub const SEGMENT_BYTES: usize = 8 * 1024 * 1024;
 
-/// Journal entries of a batch are packed into values of at most this many bytes, unless one alone has more: for
-/// pages of them, the same holds as for pages of payments.
+/// Journal entries of a batch are packed into values of at most this many bytes, unless one alone is larger. The limit
+/// has the same reason as the size of a segment.
 pub const JOURNAL_CHUNK_BYTES_MAX: u64 = 16 * 1024;
 
 /// The key of a payment in `payments`: `merchant 00 idempotency-key`.

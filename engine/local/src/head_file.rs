@@ -39,7 +39,7 @@ const SLOTS: [u64; 2] = [0, 4096];
 /// Bytes of a slot: one for the length of what follows.
 const SLOT_BYTES: usize = 128;
 
-/// Bytes of the file: both slots, each in a page of its own.
+/// Bytes of the file: both slots, each in a separate page.
 const FILE_BYTES: usize = 8192;
 
 const KEY: &[u8] = b"note";

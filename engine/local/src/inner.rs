@@ -89,7 +89,7 @@ impl Inner {
     /// The read barrier: returns once everything sled may have shown so far is durable.
     ///
     /// Call it after reading. sled shows a batch before it is synced; the writer publishes the
-    /// batch's number in `visible` before it applies it, so whatever a reader saw is covered by the
+    /// batch's number in `visible` before it applies it, so everything that a reader saw is covered by the
     /// number it loads here.
     pub(crate) async fn barrier(&self) -> Result<(), LocalError> {
         let seen = self.visible.load(Ordering::SeqCst);

@@ -76,7 +76,7 @@ pub(crate) fn to_current(
         .map_err(|error| OpenProblem::Content(LocalError::Encode(error)))?;
     tree.insert(meta::CHAIN_HEAD, value)
         .map_err(OpenProblem::Database)?;
-    // What the mark stands for is written before the mark; the opening syncs both.
+    // The data is written before the mark that announces it; the opening syncs both.
     sync()?;
     put_mark()
 }

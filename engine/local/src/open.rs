@@ -53,7 +53,7 @@ pub(crate) fn no_thread(options: &LocalOptions, source: io::Error) -> OpenError 
 
 fn open_in(options: &LocalOptions) -> Result<Inner, OpenProblem> {
     let data = &make_directory(&options.directory)?;
-    // Looked at before a lock file is put there, and again when nobody else can change it.
+    // Checked before a lock file is created there, and again under the lock.
     look(data, &options.neighbours)?;
     let lock = take_lock(data)?;
     let store = data.join(STORE);
@@ -153,7 +153,7 @@ fn assemble(
     let note = Note {
         head,
         at: newest.max(before.at),
-        // What is finished is nobody's doubt.
+        // Finished payments leave no doubt.
         in_doubt: before.in_doubt && !live.is_empty(),
     };
     let noting = io("noting the journal's end");

@@ -69,7 +69,7 @@ pub(crate) fn replay(trees: &Trees) -> Result<Replay, LocalError> {
     for item in journal.range(sequence_key(low_water)..) {
         let (storage_key, bytes) = read(item, "journal")?;
         if format::sequence_of(&storage_key) != Some(next_sequence) {
-            // The journal is dense: whatever is missing here was lost or taken out.
+            // The journal has no gaps: a missing entry was lost or removed.
             return Err(missing("journal", &next_sequence));
         }
         let chunk_first = next_sequence;

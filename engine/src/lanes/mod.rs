@@ -105,7 +105,7 @@ impl Lane {
         Some(Turn { pass, _slot: slot })
     }
 
-    /// Waits for a turn. Slots are given in the order they are asked for; whoever has one and finds
+    /// Waits for a turn. Slots are given in the order of the requests. A task that has a slot and finds
     /// the breaker open keeps it, so at most the bulkhead's width wakes when the breaker closes.
     ///
     /// # Panics

@@ -1,5 +1,5 @@
 //! Creating a payment: cache, flight table, store, in this order. The first request to find nothing opens the flight and
-//! only then reads the store; everyone else joins. A flight is a task of its own, so a client that hangs up cancels
+//! only then reads the store; everyone else joins. A flight is a separate task, so a client that hangs up cancels
 //! nothing.
 
 use std::sync::Arc;

@@ -34,8 +34,9 @@ pub struct NotedTime {
 
 /// The journal, with the records that it leads to.
 ///
-/// Architecture invariant: whatever a log returns is durable. A read never shows a write that a power loss could still
-/// take back, and a commit answers only after its batch is synced.
+/// Architecture invariant: everything a log returns is durable. A read never shows a write that a power loss could
+/// still
+/// undo, and a commit answers only after its batch is synced.
 #[async_trait]
 pub trait Log: Send + Sync + 'static {
     /// The tenure in which this process writes: higher than that of every earlier life.

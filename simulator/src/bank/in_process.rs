@@ -128,7 +128,7 @@ impl SimulatedBank {
             },
         };
         let Ok(reaction) = self.bank.charge(&charge) else {
-            // Our references are unique; a bank that says otherwise cannot be understood.
+            // Our references are unique. If the bank says otherwise, the outcome is unknown.
             return ChargeOutcome::Unknown;
         };
         if let Some((after_ms, deferred)) = reaction.later.clone() {

@@ -126,7 +126,7 @@ impl World<'_> {
         self.die("is gone");
     }
 
-    /// Ends the process, whatever it is doing.
+    /// Ends the process at once.
     pub(super) fn die(&mut self, how: &str) {
         let Some(life) = self.life.take() else {
             return;

@@ -92,7 +92,7 @@ impl World<'_> {
             return;
         };
         if self.life.is_none() {
-            // Nobody listens.
+            // No process is listening.
             self.ground.note(Track::Network, Some(key), message, || {
                 "connection refused".to_owned()
             });

@@ -52,7 +52,7 @@ impl World<'_> {
                 .uri(format!("/v1/payments/{}/cancel", id(key)?))
                 .body(Bytes::new()),
             What::Resolve { key, carelessly } => {
-                // An operator looks the payment up, whoever was shown it before.
+                // An operator looks the payment up, even if no client has seen it.
                 let payment = *state.auditor.by_key.get(&key)?;
                 let version = state.auditor.payments[&payment].version();
                 let reference = holdfast_core::BankReference::of(payment).to_string();

@@ -1,7 +1,8 @@
 //! The fault model: what goes wrong with a call, as data drawn from a seed.
 //!
 //! Architecture invariant: nothing here keeps state, reads a clock or waits. The same profile, seed and call give the
-//! same plan, whatever else was drawn and in whatever order. The adapters decide how a plan looks on a socket, or to a
+//! same plan, independent of all other draws and their order. The adapters decide how a plan looks on a socket, or to
+//! a
 //! caller in the same process.
 
 mod built_in;

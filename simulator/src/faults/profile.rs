@@ -5,9 +5,8 @@ use serde::Serialize;
 use super::fault::Fault;
 use super::rates::{Range, Rate, Timed};
 
-/// How a simulated bank misbehaves. Rates are per call. Of `lost_before` to `late`, `outage`, `duplicate`,
-/// `stray` and `gateway` at most one happens to a call: each has a draw of its own, and the first that holds
-/// counts.
+/// The faults of a simulated bank. Rates are per call. Of `lost_before` to `late`, `outage`, `duplicate`, `stray` and
+/// `gateway` at most one happens to a call: each has its own draw, and the first one that hits counts.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct FaultProfile {
     /// How long any call takes.

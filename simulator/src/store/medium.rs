@@ -228,7 +228,7 @@ fn frame(head: Head, change: &Change) -> Result<Vec<u8>, EncodeError> {
         let encoded = chunk.encode(head.sequence + 1)?;
         bytes.extend(length_of(&encoded));
         bytes.extend(encoded);
-        // The next chunk goes on from the end of this one.
+        // The next chunk continues from the end of this one.
         if entries.len() == CHUNK_ENTRIES {
             head = entries.iter().fold(head, after);
         }

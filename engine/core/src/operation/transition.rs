@@ -315,7 +315,7 @@ fn dispatch_again(called: &BankCalled, mark: &Arc<Mark>, now: Timestamp) -> Resu
         to: State::BankCalled(BankCalled {
             phase: Phase::Awaiting,
             next_at: None,
-            // What no attempt has reached has nothing to remember: its memory is counted anew.
+            // If no attempt has reached the bank, it remembers nothing: its window starts again.
             first_called_at: if called.exposed {
                 called.first_called_at
             } else {

@@ -86,8 +86,8 @@ impl Importer {
     /// When the directory is not empty, or the disk reports an error.
     pub fn begin(data: &Path) -> Result<Self, ImportError> {
         let data = &directory::make_directory(data)?;
-        // Looked at before a lock file is put there, and again when nobody else can change it: another import may have
-        // ended meanwhile.
+        // Checked before a lock file is created there, and again under the lock: another import may have ended
+        // meanwhile.
         refuse_used(data)?;
         let lock = directory::take_lock(data)?;
         refuse_used(data)?;
