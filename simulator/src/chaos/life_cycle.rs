@@ -250,7 +250,7 @@ impl World<'_> {
         };
         let fits = check_merchants(&with_payments, &terms).is_ok();
         if !fits && !self.ground.is_sabotaged_by(Sabotage::MerchantRenamed) {
-            self.refused(Sometimes::RenamedRefused, "its merchant was renamed");
+            self.refused(Sometimes::RenamedRefused, "its merchant has another name");
             return None;
         }
 
@@ -266,7 +266,7 @@ impl World<'_> {
         if !self.fits(&store, bank) {
             self.refused(
                 Sometimes::OtherBankRefused,
-                "its payments belong to another bank",
+                "its payments are for another bank",
             );
             if !other_bank {
                 // The change was right when it was made. Someone changes it back.
