@@ -291,7 +291,11 @@ fn plan(setup: &Setup) -> String {
             "<tr><td>operation {}</td><td>{} ms</td><td>{}</td><td>{}</td></tr>",
             operation.id,
             operation.at_ms,
-            escape(&format!("key-{}: {}", operation.what.key(), operation.what)),
+            escape(&format!(
+                "key-{}: {}",
+                operation.action.key(),
+                operation.action
+            )),
             escape(&operation.policy.to_string())
         );
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::message::Message;
-use super::plan::{Operation, Plan, Policy, What};
+use super::plan::{Action, Operation, Plan, Policy};
 
 /// The progress of an operation.
 #[derive(Debug, Clone, Copy)]
@@ -41,13 +41,13 @@ impl Clients {
     }
 
     /// Adds a patient request, for the time after all faults have ended.
-    pub(super) fn ask(&mut self, what: What) -> Message {
+    pub(super) fn ask(&mut self, action: Action) -> Message {
         let id = self.next;
         self.next += 1;
         let operation = Operation {
             id,
             at_ms: 0,
-            what,
+            action,
             policy: Policy {
                 copies: 1,
                 copy_gap_ms: 0,
@@ -69,8 +69,8 @@ impl Clients {
         }
     }
 
-    pub(super) fn what(&self, message: Message) -> Option<What> {
+    pub(super) fn action(&self, message: Message) -> Option<Action> {
         let effort = self.efforts.get(&message.operation)?;
-        Some(effort.operation.what)
+        Some(effort.operation.action)
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::auditor::{Invariant, Wanted};
 use super::event::Event;
 use super::moments::Sometimes;
-use super::plan::What;
+use super::plan::Action;
 use super::world::World;
 use crate::bank::Mode;
 use crate::faults::Fault;
@@ -32,14 +32,14 @@ impl World<'_> {
             .auditor
             .all_ended(&self.ground.plan, &bank);
         self.ask_all(
-            |key, _| What::Resolve {
+            |key, _| Action::Resolve {
                 key,
                 carelessly: false,
             },
             true,
         );
         self.ask_all(
-            |key, variant| What::Pay {
+            |key, variant| Action::Pay {
                 key,
                 variant,
                 strict: false,
@@ -72,7 +72,7 @@ impl World<'_> {
         let mut state = self.ground.lock();
         state.auditor.checks += 1;
         if let Some(message) = unanswered {
-            let key = self.clients.what(message).map(What::key);
+            let key = self.clients.action(message).map(Action::key);
             let detail = "a request never gets an answer";
             state
                 .auditor
@@ -81,13 +81,13 @@ impl World<'_> {
     }
 
     /// Sends a request for every key that is not masked, and waits for the answers.
-    fn ask_all(&mut self, what: impl Fn(u32, u32) -> What, only_open: bool) {
+    fn ask_all(&mut self, action: impl Fn(u32, u32) -> Action, only_open: bool) {
         let keys: BTreeSet<u32> = self
             .ground
             .plan
             .operations
             .iter()
-            .map(|operation| operation.what.key())
+            .map(|operation| operation.action.key())
             .collect();
         let known: Vec<(u32, u32)> = {
             let state = self.ground.lock();
@@ -101,7 +101,7 @@ impl World<'_> {
                 .collect()
         };
         for (key, variant) in known {
-            let message = self.clients.ask(what(key, variant));
+            let message = self.clients.ask(action(key, variant));
             self.plan_in(1, Event::Send(message));
         }
         let limit_ms = self.ground.now_ms() + LIVENESS_MS;

@@ -292,6 +292,7 @@ impl World<'_> {
         at_once(check_banks(store, &[terms])).is_ok()
     }
 
+    /// Records that the service refuses to start. The trace's digest covers `why`.
     fn refused(&self, moment: Sometimes, why: &'static str) {
         self.ground.lock().happened(moment);
         self.ground.note(Track::Service, None, why, || {

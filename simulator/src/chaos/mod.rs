@@ -38,7 +38,7 @@ use std::collections::BTreeMap;
 pub use auditor::{Invariant, Violation};
 pub use front_door::{Door, FrontDoor, Reply};
 pub use moments::{Moments, Sometimes};
-pub use plan::{Family, KEYS, Mask, OPERATIONS, Operation, Plan, Scenario, What};
+pub use plan::{Action, Family, KEYS, Mask, OPERATIONS, Operation, Plan, Scenario};
 pub use sabotage::Sabotage;
 pub use setup::Setup;
 pub use shrink::shrink;

@@ -6,7 +6,7 @@ use super::auditor::{Asked, Standing};
 use super::event::Event;
 use super::message::{Answer, Message};
 use super::moments::Sometimes;
-use super::plan::What;
+use super::plan::Action;
 use super::random::Draw;
 use super::trace::Track;
 use super::world::World;
@@ -45,11 +45,11 @@ impl World<'_> {
         if effort.done {
             return;
         }
-        let what = effort.operation.what;
+        let action = effort.operation.action;
         self.ground
-            .note(Track::Client, Some(what.key()), message, || {
+            .note(Track::Client, Some(action.key()), message, || {
                 format!(
-                    "sends: {what} (attempt {}, copy {})",
+                    "sends: {action} (attempt {}, copy {})",
                     message.attempt + 1,
                     message.copy + 1
                 )
@@ -62,7 +62,7 @@ impl World<'_> {
         if self.network_is_faulty() && draw.stream("lost").happens(rates.lost) {
             self.happened(Sometimes::RequestLost, "request_lost");
             self.ground
-                .note(Track::Network, Some(what.key()), message, || {
+                .note(Track::Network, Some(action.key()), message, || {
                     "the request is lost".to_owned()
                 });
             return;
@@ -86,9 +86,9 @@ impl World<'_> {
         let Some(effort) = self.clients.efforts.get(&message.operation).copied() else {
             return;
         };
-        let what = effort.operation.what;
-        let key = what.key();
-        let Some(request) = self.request(what) else {
+        let action = effort.operation.action;
+        let key = action.key();
+        let Some(request) = self.request(action) else {
             return;
         };
         if self.life.is_none() {
@@ -103,7 +103,7 @@ impl World<'_> {
             let mut state = self.ground.lock();
             let known = state.auditor.of_key(key);
             let standing = known.map(super::auditor::Known::standing);
-            if matches!(what, What::Pay { .. }) && standing.is_some_and(Standing::is_final) {
+            if matches!(action, Action::Pay { .. }) && standing.is_some_and(Standing::is_final) {
                 state.happened(Sometimes::LateDuplicate);
             } else if standing.is_some() && state.recovering.contains(&key) {
                 state.happened(Sometimes::JoinedRecovery);
@@ -112,7 +112,7 @@ impl World<'_> {
         };
         self.floors.insert(message, floor);
         self.ground.note(Track::Network, Some(key), message, || {
-            format!("arrives: {what}")
+            format!("arrives: {action}")
         });
         if let Some(life) = &mut self.life {
             life.serve(message, request);
@@ -125,11 +125,11 @@ impl World<'_> {
         if let Some(life) = &mut self.life {
             life.at_work.remove(&message);
         }
-        let Some(what) = self.clients.what(message) else {
+        let Some(action) = self.clients.action(message) else {
             return;
         };
         let floor = self.floors.remove(&message).unwrap_or(0);
-        let key = what.key();
+        let key = action.key();
         {
             let mut state = self.ground.lock();
             let in_flight = state
@@ -138,20 +138,20 @@ impl World<'_> {
                 .is_some_and(|known| !known.standing().is_final());
             state
                 .auditor
-                .answered(Asked { what, floor }, answer.status, &answer.body);
+                .answered(Asked { action, floor }, answer.status, &answer.body);
             let life = state.auditor.life;
             let finished_before = state
                 .auditor
                 .of_key(key)
                 .is_some_and(|known| known.finished_in.is_some_and(|finished| finished < life));
-            let is_pay = matches!(what, What::Pay { .. });
+            let is_pay = matches!(action, Action::Pay { .. });
             match answer.status {
                 201 | 402 if is_pay && answer.replayed && finished_before => {
                     state.happened(Sometimes::ReplayedAfterRestart);
                 }
                 202 => state.happened(Sometimes::Accepted),
                 409 if is_pay => state.happened(Sometimes::StrictRefused),
-                409 if matches!(what, What::Cancel { .. }) => {
+                409 if matches!(action, Action::Cancel { .. }) => {
                     state.happened(Sometimes::CancelTooLate);
                 }
                 422 if in_flight => state.happened(Sometimes::MismatchInFlight),
@@ -186,7 +186,7 @@ impl World<'_> {
         let was_at_work = self.life.as_mut().is_some_and(|life| life.reset(message));
         if was_at_work {
             self.happened(Sometimes::ConnectionReset, "connection_reset");
-            let key = self.clients.what(message).map(What::key);
+            let key = self.clients.action(message).map(Action::key);
             self.ground.note(Track::Network, key, message, || {
                 "the connection breaks".to_owned()
             });
@@ -207,9 +207,9 @@ impl World<'_> {
             return;
         };
         let more = matches!(answer.status, 202 | 503)
-            || (answer.status == 409 && matches!(effort.operation.what, What::Pay { .. }));
+            || (answer.status == 409 && matches!(effort.operation.action, Action::Pay { .. }));
         effort.done |= !more;
-        let key = effort.operation.what.key();
+        let key = effort.operation.action.key();
         self.ground
             .note(Track::Client, Some(key), (message, answer.status), || {
                 format!("receives {}", answer.status)
@@ -226,7 +226,7 @@ impl World<'_> {
             .get(&message.operation)
             .is_some_and(|effort| !effort.done && effort.attempt == message.attempt);
         if waiting {
-            let key = self.clients.what(message).map(What::key);
+            let key = self.clients.action(message).map(Action::key);
             self.ground.lock().happened(Sometimes::ClientTimeout);
             self.ground.note(Track::Client, key, message, || {
                 "gives up waiting".to_owned()

@@ -4,13 +4,13 @@ use bytes::Bytes;
 use http::{HeaderValue, Method, Request};
 
 use super::auditor::Wanted;
-use super::plan::What;
+use super::plan::Action;
 use super::random::Draw;
 use super::world::World;
 
 impl World<'_> {
     /// The request of an operation; `None` when its client does not know the payment yet.
-    pub(super) fn request(&self, what: What) -> Option<Request<Bytes>> {
+    pub(super) fn request(&self, action: Action) -> Option<Request<Bytes>> {
         let builder = Request::builder();
         let state = self.ground.lock();
         let id = |key: u32| {
@@ -18,8 +18,8 @@ impl World<'_> {
             let id = state.auditor.by_key.get(&known.key)?;
             Some(*id)
         };
-        let request = match what {
-            What::Pay {
+        let request = match action {
+            Action::Pay {
                 key,
                 variant,
                 strict,
@@ -38,20 +38,20 @@ impl World<'_> {
                     .header("prefer", prefer)
                     .body(Wanted::of(key, variant).body())
             }
-            What::Look { key } => builder
+            Action::Look { key } => builder
                 .uri(format!("/v1/payments/{}", id(key)?))
                 .body(Bytes::new()),
-            What::Events { key } => builder
+            Action::Events { key } => builder
                 .uri(format!("/v1/payments/{}/events", id(key)?))
                 .body(Bytes::new()),
-            What::Find { key } => builder
+            Action::Find { key } => builder
                 .uri(format!("/v1/payments?idempotency_key=key-{key}"))
                 .body(Bytes::new()),
-            What::Cancel { key } => builder
+            Action::Cancel { key } => builder
                 .method(Method::POST)
                 .uri(format!("/v1/payments/{}/cancel", id(key)?))
                 .body(Bytes::new()),
-            What::Resolve { key, carelessly } => {
+            Action::Resolve { key, carelessly } => {
                 // An operator looks the payment up, even if no client has seen it.
                 let payment = *state.auditor.by_key.get(&key)?;
                 let version = state.auditor.payments[&payment].version();

@@ -23,7 +23,7 @@ pub fn shrink(setup: &Setup, fails: &dyn Fn(&Setup) -> bool) -> Setup {
     let keys: BTreeSet<u32> = plan
         .operations
         .iter()
-        .map(|operation| operation.what.key())
+        .map(|operation| operation.action.key())
         .collect();
     let keys: Vec<u32> = keys.difference(&setup.mask.keys).copied().collect();
     shrinking.halve(&keys, &|setup, key| setup.mask.keys.insert(key));

@@ -25,7 +25,7 @@ use crate::faults::FaultProfile;
 
 pub use family::Family;
 pub(super) use operation::Policy;
-pub use operation::{Operation, What};
+pub use operation::{Action, Operation};
 pub(super) use rates::MediumRates;
 use rates::{Crashes, Mistakes, NetworkRates};
 pub use scenario::Scenario;
@@ -97,7 +97,7 @@ impl Plan {
             self.leave_out(*family);
         }
         self.operations.retain(|operation| {
-            !mask.operations.contains(&operation.id) && !mask.keys.contains(&operation.what.key())
+            !mask.operations.contains(&operation.id) && !mask.keys.contains(&operation.action.key())
         });
         self
     }
@@ -120,10 +120,10 @@ impl Plan {
             }
             Family::Crash => self.crashes = Crashes::default(),
             Family::Clock => self.jumps.clear(),
-            Family::People => self.operations.retain(|operation| match operation.what {
-                What::Pay { variant, .. } => variant == 0,
-                What::Cancel { .. } | What::Resolve { .. } => false,
-                What::Look { .. } | What::Events { .. } | What::Find { .. } => true,
+            Family::People => self.operations.retain(|operation| match operation.action {
+                Action::Pay { variant, .. } => variant == 0,
+                Action::Cancel { .. } | Action::Resolve { .. } => false,
+                Action::Look { .. } | Action::Events { .. } | Action::Find { .. } => true,
             }),
             Family::Stop => self.stops.clear(),
             Family::Configuration => self.mistakes = Mistakes::default(),

@@ -19,10 +19,10 @@ pub struct Policy {
     pub backoff_ms: u64,
 }
 
-/// The kind of an operation.
+/// An action of a client or an operator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum What {
+pub enum Action {
     /// To pay, under the key with this number.
     Pay {
         /// Which key.
@@ -63,7 +63,7 @@ pub enum What {
     },
 }
 
-impl fmt::Display for What {
+impl fmt::Display for Action {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Pay {
@@ -92,7 +92,7 @@ impl fmt::Display for What {
     }
 }
 
-impl What {
+impl Action {
     /// The key it is about.
     pub const fn key(self) -> u32 {
         match self {
@@ -113,8 +113,8 @@ pub struct Operation {
     pub id: u32,
     /// When.
     pub at_ms: u64,
-    /// Its kind.
-    pub what: What,
+    /// The action.
+    pub action: Action,
     /// How the client retries.
     pub policy: Policy,
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::family::Family;
-use super::operation::{Operation, Policy, What};
+use super::operation::{Action, Operation, Policy};
 use super::rates::{Crashes, MediumRates, NetworkRates};
 use super::scenario::Scenario;
 use super::swarm_operations::swarm_operations;
@@ -151,7 +151,7 @@ fn pay(id: u32, key: u32, at_ms: u64, policy: Policy) -> Operation {
     Operation {
         id,
         at_ms,
-        what: What::Pay {
+        action: Action::Pay {
             key,
             variant: 0,
             strict: false,
@@ -173,7 +173,7 @@ mod tests {
                 let plan = Plan::draw(seed, scenario);
                 for operation in plan.operations {
                     assert!(operation.id < OPERATIONS, "{scenario:?} {operation:?}");
-                    assert!(operation.what.key() < KEYS, "{scenario:?} {operation:?}");
+                    assert!(operation.action.key() < KEYS, "{scenario:?} {operation:?}");
                 }
             }
         }

@@ -1,7 +1,7 @@
 //! The operations of a swarm world: payments in bursts, and the operations that follow them.
 
 use super::family::Family;
-use super::operation::{Operation, Policy, What};
+use super::operation::{Action, Operation, Policy};
 use super::{KEYS, Plan};
 use crate::chaos::random::Draw;
 
@@ -18,7 +18,7 @@ pub(super) fn swarm_operations(draw: Draw, plan: &Plan) -> Vec<Operation> {
         let burst = draw.with(1).between(0, bursts - 1);
         let at_ms =
             span * burst / bursts + draw.with(2).between(0, draw.with(3).pick(&[3, 200, 2_000]));
-        let what = What::Pay {
+        let action = Action::Pay {
             key,
             variant: 0,
             strict: draw.with(4).happens(0.1),
@@ -27,21 +27,21 @@ pub(super) fn swarm_operations(draw: Draw, plan: &Plan) -> Vec<Operation> {
         operations.push(Operation {
             id,
             at_ms,
-            what,
+            action,
             policy: policy(draw.with(6)),
         });
         id += 1;
         let follow_up = match draw.with(7).between(0, 19) {
-            0..=2 => Some(What::Look { key }),
-            3 => Some(What::Events { key }),
-            4 => Some(What::Find { key }),
-            5 | 6 => Some(what),
-            7..=9 if people => Some(What::Cancel { key }),
-            10 if people => Some(What::Resolve {
+            0..=2 => Some(Action::Look { key }),
+            3 => Some(Action::Events { key }),
+            4 => Some(Action::Find { key }),
+            5 | 6 => Some(action),
+            7..=9 if people => Some(Action::Cancel { key }),
+            10 if people => Some(Action::Resolve {
                 key,
                 carelessly: draw.with(8).happens(0.5),
             }),
-            11..=13 if people => Some(What::Pay {
+            11..=13 if people => Some(Action::Pay {
                 key,
                 variant: 1,
                 strict: false,
@@ -49,14 +49,14 @@ pub(super) fn swarm_operations(draw: Draw, plan: &Plan) -> Vec<Operation> {
             }),
             _ => None,
         };
-        if let Some(what) = follow_up {
+        if let Some(action) = follow_up {
             operations.push(Operation {
                 id,
                 at_ms: at_ms
                     + draw
                         .with(9)
                         .between(0, draw.with(10).pick(&[5, 100, 3_000])),
-                what,
+                action,
                 policy: policy(draw.with(11)),
             });
         }
