@@ -82,3 +82,7 @@ fuzz:
 # Holdfast beside the PostgreSQL pattern (needs PostgreSQL)
 compare:
     benches/compare.py
+
+# Write the options into docs/configuration.md, from their declarations
+options-table:
+    HOLDFAST_TEST_WRITE_DOCS=1 cargo test -p holdfast-server --lib the_document_has_every_option

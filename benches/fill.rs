@@ -8,10 +8,10 @@
     reason = "what it cannot go on without stops it"
 )]
 
-use holdfast_core::{BankTransactionId, Decision, Event, Evidence, Operation, transition};
+use holdfast_core::{BankTransactionId, Decision, Event, Evidence, Operation, Step, transition};
 use holdfast_engine::clock::{Clock, SystemClock};
 use holdfast_engine::source::SeededSource;
-use holdfast_engine::store::{Store, Verdict, Write};
+use holdfast_engine::store::{Log, Verdict};
 use holdfast_local::{LocalOptions, LocalStore};
 use holdfast_tests::sample::{key, mark, request};
 use tokio::time::Instant;
@@ -31,6 +31,7 @@ async fn main() {
     let options = LocalOptions {
         directory: directory.into(),
         accept_older: false,
+        neighbours: Vec::new(),
         // Much, for keys come in no order: only the filling is faster for it.
         cache_bytes: 4 << 30,
     };
@@ -66,7 +67,7 @@ async fn main() {
             };
             let evidence = Evidence::Answer;
             let decided = Event::Decided { decision, evidence };
-            Write::new(transition(payment, &decided, payment.updated_at).unwrap())
+            transition(payment, &decided, payment.updated_at).unwrap()
         });
         commit(&store, settled.collect()).await;
         if done % (BATCH * 1_000) == 0 || done == count {
@@ -77,7 +78,7 @@ async fn main() {
     store.close().await.unwrap();
 }
 
-async fn commit(store: &LocalStore, batch: Vec<Write>) {
+async fn commit(store: &LocalStore, batch: Vec<Step>) {
     let verdicts = store.commit(batch).await.unwrap();
     assert!(verdicts.iter().all(|verdict| *verdict == Verdict::Applied));
 }

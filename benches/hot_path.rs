@@ -24,14 +24,15 @@ use holdfast_core::{
     PaymentRequest, Step, Timestamp, transition,
 };
 use holdfast_engine::clock::SystemClock;
-use holdfast_engine::service::{CreateOptions, Parts, Service, ServiceOptions};
+use holdfast_engine::lanes::{LaneOptions, LaneParts};
+use holdfast_engine::service::{CreateOptions, Service, ServiceOptions, ServiceParts};
 use holdfast_engine::source::SeededSource;
-use holdfast_engine::store::{Store, Verdict, Write};
+use holdfast_engine::store::{Log, Store, Verdict};
 use holdfast_local::format::record_key;
 use holdfast_local::{LocalOptions, LocalStore};
 use holdfast_server::api::{FrontDoor, InProcess, Routes};
 use holdfast_simulator::bank::{SimulatedBank, SimulatedBankOptions};
-use holdfast_tests::sample::{BODY, key, mark, request};
+use holdfast_tests::sample::{BODY, key, mark, payment_request, request};
 use http::{Request, Response};
 use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
@@ -70,9 +71,9 @@ struct Sample {
 
 impl Sample {
     fn new(source: &SeededSource) -> Self {
-        let awaiting = dispatched(&admitted(source, 0).payment).payment;
-        let settled = settled(&awaiting).payment;
-        let storage_key = payment_key(&settled.key);
+        let awaiting = dispatched(&admitted(source, 0).operation).operation;
+        let settled = settled(&awaiting).operation;
+        let storage_key = record_key(&settled.key);
         Self {
             encoded: Record::of(&settled, 3).encode(&storage_key).unwrap(),
             stored: key("key-0000000042"),
@@ -87,7 +88,7 @@ impl Sample {
 
 /// What [`BODY`] asks for.
 fn request_of_body() -> PaymentRequest {
-    let request = request(1_999);
+    let request = payment_request(1_999);
     let metadata = Metadata::new(BTreeMap::new()).unwrap();
     let (debtor, creditor) = (request.debtor().clone(), request.creditor().clone());
     let (amount, currency) = (request.amount(), request.currency());
@@ -120,6 +121,7 @@ impl Bench {
         let store = LocalStore::open(&LocalOptions {
             directory: directory.path().join("data"),
             accept_older: false,
+            neighbours: Vec::new(),
             cache_bytes: 256 << 20,
         });
         let store = Arc::new(store.unwrap());
@@ -127,9 +129,12 @@ impl Bench {
         let (clock, seeded) = (Arc::new(SystemClock), Arc::new(SeededSource::new([7; 32])));
         let bank = SimulatedBank::open(&SimulatedBankOptions::default()).unwrap();
         let service = runtime.block_on(async {
-            Service::start(Parts {
-                store: store.clone(),
-                bank: Arc::new(bank),
+            Service::start(ServiceParts {
+                store: Store::new(store.clone()),
+                banks: vec![LaneParts {
+                    bank: Arc::new(bank),
+                    options: LaneOptions::default(),
+                }],
                 clock: clock.clone(),
                 source: seeded.clone(),
                 options: ServiceOptions::default(),
@@ -166,15 +171,10 @@ impl Bench {
             batch.push(admitted.then(dispatched));
         }
         self.commit(batch);
-        self.commit(
-            marked
-                .iter()
-                .map(|payment| Write::new(settled(payment)))
-                .collect(),
-        );
+        self.commit(marked.iter().map(settled).collect());
     }
 
-    fn commit(&self, batch: Vec<Write>) {
+    fn commit(&self, batch: Vec<Step>) {
         let verdicts = self.runtime.block_on(self.store.commit(batch)).unwrap();
         assert!(verdicts.iter().all(|verdict| *verdict == Verdict::Applied));
     }

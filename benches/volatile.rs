@@ -17,12 +17,15 @@ use bytes::Bytes;
 use holdfast_core::ledger::Balance;
 use holdfast_core::{
     AccountId, BankName, Capability, Currency, JournalEntry, Merchant, Operation, OperationId,
-    OperationKey,
+    OperationKey, Step, Tenure,
 };
 use holdfast_engine::clock::SystemClock;
-use holdfast_engine::service::{Parts, Service, ServiceOptions};
+use holdfast_engine::lanes::{LaneOptions, LaneParts};
+use holdfast_engine::service::{Service, ServiceOptions, ServiceParts};
 use holdfast_engine::source::SeededSource;
-use holdfast_engine::store::{NotedTime, Page, Query, Store, StoreError, Verdict, Write};
+use holdfast_engine::store::{
+    CursorName, Cursors, Log, NotedTime, Page, Query, Store, StoreError, Verdict, Views,
+};
 use holdfast_server::api::{FrontDoor, InProcess, Routes};
 use holdfast_server::bank_client::{BankClient, BankClientOptions, Reading};
 use http::{Request, Response};
@@ -44,8 +47,16 @@ struct Volatile {
 }
 
 #[async_trait]
-impl Store for Volatile {
-    async fn commit(&self, batch: Vec<Write>) -> Result<Vec<Verdict>, StoreError> {
+impl Log for Volatile {
+    fn tenure(&self) -> Tenure {
+        Tenure::new(1)
+    }
+
+    fn is_over(&self, tenure: Tenure) -> bool {
+        tenure != self.tenure()
+    }
+
+    async fn commit(&self, batch: Vec<Step>) -> Result<Vec<Verdict>, StoreError> {
         let mut payments = self.payments.lock().unwrap();
         let verdicts = batch.iter().map(|write| {
             let current = payments.get(write.key());
@@ -54,7 +65,7 @@ impl Store for Volatile {
                 let current = current.cloned().map(Box::new);
                 return Verdict::Lost { current };
             }
-            payments.insert(write.key().clone(), write.last().clone());
+            payments.insert(write.key().clone(), write.operation.clone());
             Verdict::Applied
         });
         Ok(verdicts.collect())
@@ -64,6 +75,45 @@ impl Store for Volatile {
         Ok(self.payments.lock().unwrap().get(key).cloned())
     }
 
+    async fn entries(&self, _: u64, _: usize) -> Result<Vec<(u64, JournalEntry)>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    fn head(&self) -> watch::Receiver<u64> {
+        self.appended.subscribe()
+    }
+
+    async fn unfinished(
+        &self,
+        _: Option<OperationId>,
+        _: usize,
+    ) -> Result<Vec<(OperationId, OperationKey)>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    fn has_room(&self) -> bool {
+        true
+    }
+
+    fn noted_time(&self) -> NotedTime {
+        NotedTime::default()
+    }
+
+    async fn note_time(&self, _: NotedTime) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    fn check_tenure(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn close(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Views for Volatile {
     async fn find(&self, _: &Merchant, _: OperationId) -> Result<Option<Operation>, StoreError> {
         Ok(None)
     }
@@ -72,7 +122,7 @@ impl Store for Volatile {
         Ok(Page::default())
     }
 
-    async fn entries(
+    async fn history(
         &self,
         _: &Merchant,
         _: OperationId,
@@ -97,26 +147,6 @@ impl Store for Volatile {
         Ok(Vec::new())
     }
 
-    async fn journal(&self, _: u64, _: usize) -> Result<Vec<(u64, JournalEntry)>, StoreError> {
-        Ok(Vec::new())
-    }
-
-    fn has_room(&self) -> bool {
-        true
-    }
-
-    fn appended(&self) -> watch::Receiver<u64> {
-        self.appended.subscribe()
-    }
-
-    async fn unfinished(
-        &self,
-        _: Option<OperationId>,
-        _: usize,
-    ) -> Result<Vec<(OperationId, OperationKey)>, StoreError> {
-        Ok(Vec::new())
-    }
-
     async fn merchants(&self) -> Result<BTreeSet<Merchant>, StoreError> {
         Ok(BTreeSet::new())
     }
@@ -124,20 +154,15 @@ impl Store for Volatile {
     async fn banks(&self) -> Result<BTreeSet<BankName>, StoreError> {
         Ok(BTreeSet::new())
     }
+}
 
-    fn noted_time(&self) -> NotedTime {
-        NotedTime::default()
+#[async_trait]
+impl Cursors for Volatile {
+    async fn load(&self, _: &CursorName) -> Result<u64, StoreError> {
+        Ok(0)
     }
 
-    async fn note_time(&self, _: NotedTime) -> Result<(), StoreError> {
-        Ok(())
-    }
-
-    fn check_place(&self) -> Result<(), StoreError> {
-        Ok(())
-    }
-
-    async fn close(&self) -> Result<(), StoreError> {
+    async fn save(&self, _: &CursorName, _: u64) -> Result<(), StoreError> {
         Ok(())
     }
 }
@@ -153,25 +178,28 @@ async fn main() {
         payments: Mutex::default(),
         appended: watch::Sender::new(0),
     };
-    let options = ServiceOptions::default();
+    let lane = LaneOptions::default();
     let bank = BankClient::new(&BankClientOptions {
         name: BankName::new("default").unwrap(),
         reading: Reading::default(),
         url: bank.parse().unwrap(),
         capability: Capability::InquiryOnly { grace_ms: 60_000 },
         connect_timeout_ms: 3_000,
-        connections_idle_max: options.bank_calls_max,
+        connections_idle_max: lane.calls_max,
         ca: None,
         identity: None,
         token_file: None,
     });
     let (clock, source) = (Arc::new(SystemClock), Arc::new(SeededSource::new([7; 32])));
-    let service = Service::start(Parts {
-        store: Arc::new(store),
-        bank: Arc::new(bank.unwrap()),
+    let service = Service::start(ServiceParts {
+        store: Store::new(Arc::new(store)),
+        banks: vec![LaneParts {
+            bank: Arc::new(bank.unwrap()),
+            options: lane,
+        }],
         clock: clock.clone(),
         source: source.clone(),
-        options,
+        options: ServiceOptions::default(),
     });
     let front_door = FrontDoor::new(service, clock, source);
     let api = InProcess::new(&front_door, &Routes::undocumented());

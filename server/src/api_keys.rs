@@ -73,17 +73,17 @@ pub(crate) enum InvalidApiKey {
     Name(String),
     #[error(
         "api_keys: the hash of a key of merchant {0:?} must be sha256: and 64 hexadecimal digits; \
-         `holdfast api-key new` makes a key and its block"
+         `holdfast api-key new` prints a key and its block"
     )]
     Hash(String),
     #[error(
-        "api_keys: a key of merchant {1:?} has the hash of an earlier key, of merchant {0:?}: one secret would speak for \
-         both. Make a key of its own with `holdfast api-key new`, or remove one of the two blocks"
+        "api_keys: a key of merchant {1:?} has the hash of an earlier key, of merchant {0:?}, so one secret would act for \
+         both. Create a new key with `holdfast api-key new`, or remove one of the two blocks"
     )]
     Twice(String, String),
     #[error(
-        "api_keys: the merchants {0:?} and {1:?} differ only in upper and lower case: one of them is a slip, and the keys \
-         of both would be charged apart"
+        "api_keys: the merchants {0:?} and {1:?} differ only in upper and lower case. One of them is probably a typing \
+         mistake, and each would have its own idempotency keys"
     )]
     CaseOnly(String, String),
 }

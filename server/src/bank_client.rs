@@ -24,11 +24,12 @@ use rustls::{ClientConfig, ConfigBuilder, RootCertStore};
 use rustls_platform_verifier::BuilderVerifierExt;
 use serde::{Deserialize, Serialize};
 
-use crate::api::{is_in_utf8, is_json};
 pub use crate::bank_wire::Answer;
 use crate::bank_wire::{CallError, Whole, Wire};
+use crate::codes::{Code, Coded};
 use crate::telemetry;
 use crate::tls::install_provider;
+use crate::web::media_type::{is_in_utf8, is_json};
 
 /// How to reach a bank, and what it can do.
 #[derive(Debug, Clone)]
@@ -85,10 +86,10 @@ pub(crate) const DUPLICATE_CODES: [&str; 2] = ["duplicate_reference", "duplicate
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Marks {
-    /// Only one that says so in its body, and names our reference
+    /// Only a response whose body says so and names our reference
     #[default]
     Marked,
-    /// Whatever has the status: a gateway's, too
+    /// Any response with the status, also that of a gateway
     Bare,
 }
 
@@ -131,6 +132,12 @@ pub enum BankClientError {
     /// The client cannot be made.
     #[error("cannot set up TLS: {0}")]
     Client(#[from] rustls::Error),
+}
+
+impl Coded for BankClientError {
+    fn code(&self) -> Code {
+        Code::BankFiles
+    }
 }
 
 /// Longest wait that `Retry-After` can ask for. The engine's own cap is far lower.
@@ -265,7 +272,7 @@ pub(crate) fn trusting(
     let Some(path) = ca else {
         return Ok(trusting.with_platform_verifier()?);
     };
-    let nothing = "holds no certificate; give a PEM file with those to trust";
+    let nothing = "contains no certificate; use a PEM file with the certificates to trust";
     let mut trusted = RootCertStore::empty();
     for certificate in certificates(option, path)? {
         trusted
@@ -284,7 +291,7 @@ fn tls(options: &BankClientOptions) -> Result<ClientConfig, BankClientError> {
     let Some(path) = &options.identity else {
         return Ok(trusting.with_no_client_auth());
     };
-    let nothing = "holds no certificate with its key; give a PEM file with both";
+    let nothing = "does not contain a certificate with its key; use a PEM file with both";
     let chain = certificates("bank_identity", path)?;
     let key = PrivateKeyDer::from_pem_slice(&read("bank_identity", path)?);
     let (false, Ok(key)) = (chain.is_empty(), key) else {
@@ -323,7 +330,7 @@ fn headers(options: &BankClientOptions, host: &str) -> Result<HeaderMap, BankCli
                 content(
                     "bank_token_file",
                     path,
-                    "holds no token; put the token alone into it, in one line of visible ASCII",
+                    "contains no token; write only the token into it, in one line of visible ASCII",
                 )
             })?;
         value.set_sensitive(true);
@@ -415,9 +422,9 @@ pub async fn charge_outcome(answer: Answer, reference: &str, reading: &Reading) 
         status => {
             if status.is_client_error() || status.is_redirection() {
                 tracing::error!(
-                    %status,
-                    "the bank refuses a charge in a way that is none of its contract; check the \
-                     address and the credentials"
+                    %status, code = Code::BankRefuses.name(), help = %Code::BankRefuses.link(),
+                    "the bank refused a charge with a status that is not part of its contract; check the URL and the \
+                     credentials"
                 );
             }
             ChargeOutcome::Unknown
@@ -501,24 +508,25 @@ impl Heard {
         };
         let Some(name) = name else {
             tracing::error!(
-                reference,
-                "an answer of the bank names itself more than once: it is nobody's, and its connection is given up"
+                reference, code = Code::BankNamesOther.name(), help = %Code::BankNamesOther.link(),
+                "a response of the bank names its reference more than once: it is ignored, and the connection is closed"
             );
             return None;
         };
         if !name.is_about(reference) {
             tracing::error!(
                 reference, named = ?name.bank_reference,
-                "an answer of the bank names another reference: it is nobody's, and its connection is given up"
+                code = Code::BankNamesOther.name(), help = %Code::BankNamesOther.link(),
+                "a response of the bank names another reference: it is ignored, and the connection is closed"
             );
             return None;
         }
         let named = name.bank_reference.is_some();
         if reused && !named && !reading.reuse_connections {
             tracing::warn!(
-                reference,
-                "an answer on a connection that was used before names no reference: it may be another call's, and the \
-                 connection is given up"
+                reference, code = Code::BankNamesNone.name(), help = %Code::BankNamesNone.link(),
+                "a response on a reused connection names no reference and may belong to another call: it is ignored, and \
+                 the connection is closed"
             );
             return None;
         }
@@ -550,16 +558,18 @@ impl Heard {
     /// The decision in the answer, if it is a valid one.
     fn decision(&self) -> Option<Decision> {
         if !self.is_json {
-            tracing::debug!("the bank's answer is not declared as JSON");
+            tracing::debug!("the response of the bank does not have the content type JSON");
             return None;
         }
         // serde accepts an array for a struct, but the bank's answer must be an object.
         if !is_object(&self.body) {
-            tracing::debug!("the bank's answer is no JSON object");
+            tracing::debug!("the response of the bank is not a JSON object");
             return None;
         }
         let answer: AnswerBody = serde_json::from_slice(&self.body)
-            .inspect_err(|error| tracing::debug!(%error, "the bank's answer cannot be read"))
+            .inspect_err(
+                |error| tracing::debug!(%error, "the response of the bank cannot be parsed"),
+            )
             .ok()?;
         answer.decision()
     }

@@ -76,8 +76,8 @@ struct Connection {
 /// How a call ended without an answer.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CallError {
-    /// No byte of the request was sent.
-    #[error("no connection could be made: {0}")]
+    /// Not a byte of the request left.
+    #[error("cannot connect: {0}")]
     NotSent(Box<dyn std::error::Error + Send + Sync>),
     /// The request may have arrived.
     #[error("the connection broke: {0}")]
@@ -349,14 +349,14 @@ impl Coming {
         let mut read = BytesMut::new();
         while let Some(frame) = beside(&mut connection.driver, body.frame()).await {
             let frame = frame.inspect_err(|error| {
-                tracing::debug!(%error, "the bank's answer cannot be read whole");
+                tracing::debug!(%error, "the response of the bank cannot be read completely");
             });
             let Ok(data) = frame.ok()?.into_data() else {
                 // Trailers are not needed.
                 continue;
             };
             if read.len() + data.len() > ANSWER_BYTES_MAX {
-                tracing::debug!("the bank's answer is too large");
+                tracing::debug!("the response of the bank is too large");
                 return None;
             }
             read.extend_from_slice(&data);

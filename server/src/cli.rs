@@ -15,6 +15,7 @@ use crate::api_keys::Role;
 use crate::bank_server::BankArgs;
 use crate::bench::{BenchArgs, BenchError};
 use crate::chaos::{ChaosArgs, ChaosError};
+use crate::codes::{Code, Coded};
 use crate::config::{ConfigError, ServeArgs, misspelt};
 use crate::manual;
 use crate::offline::{ExportArgs, ImportArgs, VerifyArgs, VerifyError};
@@ -31,8 +32,7 @@ const VERSION: &str = concat!(
     ")"
 );
 
-/// Payments whose retries are safe: at most one charge per idempotency key, and the same answer for
-/// every repeat.
+/// Operation service with safe retries: at most one charge per idempotency key, and the same response for every retry.
 #[derive(Debug, Parser)]
 #[command(name = "holdfast", version = VERSION, max_term_width = 100)]
 struct Cli {
@@ -44,52 +44,52 @@ struct Cli {
 enum Command {
     /// Run the payment service
     Serve(Box<ServeArgs>),
-    /// Run the simulated bank, with faults, as a service of its own
+    /// Run the simulated bank, with faults, as a separate service
     Bank(BankArgs),
-    /// Run the service in simulated worlds that do everything wrong
+    /// Run the service in simulated worlds with faults, and check the promises
     Chaos(ChaosArgs),
-    /// Hold everything in a store against its journal, and name every difference
+    /// Check a store against its journal and report every difference
     Verify(VerifyArgs),
-    /// Write the journal of a store to a file: the backup, and the way across versions
+    /// Export the journal of a store to a file, as a backup or to move to another version
     Export(ExportArgs),
-    /// Make a store from an export
+    /// Create a store from an export
     Import(ImportArgs),
     /// Print the OpenAPI document
     Openapi,
-    /// Measure a running service with fresh payments and replays
+    /// Benchmark a running service
     Bench(BenchArgs),
-    /// Look at the configuration that `serve` would run with
+    /// Check or print the configuration of `serve`
     #[command(subcommand)]
     Config(ConfigCommand),
-    /// Print what completes commands and flags in a shell
+    /// Print a shell completion script
     Completions {
-        /// Which shell
+        /// The shell
         #[arg(value_enum)]
         shell: clap_complete::Shell,
     },
     /// Print the manual page
     Man,
-    /// Make API keys
+    /// Manage API keys
     #[command(subcommand, name = "api-key")]
     ApiKey(ApiKeyCommand),
 }
 
 #[derive(Debug, Subcommand)]
 enum ConfigCommand {
-    /// Say whether it can be used, and what is wrong with it
+    /// Check the configuration and report every mistake
     Check(Box<ServeArgs>),
-    /// Print it whole, with the origin of each value; secrets are masked
+    /// Print every value and where it comes from; secrets are masked
     Show(Box<ServeArgs>),
 }
 
 #[derive(Debug, Subcommand)]
 enum ApiKeyCommand {
-    /// Print a new secret, once, and the configuration block that admits it
+    /// Print a new secret, and the configuration block that accepts it
     New {
         /// The merchant the key acts for
         #[arg(long)]
         merchant: String,
-        /// What the key allows
+        /// What the key permits
         #[arg(long, value_enum, default_value = "merchant")]
         role: Role,
     },
@@ -142,17 +142,20 @@ pub fn main() -> ExitCode {
         Command::Chaos(args) => chaos(&args),
         Command::Verify(args) => match crate::offline::verify(&args) {
             Ok(true) => done(),
-            Ok(false) => ExitCode::FAILURE,
+            Ok(false) => {
+                complain(Code::Differences);
+                ExitCode::FAILURE
+            }
             Err(VerifyError::Output(error)) => error.exit_code(),
-            Err(error) => failed(error),
+            Err(error) => failed(&error),
         },
         Command::Export(args) => match crate::offline::export(&args, given(&matches)) {
             Ok((entries, payments, head)) => told(&format!(
-                "Exported {entries} entries of {payments} payments; the journal ends with {}.",
+                "Exported {entries} entries of {payments} payments. The digest of the journal is {}.",
                 head.digest
             )),
-            Err(error) if error.is_usage() => wrong_usage(error),
-            Err(error) => failed(error),
+            Err(error) if error.is_usage() => wrong_usage(&error),
+            Err(error) => failed(&error),
         },
         Command::Import(args) => match crate::offline::import(&args) {
             Ok(report) => {
@@ -160,18 +163,18 @@ pub fn main() -> ExitCode {
                     say_unfinished(report.unfinished);
                 }
                 told(&format!(
-                    "Imported {} entries of {} payments, {} of them unfinished; everything holds.",
+                    "Imported {} entries of {} payments, {} of them unfinished. The new store was verified.",
                     report.entries, report.payments, report.unfinished
                 ))
             }
-            Err(error) => failed(error),
+            Err(error) => failed(&error),
         },
         Command::Openapi => openapi(),
         Command::Bench(args) => match block_on(crate::bench::run(args)) {
             Ok(()) => done(),
             Err(BenchError::Output(error)) => error.exit_code(),
-            Err(error) if error.is_usage() => wrong_usage(error),
-            Err(error) => failed(error),
+            Err(error) if error.is_usage() => without_code(error, ExitCode::from(WRONG_USAGE)),
+            Err(error) => without_code(error, ExitCode::FAILURE),
         },
         Command::Completions { shell } => told(&manual::completions(shell, Cli::command())),
         Command::Man => told(&manual::page(Cli::command())),
@@ -179,7 +182,7 @@ pub fn main() -> ExitCode {
         Command::Config(ConfigCommand::Show(args)) => {
             let given = given(given(&matches));
             args.show(given)
-                .map_or_else(wrong_usage, |shown| told(shown.trim_end()))
+                .map_or_else(|error| wrong_usage(&error), |shown| told(shown.trim_end()))
         }
         Command::ApiKey(ApiKeyCommand::New { merchant, role }) => new_api_key(&merchant, role),
     }
@@ -285,16 +288,16 @@ fn done() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn say_error(error: impl std::fmt::Display) {
-    complain(format_args!("holdfast: {error}."));
+fn say_error(error: &dyn Coded) {
+    complain(format_args!("holdfast: {error}.\n{}", error.code()));
 }
 
 /// An export may be older than what its service did next.
 fn say_unfinished(unfinished: u64) {
     complain(format_args!(
-        "warning: {unfinished} payments were unfinished when the export was made, and `holdfast serve` will \
-         go on with them. If the service that it was made of ran on after it, it may have sent them since: \
-         read \"Restore\" in docs/operations.md before you start."
+        "warning: {unfinished} payments were unfinished at the time of the export, and `holdfast serve` will continue \
+         them. If the exported service kept running after the export, it may have sent them already: read \
+         \"Backup and restore\" in docs/operations.md before you start the service."
     ));
 }
 
@@ -306,14 +309,20 @@ fn told(result: &str) -> ExitCode {
     output::print(result).map_or_else(|error| error.exit_code(), |()| done())
 }
 
-fn failed(error: impl std::fmt::Display) -> ExitCode {
+fn failed(error: &dyn Coded) -> ExitCode {
     say_error(error);
     ExitCode::FAILURE
 }
 
-fn wrong_usage(error: impl std::fmt::Display) -> ExitCode {
+fn wrong_usage(error: &dyn Coded) -> ExitCode {
     say_error(error);
     ExitCode::from(WRONG_USAGE)
+}
+
+/// An error without a code: operators of a service do not meet it.
+fn without_code(error: impl std::fmt::Display, exit_code: ExitCode) -> ExitCode {
+    complain(format_args!("holdfast: {error}."));
+    exit_code
 }
 
 /// Runs a future on the runtime of the process. One core is left to the thread that commits: tasks
@@ -331,7 +340,7 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
 fn serve(args: ServeArgs) -> ExitCode {
     let (telemetry, written) = match args.read().and_then(|read| Ok((read.telemetry()?, read))) {
         Ok(read) => read,
-        Err(error) => return wrong_usage(error),
+        Err(error) => return wrong_usage(&error),
     };
     let served = block_on(async {
         let telemetry = Telemetry::start(telemetry)?;
@@ -344,13 +353,13 @@ fn serve(args: ServeArgs) -> ExitCode {
     });
     match served {
         Ok(()) => done(),
-        Err(ServeError::Config(error)) => wrong_usage(error),
+        Err(ServeError::Config(error)) => wrong_usage(&error),
         Err(error @ ServeError::Fatal(_)) => {
-            say_error(error);
+            say_error(&error);
             // At once, with the store kept from being dropped: see `serve::run`.
             std::process::exit(1)
         }
-        Err(error) => failed(error),
+        Err(error) => failed(&error),
     }
 }
 
@@ -366,27 +375,31 @@ fn check_config(args: ServeArgs, wrong: Vec<WrongValue>) -> ExitCode {
             for meaningless in &settings.meaningless {
                 warn(meaningless);
             }
-            told(&format!("The configuration can be used: {settings}."))
+            told(&format!("The configuration is valid: {settings}."))
         }
-        Err(error) => wrong_usage(error),
+        Err(error) => wrong_usage(&error),
     }
 }
 
 fn bank(args: BankArgs) -> ExitCode {
     match args.options() {
-        Ok(options) => {
-            block_on(crate::bank_server::run(args, options)).map_or_else(failed, |()| done())
-        }
-        Err(error) => wrong_usage(error),
+        Ok(options) => block_on(crate::bank_server::run(args, options))
+            .map_or_else(|error| failed(&error), |()| done()),
+        Err(error) => wrong_usage(&error),
     }
 }
 
 fn chaos(args: &ChaosArgs) -> ExitCode {
     match crate::chaos::run(args) {
         Ok(code) => code,
-        Err(error @ ChaosError::PastLastSeed { .. }) => wrong_usage(error),
+        Err(error @ ChaosError::PastLastSeed { .. }) => {
+            without_code(error, ExitCode::from(WRONG_USAGE))
+        }
         Err(ChaosError::Output(error)) => error.exit_code(),
-        Err(error @ (ChaosError::File { .. } | ChaosError::Signals(_))) => failed(error),
+        Err(ChaosError::Listen(error)) => failed(&error),
+        Err(error @ (ChaosError::File { .. } | ChaosError::Signals(_))) => {
+            without_code(error, ExitCode::FAILURE)
+        }
     }
 }
 
@@ -397,12 +410,17 @@ fn openapi() -> ExitCode {
 fn new_api_key(merchant: &str, role: Role) -> ExitCode {
     let merchant = match Merchant::new(merchant) {
         Ok(merchant) => merchant,
-        Err(error) => return wrong_usage(format!("--merchant {error}")),
+        Err(error) => {
+            return without_code(format!("--merchant {error}"), ExitCode::from(WRONG_USAGE));
+        }
     };
     match crate::api_keys::generate(&merchant, role) {
         Ok((secret, block)) => told(&format!(
-            "{secret}\n\n# The secret above is shown this once. Put this into the configuration file:\n\n{block}"
+            "{secret}\n\n# The secret above is shown only once. Add this block to the configuration file:\n\n{block}"
         )),
-        Err(error) => failed(format!("the operating system gave no randomness: {error}")),
+        Err(error) => without_code(
+            format!("the operating system provides no randomness: {error}"),
+            ExitCode::FAILURE,
+        ),
     }
 }

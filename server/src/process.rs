@@ -8,12 +8,20 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use crate::codes::{Code, Coded};
+
 /// Listening on the address failed.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot listen on {address}: {source}. Choose another address with --listen")]
 pub(crate) struct ListenError {
     address: SocketAddr,
     source: io::Error,
+}
+
+impl Coded for ListenError {
+    fn code(&self) -> Code {
+        Code::Listen
+    }
 }
 
 /// Listens on an address. Also returns the actual address, because port 0 means any free port.
@@ -45,8 +53,8 @@ pub(crate) fn raise_descriptor_limit(connections_max: usize) {
             limit,
             needed,
             connections_max,
-            "the process may not open as many files as it has connections; raise the limit (ulimit -n, \
-             LimitNOFILE) or lower connections_max"
+            "the limit of open files is lower than connections_max needs; raise it (ulimit -n, LimitNOFILE) or lower \
+             connections_max"
         );
     }
 }

@@ -7,6 +7,7 @@ use reqwest::Url;
 use rustls::ClientConfig;
 
 use crate::bank_client::{BankClientError, trusting};
+use crate::codes::{Code, Coded};
 
 /// Nothing above HTTP/1.1 is spoken to a service (RFC 7301).
 const PROTOCOL: &[u8] = b"http/1.1";
@@ -25,19 +26,28 @@ pub(crate) struct Reach {
 /// What was given does not say how to reach a service.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ReachError {
-    #[error("{0} is no address of a service; give one such as http://127.0.0.1:8080")]
+    #[error("{0} is not the URL of a service; use one such as http://127.0.0.1:8080")]
     Url(String),
     #[error(
-        "the address of the service must have no user, no query and no fragment; give one such as http://127.0.0.1:8080, \
-         and the API key with --api-key"
+        "the URL of the service must not contain a user, a query or a fragment; use one such as http://127.0.0.1:8080, and \
+         set the API key with --api-key"
     )]
     Parts,
     #[error(
-        "the API key is empty or holds other than visible ASCII; give it as `holdfast api-key new` printed it"
+        "the API key is empty or contains characters other than visible ASCII; use it as `holdfast api-key new` printed it"
     )]
     ApiKey,
     #[error(transparent)]
     Trust(#[from] BankClientError),
+}
+
+impl Coded for ReachError {
+    fn code(&self) -> Code {
+        match self {
+            Self::Url(_) | Self::Parts | Self::ApiKey => Code::Configuration,
+            Self::Trust(error) => error.code(),
+        }
+    }
 }
 
 impl Reach {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,13 +24,16 @@ use holdfast_simulator::{BankLedgerError, SimulatedBank, SimulatedBankOptions};
 use rand::TryRng;
 
 use crate::accept;
-use crate::api::{ApiKeys, FrontDoor, Routes};
+use crate::api::FrontDoor;
 use crate::bank_client::{BankClient, BankClientError};
 use crate::causes::causes;
-use crate::config::{BankSettings, ConfigError, Retired, Settings, api_keys_again};
+use crate::codes::{Code, Coded};
+use crate::config::{BankSettings, ConfigError, Settings};
 use crate::output;
 use crate::process::{Hangups, ListenError, Signals, listen, raise_descriptor_limit};
 use crate::refusal::Words;
+use crate::reload::Reload;
+use crate::site;
 use crate::telemetry::TelemetryError;
 use crate::tls::{Tls, TlsError};
 
@@ -66,8 +69,8 @@ pub(crate) enum ServeError {
     Misfit(#[from] Misfit),
     #[error(
         "no bank is configured, so payments would go to the simulated bank, which moves no money; but this store has \
-         payments that the simulated bank has never seen. Give the bank with --bank. If you want the simulated bank on this \
-         store, say --bank sim"
+         payments that the simulated bank has never seen. Configure the bank with --bank. To use the simulated bank with this \
+         store, set --bank sim"
     )]
     MaybeReal,
     #[error(transparent)]
@@ -78,17 +81,34 @@ pub(crate) enum ServeError {
     Tls(#[from] TlsError),
     #[error(transparent)]
     Listen(#[from] ListenError),
-    #[error("the operating system gave no randomness: {0}")]
+    #[error("the operating system provides no randomness: {0}")]
     Randomness(#[from] rand::rngs::SysError),
     #[error("cannot wait for signals: {0}")]
     Signals(io::Error),
     #[error(
-        "Holdfast has stopped: {}. Nothing that was acknowledged is lost. Check the disk that holds \
-         the data directory (kernel log, free space, health), then start Holdfast again: it \
-         recovers every payment from what is durable",
+        "Holdfast has stopped: {}. Nothing that was acknowledged is lost. Check the disk that holds the data directory \
+         (kernel log, free space, health), then start Holdfast again: it recovers every payment",
         causes(&**.0)
     )]
     Fatal(Arc<FatalError>),
+}
+
+impl Coded for ServeError {
+    fn code(&self) -> Code {
+        match self {
+            Self::Config(error) => error.code(),
+            Self::Telemetry(error) => error.code(),
+            Self::Open(error) => error.code(),
+            Self::Misfit(error) => error.code(),
+            Self::MaybeReal => Code::NoBank,
+            Self::Bank(error) => error.code(),
+            Self::BankClient(error) => error.code(),
+            Self::Tls(error) => error.code(),
+            Self::Listen(error) => error.code(),
+            Self::Randomness(_) | Self::Signals(_) => Code::System,
+            Self::Fatal(error) => error.code(),
+        }
+    }
 }
 
 /// Runs the service until a signal or a fatal failure.
@@ -125,19 +145,19 @@ pub(crate) async fn run(settings: Settings) -> Result<(), ServeError> {
         options: settings.service,
     });
     let tls = settings.tls.map(Tls::new).transpose()?;
-    let again = Again {
+    let reload = Reload {
         file: settings.file,
         api_keys: settings.api_keys.clone(),
         retired: settings.retired,
         service: service.clone(),
         tls: tls.clone(),
     };
-    tokio::spawn(again.at_each(hangups));
+    tokio::spawn(reload.at_each(hangups));
     let front_door = FrontDoor::new(service.clone(), clock, source)
         .with_api_keys(settings.api_keys)
         .with_limits(settings.limits.request)
         .with_rate(settings.limits.rate);
-    let endpoint = Arc::new(front_door.endpoint(&Routes::documented()));
+    let endpoint = Arc::new(front_door.endpoint(&site::routes()));
     let words: Words = Arc::new(move |refused| front_door.refuse(refused));
     announce(address, tls.is_some(), &settings.data, &settings.bank);
     tokio::spawn(recover(service.clone()));
@@ -146,9 +166,12 @@ pub(crate) async fn run(settings: Settings) -> Result<(), ServeError> {
     let stop = async {
         tokio::select! {
             biased;
-            error = failure.wait() => {
-                let error = causes(&*error);
-                tracing::error!(error, "answering 503 for a moment, then stopping");
+            failed = failure.wait() => {
+                let error = causes(&*failed);
+                tracing::error!(
+                    error, code = failed.code().name(), help = %failed.code().link(),
+                    "the service has failed: it answers 503 for a moment, then it stops"
+                );
                 tokio::time::sleep(FATAL_GRACE).await;
             }
             name = signals.next() => tracing::info!(signal = name, "shutting down"),
@@ -177,7 +200,7 @@ pub(crate) async fn run(settings: Settings) -> Result<(), ServeError> {
         biased;
         drained = tokio::time::timeout(bank_timeout + DRAIN_SLACK, drained) => drained,
         name = signals.next() => {
-            tracing::warn!(signal = name, "stopping at once; payments in flight resume at the next start");
+            tracing::warn!(signal = name, "stopping immediately; payments in flight resume at the next start");
             Ok(Ok(()))
         }
     };
@@ -190,7 +213,7 @@ pub(crate) async fn run(settings: Settings) -> Result<(), ServeError> {
     match drained {
         Ok(_) => tracing::info!("stopped"),
         Err(_) => {
-            tracing::warn!("some payments did not end in time; they resume at the next start");
+            tracing::warn!("some payments did not finish in time; they resume at the next start");
         }
     }
     Ok(())
@@ -278,13 +301,16 @@ async fn is_in_books(
 
 fn open_bank(settings: &BankSettings, data: &Path) -> Result<Arc<dyn Bank>, ServeError> {
     Ok(match settings {
-        BankSettings::Simulated { mode, latency_ms } => {
+        BankSettings::Simulated {
+            capability,
+            latency_ms,
+        } => {
             let faults = FaultProfile {
                 latency_ms: Range::new(*latency_ms, *latency_ms),
                 ..FaultProfile::default()
             };
             Arc::new(SimulatedBank::open(&SimulatedBankOptions {
-                mode: *mode,
+                mode: (*capability).into(),
                 faults,
                 ledger: Some(data.join(SIMULATED_BANK_LEDGER)),
                 ..SimulatedBankOptions::default()
@@ -294,60 +320,13 @@ fn open_bank(settings: &BankSettings, data: &Path) -> Result<Arc<dyn Bank>, Serv
     })
 }
 
-/// What is read again at each SIGHUP.
-struct Again {
-    file: Option<PathBuf>,
-    api_keys: ApiKeys,
-    retired: Retired,
-    service: Service,
-    tls: Option<Tls>,
-}
-
-impl Again {
-    async fn at_each(self, mut hangups: Hangups) {
-        loop {
-            hangups.next().await;
-            self.now().await;
-        }
-    }
-
-    /// New keys are in force, those that are gone no more; new connections get the new certificate.
-    async fn now(&self) {
-        if let Some(tls) = &self.tls {
-            match tls.read_again() {
-                Ok(()) => tracing::info!("the certificate was read again"),
-                Err(error) => tracing::error!(%error, "the certificate in force stays"),
-            }
-        }
-        let Some(file) = &self.file else {
-            return tracing::warn!("SIGHUP, and there is no configuration file to read again");
-        };
-        let (api_keys, retired) = match api_keys_again(file, &self.api_keys, &self.retired) {
-            Ok(again) => again,
-            Err(error) => return tracing::error!(%error, "the API keys in force stay"),
-        };
-        let terms = MerchantTerms {
-            active: api_keys.merchants(),
-            retired: retired.merchants,
-        };
-        match self.service.merchants().await {
-            Ok(merchants) => match check_merchants(&merchants, &terms) {
-                Ok(()) => {
-                    self.api_keys.replace(&api_keys);
-                    tracing::info!(keys = api_keys.len(), "the API keys were read again");
-                }
-                Err(error) => tracing::error!(%error, "the API keys in force stay"),
-            },
-            Err(error) => tracing::error!(%error, "the API keys in force stay"),
-        }
-    }
-}
-
 async fn recover(service: Service) {
     match service.recover().await {
         Ok(0) => {}
         Ok(resumed) => tracing::info!(resumed, "unfinished payments resumed"),
-        Err(reason) => tracing::warn!(%reason, "recovery stopped; it runs again at the next start"),
+        Err(reason) => {
+            tracing::warn!(%reason, "recovery has stopped; it runs again at the next start");
+        }
     }
 }
 
@@ -371,6 +350,6 @@ fn announce(address: SocketAddr, tls: bool, data: &Path, bank: &BankSettings) {
         writeln!(out, "  bank          {bank}")
     });
     if let Err(error) = said {
-        tracing::warn!(%error, %address, "serving all the same");
+        tracing::warn!(%error, %address, "cannot print the address, serving anyway");
     }
 }

@@ -28,6 +28,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer};
 
+use crate::codes::{Code, Coded};
 use crate::tls::install_provider;
 
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
@@ -63,10 +64,10 @@ pub(crate) enum LogFormat {
     Json,
 }
 
-/// Settings of the log and the traces.
+/// Where the log and the traces go.
 #[derive(Debug)]
 pub(crate) struct TelemetryOptions {
-    /// Which lines are logged, in the syntax of `tracing`'s `EnvFilter`.
+    /// The log filter, in the syntax of `tracing`'s `EnvFilter`.
     pub(crate) filter: EnvFilter,
     pub(crate) format: LogFormat,
     pub(crate) traces: Option<TraceOptions>,
@@ -88,6 +89,12 @@ pub(crate) enum TelemetryError {
     Client(#[from] reqwest::Error),
     #[error("cannot send traces to the collector: {0}")]
     Exporter(#[from] ExporterBuildError),
+}
+
+impl Coded for TelemetryError {
+    fn code(&self) -> Code {
+        Code::Traces
+    }
 }
 
 /// The log and the traces of a running service.
@@ -133,7 +140,7 @@ impl Telemetry {
         let stopped =
             tokio::task::spawn_blocking(move || provider.shutdown_with_timeout(LAST_SPANS));
         if let Ok(Err(error)) = stopped.await {
-            tracing::warn!(%error, "the last spans did not reach the collector");
+            tracing::warn!(%error, "the last spans were not sent to the collector");
         }
     }
 }
@@ -181,9 +188,12 @@ impl CollectorClient {
         let failed = self.failed.swap(problem.is_some(), Ordering::Relaxed);
         match problem {
             Some(problem) if !failed => {
-                tracing::warn!(problem, "the collector takes no spans; they are dropped");
+                tracing::warn!(
+                    problem,
+                    "the collector does not accept spans; they are dropped"
+                );
             }
-            None if failed => tracing::info!("the collector takes spans again"),
+            None if failed => tracing::info!("the collector accepts spans again"),
             Some(_) | None => {}
         }
     }

@@ -9,6 +9,8 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
+use crate::codes::{Code, Coded};
+
 /// HTTP/2 if the client supports it, otherwise HTTP/1.1 (RFC 7301).
 const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
 
@@ -30,12 +32,18 @@ pub(crate) enum TlsError {
         path: PathBuf,
         problem: String,
     },
-    #[error("tls_certificate {} and tls_key {} do not go together: {source}", certificate.display(), key.display())]
+    #[error("the key in tls_key {} does not belong to the certificate in tls_certificate {}: {source}", key.display(), certificate.display())]
     Pair {
         certificate: PathBuf,
         key: PathBuf,
         source: rustls::Error,
     },
+}
+
+impl Coded for TlsError {
+    fn code(&self) -> Code {
+        Code::Tls
+    }
 }
 
 /// The current certificate. A new connection gets the one that is current when it is made.
@@ -82,8 +90,7 @@ fn config(options: &TlsOptions) -> Result<Arc<ServerConfig>, TlsError> {
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
         .map_err(|error| failed("tls_certificate", certificate, error.to_string()))?;
     if chain.is_empty() {
-        let problem =
-            "it holds no certificate; give a PEM file with the chain, the service's own first";
+        let problem = "it contains no certificate; use a PEM file with the certificate of the service first, then the intermediate certificates";
         return Err(failed("tls_certificate", certificate, problem.to_owned()));
     }
     let private = PrivateKeyDer::from_pem_file(key)

@@ -99,7 +99,7 @@ class Handler(BaseHTTPRequestHandler):
         if kind == "unavailable":
             problem = {
                 "type": "/problems/unavailable",
-                "title": "The service takes nothing in right now",
+                "title": "The service is not accepting new payments",
                 "status": 503,
                 "detail": "Nothing was sent to the bank. Keep the key and retry with it.",
                 "instance": self.path,

@@ -1,5 +1,6 @@
 //! The test kit: a real `holdfast` process, an HTTP client, and what tests say over and over.
 
+mod any_store;
 mod api_key;
 pub mod bank_books;
 mod browser;
@@ -11,16 +12,20 @@ pub mod fuzz;
 mod gateway;
 mod hammer;
 mod lives;
+mod lock;
 mod naive;
 mod process;
 mod raw;
 pub mod sample;
 pub mod scripted;
 mod small_disk;
+mod sources;
 mod stub;
 mod tcp_proxy;
 mod told;
+mod turn;
 
+pub use any_store::AnyStore;
 pub use api_key::ApiKey;
 pub use browser::{browse, can_browse};
 pub use client::{Answer, Client, NoAnswer};
@@ -30,10 +35,13 @@ pub use figures::{bytes_below, memory_kib};
 pub use gateway::Gateway;
 pub use hammer::{ask_again, hammer, is_large, scatter};
 pub use lives::Lives;
+pub use lock::until_unlocked;
 pub use naive::NaiveService;
 pub use process::{Server, holdfast, need_module, need_tool};
 pub use raw::raw_database;
 pub use small_disk::SmallDisk;
+pub use sources::sources_of;
 pub use stub::{Stub, StubAnswer};
 pub use tcp_proxy::{Loss, TcpProxy};
 pub use told::Told;
+pub use turn::{Turn, alone, beside_others};

@@ -12,41 +12,16 @@ use crate::Client;
 /// A server must say where it listens within this time.
 const START_PATIENCE: Duration = Duration::from_mins(1);
 
-/// Path of the `holdfast` binary that belongs to the tests being run.
+/// Path of the `holdfast` binary. Cargo builds it for the tests of its package, and tells them where it is.
 ///
 /// # Panics
-/// When it was not built, or is older than a source it was made of: `cargo test --workspace` builds
-/// it.
+/// When the test was not started by cargo.
 pub fn holdfast() -> PathBuf {
-    let test = std::env::current_exe().expect("a test knows its own path");
-    let target = test
-        .parent()
-        .and_then(Path::parent)
-        .expect("tests lie in target/PROFILE/deps");
-    let binary = target.join("holdfast");
-    let modified = |path: &Path| {
-        path.metadata()
-            .and_then(|metadata| metadata.modified())
-            .ok()
-    };
-    let built = modified(&binary).unwrap_or_else(|| {
-        panic!(
-            "{} is missing: run `cargo test --workspace`",
-            binary.display()
-        )
-    });
-    // Beside the binary, cargo keeps the list of sources it was made of.
-    let sources = std::fs::read_to_string(binary.with_extension("d")).unwrap_or_default();
-    // A commit changes no more than what the version says.
-    let ours = |source: &&str| !source.contains("/.git/");
-    for source in sources.split_whitespace().skip(1).filter(ours) {
-        assert!(
-            modified(Path::new(source)).is_none_or(|changed| changed <= built),
-            "{} is older than {source}: run `cargo test --workspace`",
-            binary.display()
-        );
-    }
-    binary
+    let path = std::env::var_os("CARGO_BIN_EXE_holdfast");
+    path.expect(
+        "`cargo test` names the binary; to run a test without it, set CARGO_BIN_EXE_holdfast",
+    )
+    .into()
 }
 
 /// Whether the program `name` is there. Where it is not, the test says that it is skipped and why;
@@ -146,6 +121,12 @@ impl Server {
         bank.extend(arguments);
         let bank: Vec<&OsStr> = bank.into_iter().map(OsStr::new).collect();
         Self::spawn(&[], &[], &bank)
+    }
+
+    /// Starts `holdfast chaos --ui` on a free port.
+    pub fn start_chaos_page() -> Self {
+        let page = ["chaos", "--ui", "--listen", "127.0.0.1:0"].map(OsStr::new);
+        Self::spawn(&[], &[], &page)
     }
 
     /// Runs `holdfast` and waits until it listens.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use holdfast_core::{
     AccountId, Amount, BankAddress, BankName, Capability, Currency, IdempotencyKey, Mark, Merchant,
-    Metadata, OperationKey, PaymentRequest, Reference,
+    Metadata, OperationKey, PaymentRequest, Reference, Request, Tenure,
 };
 use serde_json::Value;
 
@@ -54,7 +54,15 @@ pub fn key_of(merchant: &str, text: &str) -> OperationKey {
 ///
 /// # Panics
 /// When `amount` is out of bounds.
-pub fn request(amount: u64) -> Arc<PaymentRequest> {
+pub fn request(amount: u64) -> Request {
+    payment_request(amount).into()
+}
+
+/// The same, known to be a payment's.
+///
+/// # Panics
+/// When `amount` is out of bounds.
+pub fn payment_request(amount: u64) -> PaymentRequest {
     let metadata = BTreeMap::from([("cart".to_owned(), "77".to_owned())]);
     let request = PaymentRequest::new(
         Amount::new(amount).expect("an amount"),
@@ -64,7 +72,7 @@ pub fn request(amount: u64) -> Arc<PaymentRequest> {
         Some(Reference::new("order 1001").expect("a reference")),
         Metadata::new(metadata).expect("metadata"),
     );
-    Arc::new(request.expect("two parties"))
+    request.expect("two parties")
 }
 
 /// How often the simulated bank of a data directory debited each bank reference.
@@ -96,5 +104,6 @@ pub fn mark() -> Arc<Mark> {
             window_ms: 86_400_000,
             grace_ms: 60_000,
         },
+        tenure: Some(Tenure::new(1)),
     })
 }

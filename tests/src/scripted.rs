@@ -12,11 +12,13 @@ use holdfast_core::{
 };
 use holdfast_engine::bank::{Bank, ChargeOutcome, InquiryOutcome};
 use holdfast_engine::clock::Clock;
+use holdfast_engine::lanes::{LaneOptions, LaneParts};
 use holdfast_engine::pipeline::SendPermit;
 use holdfast_engine::service::{
-    CreateError, CreateOptions, Created, Parts, Service, ServiceOptions,
+    CreateError, CreateOptions, Created, Service, ServiceOptions, ServiceParts,
 };
 use holdfast_engine::source::SeededSource;
+use holdfast_engine::store::Store;
 use holdfast_server::api::FrontDoor;
 use holdfast_simulator::SimulatedStore;
 use tokio::time::Instant;
@@ -246,6 +248,14 @@ pub struct World {
     pub clock: VirtualClock,
 }
 
+/// The lane of a bank, with the default bounds.
+pub fn lane(bank: Arc<dyn Bank>) -> LaneParts {
+    LaneParts {
+        bank,
+        options: LaneOptions::default(),
+    }
+}
+
 /// A world with default options.
 pub fn world(bank: ScriptedBank) -> World {
     world_with(bank, SimulatedStore::default(), ServiceOptions::default())
@@ -256,6 +266,12 @@ pub fn world_with(bank: ScriptedBank, store: SimulatedStore, options: ServiceOpt
     world_at(bank, store, options, VirtualClock::default())
 }
 
+/// A world with the given bounds of calls to its bank.
+pub fn world_bounded(bank: ScriptedBank, bounds: LaneOptions) -> World {
+    let (store, options) = (SimulatedStore::default(), ServiceOptions::default());
+    world_of(bank, bounds, store, options, VirtualClock::default())
+}
+
 /// A world with the given store, options and clock.
 pub fn world_at(
     bank: ScriptedBank,
@@ -263,12 +279,26 @@ pub fn world_at(
     options: ServiceOptions,
     clock: VirtualClock,
 ) -> World {
+    world_of(bank, LaneOptions::default(), store, options, clock)
+}
+
+/// A world with everything given.
+pub fn world_of(
+    bank: ScriptedBank,
+    bounds: LaneOptions,
+    store: SimulatedStore,
+    options: ServiceOptions,
+    clock: VirtualClock,
+) -> World {
     let (store, bank) = (Arc::new(store), Arc::new(bank));
     let told = Arc::new(clock.clone());
     let source = Arc::new(SeededSource::new([9; 32]));
-    let service = Service::start(Parts {
-        store: store.clone(),
-        bank: bank.clone(),
+    let service = Service::start(ServiceParts {
+        store: Store::new(store.clone()),
+        banks: vec![LaneParts {
+            bank: bank.clone(),
+            options: bounds,
+        }],
         clock: told.clone(),
         source: source.clone(),
         options,
@@ -308,8 +338,7 @@ impl World {
     /// # Errors
     /// As the service does.
     pub async fn pay(&self, text: &str, options: CreateOptions) -> Result<Created, CreateError> {
-        let request = Arc::unwrap_or_clone(request(1999));
-        self.service.create(key(text), request, options).await
+        self.service.create(key(text), request(1999), options).await
     }
 
     /// Pays under a key and waits for it to settle.

@@ -265,7 +265,7 @@ mod tests {
         head_file.note_now(note(8)).unwrap();
         drop(HeadFile::create(data, note(3)).unwrap());
         assert_eq!(noted_in(data).unwrap(), Found::Note(note(3)));
-        let same = is_same(&witness.file, &data.join(HEAD_FILE));
+        let same = is_same(&head_file.file, &data.join(HEAD_FILE));
         assert!(!same, "it is another file now");
     }
 

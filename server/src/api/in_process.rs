@@ -8,7 +8,8 @@ use http::{Request, Response};
 use poem::endpoint::{DynEndpoint, ToDynEndpoint};
 use poem::{Body, Endpoint};
 
-use super::{FrontDoor, Routes};
+use crate::api::front_door::FrontDoor;
+use crate::api::router::Routes;
 
 /// A front door that takes whole requests and gives whole answers.
 #[derive(Clone)]

@@ -1,6 +1,6 @@
 //! What a request may take.
 
-use std::time::Duration;
+use crate::web::body::BodyLimits;
 
 /// What a request may take, beside its head, which is bounded before it gets here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,24 +16,6 @@ impl Default for RequestLimits {
         Self {
             headers_max: 64,
             body: BodyLimits::default(),
-        }
-    }
-}
-
-/// What the body of a request may take.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct BodyLimits {
-    /// Most bytes.
-    pub(crate) bytes_max: usize,
-    /// It must have arrived after so long.
-    pub(crate) timeout: Duration,
-}
-
-impl Default for BodyLimits {
-    fn default() -> Self {
-        Self {
-            bytes_max: 16 * 1024,
-            timeout: Duration::from_secs(20),
         }
     }
 }

@@ -14,7 +14,7 @@ use holdfast_core::Merchant;
 use poem::Request;
 use poem::http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::problem::{Kind, Problem};
+use crate::api::problem::{Kind, Problem};
 
 /// The name of the policy in the headers.
 const POLICY: &str = "merchant";
@@ -84,7 +84,7 @@ impl Rates {
                 tell(Left { requests: 0, wait });
                 let RateOptions { per_second, burst } = self.options;
                 let detail = format!(
-                    "This merchant may send {per_second} requests a second, and {burst} at once. This one did \
+                    "This merchant may send {per_second} requests per second, and {burst} at once. This request did \
                      nothing; send it again in {} s.",
                     seconds(wait)
                 );

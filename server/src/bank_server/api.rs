@@ -11,12 +11,14 @@ use poem::http::StatusCode;
 use poem::{Endpoint, EndpointExt, IntoEndpoint, Response, Route};
 use poem_openapi::param::{Header, Path, Query};
 use poem_openapi::payload::Json;
-use poem_openapi::{ApiResponse, Enum, Object, OpenApi, OpenApiService, Tags};
+use poem_openapi::{OpenApi, OpenApiService, Tags};
 use serde_json::{Value, json};
 
-use super::deliver::{Absent, Asked, deliver, error, json_response};
-use crate::accept::Abort;
-use crate::api::Document;
+use super::deliver::{Absent, Asked, deliver, error};
+use super::schema::{AuditPage, AuditedCharge, ChargeAnswers, ChargeRequest, InquiryAnswers};
+use crate::web::document::Document;
+use crate::web::json::json;
+use crate::web::marks::Abort;
 
 /// Longest reference that is taken, in characters.
 const REFERENCE_CHARS_MAX: usize = 255;
@@ -31,148 +33,6 @@ enum Tag {
     Charges,
     /// For auditors and testers. Nothing goes wrong here.
     Admin,
-}
-
-/// What to move.
-#[derive(Debug, Object)]
-#[oai(deny_unknown_fields)]
-struct ChargeRequest {
-    /// Minor units.
-    #[oai(validator(minimum(value = "1")))]
-    amount: u64,
-    /// ISO 4217 code.
-    currency: String,
-    /// The account that pays.
-    debtor: String,
-    /// The account that is paid.
-    creditor: String,
-}
-
-/// Whether the debit happened.
-#[derive(Debug, Enum)]
-#[oai(rename_all = "snake_case")]
-enum ChargeStatus {
-    /// It did.
-    Confirmed,
-    /// It did not.
-    Declined,
-}
-
-/// What the bank decided.
-#[derive(Debug, Object)]
-struct ChargeDecision {
-    /// Whether the debit happened.
-    status: ChargeStatus,
-    /// The bank's id for it; with `confirmed`.
-    transaction_id: Option<String>,
-    /// Why not, for programs; with `declined`.
-    code: Option<String>,
-    /// Why not, for people; with `declined`.
-    message: Option<String>,
-    /// The reference that it is about.
-    bank_reference: String,
-}
-
-/// Why not.
-#[derive(Debug, Object)]
-struct BankFailure {
-    /// In words.
-    error: String,
-    /// For programs: `not_found`, `not_processed`, `failed`, `invalid`, `reference_reused`, `cannot_be_asked`.
-    code: Option<String>,
-    /// The reference that it is about.
-    bank_reference: Option<String>,
-}
-
-/// Answers to a charge. The real ones are made elsewhere, for they may be lost on the way.
-#[derive(ApiResponse)]
-#[expect(
-    dead_code,
-    reason = "these describe the answers; faults make the real ones"
-)]
-enum ChargeAnswers {
-    /// The bank decided. In keyed mode a repeat of the reference gets the first answer.
-    #[oai(status = 200)]
-    Decided(Json<ChargeDecision>),
-    /// The request is not valid.
-    #[oai(status = 400)]
-    Invalid(Json<BankFailure>),
-    /// The reference stands for a charge with other contents (keyed mode).
-    #[oai(status = 422)]
-    Reused(Json<BankFailure>),
-    /// Injected: too many requests; nothing was processed, as the code `not_processed` says.
-    #[oai(status = 429)]
-    Throttled(Json<BankFailure>),
-    /// Injected: processed or not.
-    #[oai(status = 500)]
-    Failed(Json<BankFailure>),
-    /// Injected: processed or not.
-    #[oai(status = 502)]
-    BadGateway(Json<BankFailure>),
-    /// Injected: busy; nothing was processed, as the code `not_processed` says. Without that code it is a gateway's answer
-    /// and proves nothing.
-    #[oai(status = 503)]
-    Unavailable(Json<BankFailure>),
-    /// Injected: processed or not.
-    #[oai(status = 504)]
-    GatewayTimeout(Json<BankFailure>),
-}
-
-/// Answers to an inquiry.
-#[derive(ApiResponse)]
-#[expect(
-    dead_code,
-    reason = "these describe the answers; faults make the real ones"
-)]
-enum InquiryAnswers {
-    /// What the bank decided about the reference.
-    #[oai(status = 200)]
-    Decided(Json<ChargeDecision>),
-    /// The bank does not know the reference, or says so for a while, with the code `not_found`. Without that code it is a
-    /// gateway's answer and proves nothing.
-    #[oai(status = 404)]
-    NotFound(Json<BankFailure>),
-    /// Injected.
-    #[oai(status = 429)]
-    Throttled(Json<BankFailure>),
-    /// Injected.
-    #[oai(status = 500)]
-    Failed(Json<BankFailure>),
-    /// Injected.
-    #[oai(status = 502)]
-    BadGateway(Json<BankFailure>),
-    /// Injected.
-    #[oai(status = 503)]
-    Unavailable(Json<BankFailure>),
-    /// Injected.
-    #[oai(status = 504)]
-    GatewayTimeout(Json<BankFailure>),
-}
-
-/// A reference that was debited.
-#[derive(Debug, Object)]
-struct AuditedCharge {
-    /// The caller's reference.
-    bank_reference: String,
-    /// Minor units.
-    amount: u64,
-    /// ISO 4217 code.
-    currency: String,
-    /// The account that paid.
-    debtor: String,
-    /// The account that was paid.
-    creditor: String,
-    /// How often it was debited: more than once is a double charge.
-    debits: u32,
-}
-
-/// A page of the books.
-#[derive(Debug, Object)]
-struct AuditPage {
-    /// References with a debit, in the order they were first processed.
-    data: Vec<AuditedCharge>,
-    /// Send it as `cursor` to get the next page; null at the end.
-    next_cursor: Option<String>,
 }
 
 struct BankApi {
@@ -220,7 +80,7 @@ impl BankApi {
             },
         };
         let reaction = self.bank.charge(&charge).map_err(|ReferenceReused| {
-            let message = "The reference stands for a charge with other contents.";
+            let message = "The reference belongs to a charge with other contents.";
             let status = StatusCode::UNPROCESSABLE_ENTITY;
             from(error(status, "reference_reused", message, Some(reference)))
         })?;
@@ -236,7 +96,7 @@ impl BankApi {
             absent: Absent {
                 status: StatusCode::INTERNAL_SERVER_ERROR,
                 code: "failed",
-                message: "The bank cannot write its books.",
+                message: "The bank cannot write its ledger.",
             },
             gateway: StatusCode::SERVICE_UNAVAILABLE,
         };
@@ -294,7 +154,7 @@ impl BankApi {
             validator(minimum(value = "1"), maximum(value = "1000"))
         )]
         limit: Query<u32>,
-        /// `next_cursor` of the page before.
+        /// `next_cursor` of the previous page.
         cursor: Query<Option<u64>>,
     ) -> Json<AuditPage> {
         let place = usize::try_from(cursor.0.unwrap_or(0)).unwrap_or(usize::MAX);
@@ -396,7 +256,7 @@ fn shown(profile: &FaultProfile) -> Value {
 pub(super) fn endpoint(bank: Arc<Bank>) -> impl Endpoint<Output = Response> {
     let title = "Holdfast simulated bank";
     let api = OpenApiService::new(BankApi { bank }, title, env!("CARGO_PKG_VERSION"))
-        .summary("A bank that misbehaves on purpose.")
+        .summary("A bank that injects faults.")
         .description(include_str!("description.md"));
     let document = Document::plain(&api, title);
     Route::new()
@@ -408,9 +268,7 @@ pub(super) fn endpoint(bank: Arc<Bank>) -> impl Endpoint<Output = Response> {
             if failure.is_from_response() {
                 return failure.into_response();
             }
-            json_response(
-                failure.status(),
-                json!({ "error": failure.to_string() }).to_string(),
-            )
+            let body = json!({ "error": failure.to_string() });
+            json(failure.status(), &body)
         })
 }

@@ -10,7 +10,8 @@ use poem::http::{StatusCode, header};
 use poem::{Body, Response};
 use serde_json::json;
 
-use crate::accept::Abort;
+use crate::web::json::json;
+use crate::web::marks::Abort;
 
 /// A silence ends after so long by breaking the connection; callers give up long before.
 const SILENCE_MAX: Duration = Duration::from_mins(2);
@@ -66,7 +67,7 @@ pub(super) async fn deliver(reaction: Reaction<Option<NamedAnswer>>, asked: Aske
             error(
                 status,
                 "failed",
-                "Something went wrong at the bank.",
+                "Internal error of the bank.",
                 Some(reference),
             )
         }
@@ -96,12 +97,12 @@ pub(super) fn error(
     if let Some(reference) = reference {
         body["bank_reference"] = reference.into();
     }
-    json_response(status, body.to_string())
+    json(status, &body)
 }
 
 /// What a gateway says that has lost the bank from sight after it passed the request on.
 fn from_gateway(status: StatusCode) -> Response {
-    let mut response = json_response(status, json!({ "message": "no route" }).to_string());
+    let mut response = json(status, &json!({ "message": "no route" }));
     if status == StatusCode::SERVICE_UNAVAILABLE {
         let headers = response.headers_mut();
         headers.insert(header::RETRY_AFTER, 0.into());
@@ -109,19 +110,9 @@ fn from_gateway(status: StatusCode) -> Response {
     response
 }
 
-pub(super) fn json_response(status: StatusCode, body: String) -> Response {
-    Response::builder()
-        .status(status)
-        .header(header::CONTENT_TYPE, "application/json")
-        .body(body)
-}
-
 fn whole(answer: Option<&NamedAnswer>, absent: Absent, reference: &str) -> Response {
     match answer {
-        Some(answer) => {
-            let body = serde_json::to_string(answer).expect("an answer is plain data");
-            json_response(StatusCode::OK, body)
-        }
+        Some(answer) => json(StatusCode::OK, answer),
         None => error(absent.status, absent.code, absent.message, Some(reference)),
     }
 }

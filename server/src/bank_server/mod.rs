@@ -1,7 +1,8 @@
-//! `holdfast bank`: the simulated bank as a service of its own, with everything that can go wrong.
+//! `holdfast bank`: the simulated bank, with faults, as a separate service.
 
 mod api;
 mod deliver;
+mod schema;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -14,17 +15,19 @@ use holdfast_simulator::bank::{Bank, Mode};
 use holdfast_simulator::faults::{FaultProfile, PROFILES};
 
 use crate::accept;
+use crate::capability::CapabilityName;
+use crate::codes::{Code, Coded};
 use crate::output;
 use crate::process::{ListenError, Signals, listen};
 
-/// What `bank` can be told.
+/// The arguments of `bank`.
 #[derive(Debug, Args)]
 pub(crate) struct BankArgs {
     /// Address and port to listen on
     #[arg(long, env = "HOLDFAST_BANK_LISTEN", value_name = "ADDRESS:PORT", default_value_t = default_listen())]
     listen: SocketAddr,
 
-    /// What goes wrong: healthy, flaky, slow, outage, amnesiac, hostile, chaos, or a TOML file
+    /// Fault profile: healthy, flaky, slow, outage, amnesiac, hostile, chaos, or a TOML file
     #[arg(
         long,
         env = "HOLDFAST_BANK_PROFILE",
@@ -33,7 +36,7 @@ pub(crate) struct BankArgs {
     )]
     profile: String,
 
-    /// From what the faults are drawn: the same seed and calls, the same faults
+    /// Seed of the faults: the same seed and the same calls give the same faults
     #[arg(
         long,
         env = "HOLDFAST_BANK_SEED",
@@ -42,11 +45,11 @@ pub(crate) struct BankArgs {
     )]
     seed: u64,
 
-    /// What the bank promises about repeats [default: what the profile's file says, else keyed]
+    /// What the bank promises about repeated requests with the same reference [default: the mode of the profile, else keyed]
     #[arg(long, env = "HOLDFAST_BANK_MODE", value_enum)]
-    mode: Option<ModeArg>,
+    mode: Option<CapabilityName>,
 
-    /// File for the debits, so that a restarted bank remembers them; in memory only by default
+    /// File for the debits, so that a restarted bank remembers them [default: in memory only]
     #[arg(long, env = "HOLDFAST_BANK_LEDGER", value_name = "FILE")]
     ledger: Option<PathBuf>,
 }
@@ -55,31 +58,17 @@ fn default_listen() -> SocketAddr {
     (Ipv4Addr::LOCALHOST, 8090).into()
 }
 
-/// What a bank promises about repeats.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, serde::Serialize, serde::Deserialize,
-)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum ModeArg {
-    /// A repeat of a reference gets the first answer
-    Keyed,
-    /// Every charge is processed, but the bank can be asked by reference
-    InquiryOnly,
-    /// Neither
-    Neither,
-}
-
-impl From<ModeArg> for Mode {
-    fn from(mode: ModeArg) -> Self {
-        match mode {
-            ModeArg::Keyed => Self::Keyed,
-            ModeArg::InquiryOnly => Self::InquiryOnly,
-            ModeArg::Neither => Self::Neither,
+impl From<CapabilityName> for Mode {
+    fn from(name: CapabilityName) -> Self {
+        match name {
+            CapabilityName::Keyed => Self::Keyed,
+            CapabilityName::InquiryOnly => Self::InquiryOnly,
+            CapabilityName::Neither => Self::Neither,
         }
     }
 }
 
-impl From<Mode> for ModeArg {
+impl From<Mode> for CapabilityName {
     fn from(mode: Mode) -> Self {
         match mode {
             Mode::Keyed => Self::Keyed,
@@ -100,6 +89,16 @@ pub(crate) enum BankError {
     Signals(std::io::Error),
 }
 
+impl Coded for BankError {
+    fn code(&self) -> Code {
+        match self {
+            Self::Ledger(error) => error.code(),
+            Self::Listen(error) => error.code(),
+            Self::Signals(_) => Code::System,
+        }
+    }
+}
+
 /// A profile that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ProfileError {
@@ -118,12 +117,18 @@ pub(crate) enum ProfileError {
     },
 }
 
+impl Coded for ProfileError {
+    fn code(&self) -> Code {
+        Code::Configuration
+    }
+}
+
 impl BankArgs {
     /// The bank that was asked for.
     pub(crate) fn options(&self) -> Result<SimulatedBankOptions, ProfileError> {
         let Profile { mode, faults } = profile(&self.profile)?;
         Ok(SimulatedBankOptions {
-            mode: self.mode.or(mode).unwrap_or(ModeArg::Keyed).into(),
+            mode: self.mode.or(mode).unwrap_or(CapabilityName::Keyed).into(),
             faults,
             seed: self.seed,
             grace_ms: 0,
@@ -135,7 +140,7 @@ impl BankArgs {
 
 /// A profile, and the mode that its file may name.
 struct Profile {
-    mode: Option<ModeArg>,
+    mode: Option<CapabilityName>,
     faults: FaultProfile,
 }
 
@@ -187,7 +192,7 @@ pub(crate) async fn run(args: BankArgs, options: SimulatedBankOptions) -> Result
 }
 
 /// Says where it is. The bank goes on when nobody can be told.
-fn announce(address: SocketAddr, args: &BankArgs, mode: ModeArg) {
+fn announce(address: SocketAddr, args: &BankArgs, mode: CapabilityName) {
     let (profile, seed) = (&args.profile, args.seed);
     let mode = mode.to_possible_value();
     let mode = mode.as_ref().map_or("", |mode| mode.get_name());
@@ -198,10 +203,10 @@ fn announce(address: SocketAddr, args: &BankArgs, mode: ModeArg) {
         writeln!(out, "  faults        {profile}, seed {seed}, mode {mode}")?;
         writeln!(
             out,
-            "  NO MONEY MOVES. Let Holdfast use it: holdfast serve --bank http://{address}"
+            "  NO MONEY MOVES. To use it: holdfast serve --bank http://{address}"
         )
     });
     if let Err(error) = said {
-        tracing::warn!(%error, %address, "serving all the same");
+        tracing::warn!(%error, %address, "cannot print the address, serving anyway");
     }
 }

@@ -20,7 +20,8 @@ use tokio::sync::Barrier;
 use tokio::time::Instant;
 use tokio_rustls::TlsConnector;
 
-use super::{BenchError, STORM, Workload, count};
+use super::error::BenchError;
+use super::workload::{STORM, Workload};
 use crate::reach::Reach;
 
 /// Latencies above this are counted as this, in microseconds.
@@ -348,4 +349,9 @@ impl Client {
             }
         }
     }
+}
+
+/// Adds one.
+fn count(counter: &AtomicU64) {
+    counter.fetch_add(1, Ordering::Relaxed);
 }

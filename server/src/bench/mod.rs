@@ -6,13 +6,15 @@
 //! (coordinated omission; Tene, "How NOT to Measure Latency", 2013).
 
 mod client;
+mod error;
 mod plot;
 mod report;
 mod server;
+mod workload;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use clap::Args;
@@ -21,40 +23,42 @@ use rand::TryRng;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use client::{Address, Client, Seen, Shared, Storm, Target};
-use report::Report;
+pub(crate) use error::BenchError;
+use error::unwritten;
+use report::{Measured, Report};
+use workload::{STORM, Workload};
 
-use crate::causes::causes;
-use crate::output::{self, OutputError, complain};
-use crate::reach::{Reach, ReachError};
+use crate::output::{self, complain};
+use crate::reach::Reach;
 
-/// What `bench` can be told.
+/// The arguments of `bench`.
 #[derive(Debug, Args)]
 pub(crate) struct BenchArgs {
-    /// The service, such as `http://127.0.0.1:8080`
+    /// URL of the service, such as `http://127.0.0.1:8080`
     url: String,
 
-    /// Trust only the certificates in this PEM file at that service, instead of those the system trusts
+    /// Trust only the certificates in this PEM file for TLS to that service [default: the certificates that the system trusts]
     #[arg(long, env = "HOLDFAST_CA", value_name = "FILE")]
     ca: Option<PathBuf>,
 
-    /// What to send
+    /// Which requests to send
     #[arg(long, value_enum, default_value = "fresh")]
     workload: Workload,
 
-    /// Connections at once; for `storm` a multiple of 6
+    /// Number of connections; for `storm` a multiple of 6
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=20_000))]
     connections: u32,
 
-    /// How long to measure, in seconds
+    /// Duration of the measurement, in seconds
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     seconds: u64,
 
-    /// How long to send before that without measuring, in seconds
+    /// Warm-up before the measurement, in seconds
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(0..=3_600))]
     warmup: u64,
 
-    /// Requests that are due in each second, whether or not the service keeps up; without it, each connection sends when
-    /// it was answered
+    /// Requests per second, sent at fixed times even if the service is slower (open loop). Without it, each connection sends
+    /// its next request after a response (closed loop)
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     rate: Option<u64>,
 
@@ -62,88 +66,13 @@ pub(crate) struct BenchArgs {
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
 
-    /// Write a picture of the latencies
+    /// Write a chart of the latencies
     #[arg(long, value_name = "FILE.svg")]
     plot: Option<PathBuf>,
 
-    /// An API key, when the service has any configured
+    /// API key; needed if the service has API keys
     #[arg(long, env = "HOLDFAST_API_KEY", hide_env_values = true)]
     api_key: Option<String>,
-}
-
-/// What is sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum Workload {
-    /// A new payment each time
-    Fresh,
-    /// The same payment of each connection again and again
-    Replay,
-    /// Each key six times at once
-    Storm,
-    /// Of ten requests five new payments, four repeats, one look
-    Mixed,
-    /// A look at a payment
-    Status,
-}
-
-impl Workload {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Fresh => "fresh",
-            Self::Replay => "replay",
-            Self::Storm => "storm",
-            Self::Mixed => "mixed",
-            Self::Status => "status",
-        }
-    }
-}
-
-/// How many requests of a storm share a key.
-const STORM: u32 = 6;
-
-/// Why a measurement could not be made.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum BenchError {
-    #[error(transparent)]
-    Reach(#[from] ReachError),
-    #[error(
-        "the address of the service must have no path: give what `holdfast serve` says it listens on, such as http://127.0.0.1:8080"
-    )]
-    Path,
-    #[error("{0} is no name that a certificate is for")]
-    Name(String),
-    #[error("for the workload storm --connections must be a multiple of {STORM}")]
-    StormConnections,
-    #[error("--rate goes with every workload but storm, whose requests come {STORM} at once")]
-    StormRate,
-    #[error("cannot reach the service at {address}: {source}")]
-    Connect {
-        address: String,
-        source: std::io::Error,
-    },
-    #[error("the service answered {status} where a payment should settle: {body}")]
-    Answer { status: u16, body: String },
-    #[error("the service broke the connection before anything was measured: {}", causes(.0))]
-    Broken(hyper::Error),
-    #[error(transparent)]
-    Output(#[from] OutputError),
-    #[error("cannot write {}: {source}", path.display())]
-    Write {
-        path: PathBuf,
-        source: std::io::Error,
-    },
-    #[error("the operating system gave no randomness: {0}")]
-    Randomness(#[from] rand::rngs::SysError),
-}
-
-impl BenchError {
-    /// Whether the command line was wrong.
-    pub(crate) const fn is_usage(&self) -> bool {
-        matches!(
-            self,
-            Self::Reach(_) | Self::Path | Self::Name(_) | Self::StormConnections | Self::StormRate
-        )
-    }
 }
 
 /// Runs the measurement, says what came of it and writes what was asked for.
@@ -186,13 +115,6 @@ pub(crate) async fn run(args: BenchArgs) -> Result<(), BenchError> {
     });
     said?;
     json.and(plot)
-}
-
-fn unwritten(path: &Path) -> impl FnOnce(std::io::Error) -> BenchError {
-    move |source| BenchError::Write {
-        path: path.to_owned(),
-        source,
-    }
 }
 
 /// A slip in a path is told before a minute is spent on measuring.
@@ -244,7 +166,13 @@ async fn measure(args: &BenchArgs, target: &Arc<Target>) -> Result<Report, Bench
         seen.add(task.await.expect("a connection's task does not panic"));
     }
     ticking.abort();
-    Ok(Report::new(args, seen, before, after))
+    let measured = Measured {
+        workload: args.workload,
+        connections: args.connections,
+        seconds: args.seconds,
+        rate: args.rate,
+    };
+    Ok(Report::new(measured, seen, before, after))
 }
 
 /// A line that says how far it is and how fast it goes.
@@ -259,16 +187,11 @@ async fn show_progress(shared: Arc<Shared>, seconds: u64) {
         tick.tick().await;
         let answered = shared.answered.load(Ordering::Relaxed);
         let errors = shared.errors.load(Ordering::Relaxed);
-        bar.set_message(format!("{} a second, {errors} errors", answered - last));
+        bar.set_message(format!("{} per second, {errors} errors", answered - last));
         bar.set_position(shared.begin.elapsed().as_secs());
         last = answered;
         if shared.begin.elapsed().as_secs() >= seconds {
             return bar.finish_and_clear();
         }
     }
-}
-
-/// Adds one.
-fn count(counter: &AtomicU64) {
-    counter.fetch_add(1, Ordering::Relaxed);
 }

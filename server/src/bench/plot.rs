@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::report::Report;
-use crate::api::escape;
+use crate::web::html::escape;
 
 const WIDTH: f64 = 760.0;
 const HEIGHT: f64 = 380.0;

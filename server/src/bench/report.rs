@@ -7,8 +7,9 @@ use hdrhistogram::Histogram;
 use serde_json::{Value, json};
 
 use super::client::Seen;
+use super::error::{BenchError, unwritten};
 use super::server::Figures;
-use super::{BenchArgs, BenchError, Workload, unwritten};
+use super::workload::Workload;
 use crate::output;
 
 /// The latencies that are said.
@@ -20,25 +21,28 @@ const QUANTILES: [(&str, f64); 5] = [
     ("max", 1.0),
 ];
 
+/// What was measured.
+pub(super) struct Measured {
+    pub(super) workload: Workload,
+    pub(super) connections: u32,
+    pub(super) seconds: u64,
+    /// Requests due in a second, where they were due.
+    pub(super) rate: Option<u64>,
+}
+
 /// What came of a measurement.
 pub(super) struct Report {
-    workload: Workload,
-    connections: u32,
-    seconds: u64,
-    rate: Option<u64>,
+    measured: Measured,
     seen: Seen,
     /// What the service counted meanwhile.
     server: Figures,
 }
 
 impl Report {
-    pub(super) fn new(args: &BenchArgs, seen: Seen, before: Figures, after: Figures) -> Self {
+    pub(super) fn new(measured: Measured, seen: Seen, before: Figures, after: Figures) -> Self {
         let grown = |of: fn(&Figures) -> Option<f64>| Some(of(&after)? - of(&before)?);
         Self {
-            workload: args.workload,
-            connections: args.connections,
-            seconds: args.seconds,
-            rate: args.rate,
+            measured,
             seen,
             server: Figures {
                 cpu_seconds: grown(|figures| figures.cpu_seconds),
@@ -55,11 +59,11 @@ impl Report {
     }
 
     pub(super) fn title(&self) -> String {
-        let name = self.workload.name();
-        let connections = self.connections;
-        match self.rate {
+        let name = self.measured.workload.name();
+        let connections = self.measured.connections;
+        match self.measured.rate {
             Some(rate) => {
-                format!("{name}, {rate} requests a second due, {connections} connections")
+                format!("{name}, {rate} requests per second (open loop), {connections} connections")
             }
             None => format!("{name}, {connections} connections, closed loop"),
         }
@@ -72,7 +76,7 @@ impl Report {
 
     #[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
     pub(super) fn per_second(&self) -> f64 {
-        self.answers() as f64 / self.seconds as f64
+        self.answers() as f64 / self.measured.seconds as f64
     }
 
     #[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
@@ -94,12 +98,12 @@ impl Report {
     }
 
     fn write_table(&self, out: &mut String) -> std::fmt::Result {
-        writeln!(out, "{}, {} s", self.title(), self.seconds)?;
+        writeln!(out, "{}, {} s", self.title(), self.measured.seconds)?;
         let per_second = self.per_second();
         writeln!(
             out,
-            "{:<22}{:.0} ({per_second:.0} a second)",
-            "answers",
+            "{:<22}{:.0} ({per_second:.0} per second)",
+            "responses",
             self.answers()
         )?;
         for (name, quantile) in QUANTILES {
@@ -109,19 +113,23 @@ impl Report {
         writeln!(out, "{:<22}{}", "errors", self.errors())?;
         for (status, count) in &self.seen.errors {
             let what = match status {
-                0 => "no answer".to_owned(),
+                0 => "no response".to_owned(),
                 status => status.to_string(),
             };
             writeln!(out, "  {what:<20}{count}")?;
         }
         if let Some(cpu_us) = self.cpu_us() {
-            writeln!(out, "{:<22}{cpu_us:.1} us a request", "CPU of the service")?;
+            writeln!(
+                out,
+                "{:<22}{cpu_us:.1} us per request",
+                "CPU of the service"
+            )?;
         }
         if let Some(bytes) = self.server.resident_bytes {
             writeln!(
                 out,
                 "{:<22}{:.0} MiB",
-                "its memory",
+                "memory of the service",
                 bytes / (1024.0 * 1024.0)
             )?;
         }
@@ -147,10 +155,10 @@ impl Report {
             (name.to_owned(), json!(us))
         });
         json!({
-            "workload": self.workload.name(),
-            "connections": self.connections,
-            "seconds": self.seconds,
-            "rate": self.rate,
+            "workload": self.measured.workload.name(),
+            "connections": self.measured.connections,
+            "seconds": self.measured.seconds,
+            "rate": self.measured.rate,
             "answers": self.answers(),
             "per_second": self.per_second(),
             "latency_us": serde_json::Map::from_iter(latency),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use std::fs::{self, OpenOptions};
 
-use super::ChaosError;
+use super::error::ChaosError;
 
 /// What is in a file.
 #[derive(Debug, Clone, Copy)]

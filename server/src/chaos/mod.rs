@@ -1,40 +1,47 @@
 //! `holdfast chaos`: the real service in a simulated world that does everything wrong.
 
-mod again;
+mod audience;
 mod door;
+mod error;
+#[cfg(test)]
+mod example;
 mod files;
+mod names;
+mod picture;
+mod program_name;
 mod report;
 mod runner;
 mod say;
-mod shown;
 mod stop;
+mod ui;
 
-use std::io;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
 use clap::builder::RangedU64ValueParser;
-use holdfast_simulator::chaos::{Family, KEYS, Line, Mask, OPERATIONS, Sabotage, Scenario, Setup};
+use holdfast_simulator::chaos::{Line, Mask, Sabotage, Scenario, Setup};
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::time::Instant;
 
-use crate::output::{self, OutputError, complain};
+use audience::Audience;
 use door::RealFrontDoor;
+pub(crate) use error::ChaosError;
 use files::Content;
+use names::{LeftOut, left_out, sabotage, scenario};
 use runner::{FailedSeed, Seeds, Smallest, Tally, Wrong};
 use say::Run;
-pub(crate) use shown::{WorldWanted, catalogue, show_world};
 use stop::Stop;
 
 /// Each is a thread of its own; more than this no machine has a use for.
 const JOBS_MAX: u64 = 1_024;
 
-/// What `chaos` can be told.
+/// The arguments of `chaos`.
 #[derive(Debug, Args)]
 pub(crate) struct ChaosArgs {
-    /// Run the world of this seed, and say what happened in it
+    /// Run the world of this seed, and print what happened
     #[arg(
         long,
         env = "HOLDFAST_SEED",
@@ -43,7 +50,7 @@ pub(crate) struct ChaosArgs {
     )]
     seed: Option<u64>,
 
-    /// Run the worlds of so many seeds
+    /// Run the worlds of this many seeds
     #[arg(
         long,
         env = "HOLDFAST_SEEDS",
@@ -53,7 +60,7 @@ pub(crate) struct ChaosArgs {
     )]
     seeds: u64,
 
-    /// The first of them
+    /// First seed
     #[arg(
         long,
         env = "HOLDFAST_FIRST_SEED",
@@ -62,23 +69,23 @@ pub(crate) struct ChaosArgs {
     )]
     first_seed: u64,
 
-    /// The shape of the worlds; --list names all
+    /// Scenario: the kind of worlds to run; --list prints all
     #[arg(long, env = "HOLDFAST_SCENARIO", value_name = "NAME", default_value = "swarm", value_parser = scenario)]
     scenario: Scenario,
 
-    /// Plant a bug, which must be found; --list names all
+    /// Plant a bug that chaos must find; --list prints all
     #[arg(long, env = "HOLDFAST_SABOTAGE", value_name = "NAME", value_parser = sabotage)]
     sabotage: Option<Sabotage>,
 
-    /// Leave these out of the world: families of faults, `key:N`, `key:N-M`, `operation:N`
+    /// Leave parts out of the world: families of faults, `key:N`, `key:N-M`, `operation:N`
     #[arg(long, env = "HOLDFAST_WITHOUT", value_name = "LIST", value_delimiter = ',', value_parser = left_out)]
     without: Vec<LeftOut>,
 
-    /// Write a page that shows what happened, for the first seed that failed or the only one
+    /// Write an HTML report of the first failed seed, or of the only one
     #[arg(long, env = "HOLDFAST_REPORT", value_name = "FILE.html")]
     report: Option<PathBuf>,
 
-    /// Write all that happened in words, for the first seed that failed or the only one
+    /// Write a text trace of the first failed seed, or of the only one
     #[arg(long, env = "HOLDFAST_TRACE", value_name = "FILE")]
     trace: Option<PathBuf>,
 
@@ -86,82 +93,28 @@ pub(crate) struct ChaosArgs {
     #[arg(long, env = "HOLDFAST_JSON", value_name = "FILE")]
     json: Option<PathBuf>,
 
-    /// Run one world in so many a second time, and compare what happened
+    /// Run every Nth world twice, and compare the runs
     #[arg(long, env = "HOLDFAST_REPEAT_EVERY", value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u64).range(1..))]
     repeat_every: u64,
 
-    /// Name the scenarios and the sabotages
+    /// List the scenarios and the sabotages
     #[arg(long)]
     list: bool,
 
-    /// How many worlds at once [default: one per core]
+    /// Worlds to run in parallel [default: one per core]
     #[arg(long, env = "HOLDFAST_JOBS", value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..=JOBS_MAX))]
     jobs: Option<usize>,
-}
 
-/// Something that is left out of a world.
-#[derive(Debug, Clone, Copy)]
-enum LeftOut {
-    Family(Family),
-    Keys(u32, u32),
-    Operations(u32, u32),
-}
+    /// Serve a web page that runs one world at a time and draws what happened
+    #[arg(long, conflicts_with_all = [
+        "seed", "seeds", "first_seed", "scenario", "sabotage", "without", "report", "trace", "json", "repeat_every", "list",
+        "jobs",
+    ])]
+    ui: bool,
 
-fn names(all: impl Iterator<Item = &'static str>) -> String {
-    all.collect::<Vec<_>>().join(", ")
-}
-
-fn scenario(name: &str) -> Result<Scenario, String> {
-    Scenario::named(name).ok_or_else(|| {
-        let known = names(Scenario::ALL.into_iter().map(Scenario::name));
-        format!("there is no such scenario; there are {known}")
-    })
-}
-
-fn sabotage(name: &str) -> Result<Sabotage, String> {
-    Sabotage::named(name).ok_or_else(|| {
-        let known = names(Sabotage::ALL.iter().map(|sabotage| sabotage.name()));
-        format!("there is no such sabotage; there are {known}")
-    })
-}
-
-fn family(name: &str) -> Result<Family, String> {
-    let found = Family::ALL.into_iter().find(|family| family.name() == name);
-    found.ok_or_else(|| {
-        let known = names(Family::ALL.into_iter().map(Family::name));
-        format!("there is no such family of faults; there are {known}")
-    })
-}
-
-fn left_out(text: &str) -> Result<LeftOut, String> {
-    let wrong = || {
-        let families = names(Family::ALL.into_iter().map(Family::name));
-        format!("is none of {families}, `key:N`, `key:N-M`, `operation:N`, `operation:N-M`")
-    };
-    if let Ok(family) = family(text) {
-        return Ok(LeftOut::Family(family));
-    }
-    let (kind, number) = text.split_once(':').ok_or_else(wrong)?;
-    let (from, to) = number.split_once('-').unwrap_or((number, number));
-    let from: u32 = from.parse().map_err(|_| wrong())?;
-    let to: u32 = to.parse().map_err(|_| wrong())?;
-    let (count, left_out) = match kind {
-        "key" => (KEYS, LeftOut::Keys(from, to)),
-        "operation" => (OPERATIONS, LeftOut::Operations(from, to)),
-        _ => return Err(wrong()),
-    };
-    if from > to {
-        return Err(format!(
-            "begins after its end; the smaller number comes first: `{kind}:{to}-{from}`"
-        ));
-    }
-    if to >= count {
-        return Err(format!(
-            "there are only `{kind}:0` to `{kind}:{}`",
-            count - 1
-        ));
-    }
-    Ok(left_out)
+    /// Address and port of that page; loopback addresses only
+    #[arg(long, value_name = "ADDRESS:PORT", default_value_t = ui::default_listen(), value_parser = ui::on_this_machine, requires = "ui")]
+    listen: SocketAddr,
 }
 
 impl ChaosArgs {
@@ -222,36 +175,6 @@ impl ChaosArgs {
     }
 }
 
-/// Why the worlds were not run, or not told of.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum ChaosError {
-    /// They cannot be what was meant: wrong usage.
-    #[error(
-        "{seeds} seeds from {first} on would go past the largest seed, {}: ask for fewer with --seeds, or begin earlier \
-         with --first-seed",
-        u64::MAX
-    )]
-    PastLastSeed {
-        /// The first seed.
-        first: u64,
-        /// How many were asked for.
-        seeds: u64,
-    },
-    #[error("cannot write {content} to {}: {source}", path.display())]
-    File {
-        /// What was to be in it.
-        content: &'static str,
-        /// Where.
-        path: PathBuf,
-        /// Why not.
-        source: io::Error,
-    },
-    #[error(transparent)]
-    Output(#[from] OutputError),
-    #[error("cannot catch the signals that interrupt a run: {0}")]
-    Signals(#[source] io::Error),
-}
-
 /// A panic somewhere in the service.
 const PANICKED: u8 = 127;
 /// Something good did not happen.
@@ -259,47 +182,12 @@ const LIVENESS: u8 = 128;
 /// Something bad happened.
 const SAFETY: u8 = 129;
 
-/// Who is told of a run: people, and whoever reads the JSON. Where both read standard output, the JSON has it alone.
-struct Audience<'a> {
-    json: Option<&'a Path>,
-    /// Why people hear nothing more. Files are written all the same.
-    unsaid: Option<OutputError>,
-}
-
-impl Audience<'_> {
-    fn json_has_standard_output(&self) -> bool {
-        self.json == Some(Path::new("-"))
-    }
-
-    fn tell_people(&mut self, text: &str) {
-        if self.json_has_standard_output() {
-            complain(text.trim_end_matches('\n'));
-        } else if self.unsaid.is_none() {
-            let said = output::print_with(|out| out.write_all(text.as_bytes()));
-            self.unsaid = said.err();
-        }
-    }
-
-    /// Fails when people were not told everything.
-    fn heard(&mut self) -> Result<(), OutputError> {
-        self.unsaid.take().map_or(Ok(()), Err)
-    }
-
-    fn tell_machines(&self, value: &serde_json::Value) -> Result<(), ChaosError> {
-        match self.json {
-            None => Ok(()),
-            Some(_) if self.json_has_standard_output() => Ok(output::print(format!("{value:#}"))?),
-            Some(path) => files::write(Content::Json, path, &format!("{value:#}\n")),
-        }
-    }
-}
-
 /// Runs worlds, says what they came to, and shows the first that failed.
 pub(crate) fn run(args: &ChaosArgs) -> Result<ExitCode, ChaosError> {
-    let mut audience = Audience {
-        json: args.json.as_deref(),
-        unsaid: None,
-    };
+    if args.ui {
+        return ui::run(args.listen).map(|()| ExitCode::SUCCESS);
+    }
+    let mut audience = Audience::new(args.json.as_deref());
     args.check_files()?;
     if args.list {
         if args.json.is_some() {
@@ -448,28 +336,5 @@ mod tests {
         });
         tally.failures.push(FailedSeed { seed: 3, wrong });
         assert_eq!(exit_status(&tally, &stop), SAFETY);
-    }
-
-    #[test]
-    fn what_is_left_out_is_named_within_bounds_and_in_order() {
-        assert!(matches!(
-            left_out("clock"),
-            Ok(LeftOut::Family(Family::Clock))
-        ));
-        assert!(matches!(left_out("key:0-49"), Ok(LeftOut::Keys(0, 49))));
-        assert!(matches!(
-            left_out("operation:199"),
-            Ok(LeftOut::Operations(199, 199))
-        ));
-        for (text, says) in [
-            ("key:5-3", "`key:3-5`"),
-            ("key:0-4294967295", "only `key:0` to `key:49`"),
-            ("operation:200", "only `operation:0` to `operation:199`"),
-            ("key:-1", "is none of"),
-            ("nonsense", "is none of"),
-        ] {
-            let said = left_out(text).unwrap_err();
-            assert!(said.contains(says), "{text}: {said}");
-        }
     }
 }

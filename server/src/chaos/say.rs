@@ -7,7 +7,7 @@ use std::time::Duration;
 use holdfast_simulator::chaos::{Line, Sabotage, Scenario, Setup, Sometimes};
 use serde_json::{Value, json};
 
-use super::again;
+use super::program_name::program;
 use super::runner::{FailedSeed, Smallest, Tally, Wrong};
 
 /// Writes a line to a string, which cannot fail.
@@ -118,7 +118,7 @@ pub(super) fn table(tally: &Tally, run: &Run) -> String {
     if run.interrupted {
         line!(
             text,
-            "INTERRUPTED after {} of {} seeds; this is what they came to",
+            "INTERRUPTED after {} of {} seeds; the results so far:",
             tally.seeds,
             run.seeds_asked
         );
@@ -126,7 +126,7 @@ pub(super) fn table(tally: &Tally, run: &Run) -> String {
     line!(text, "scenario            {}", run.scenario.name());
     line!(
         text,
-        "seeds               {} in {seconds:.1} s, {rate:.0} a second on {} threads",
+        "seeds               {} in {seconds:.1} s, {rate:.0} per second on {} threads",
         tally.seeds,
         run.jobs
     );
@@ -140,7 +140,7 @@ pub(super) fn table(tally: &Tally, run: &Run) -> String {
     line!(text, "checks              {}", tally.checks);
     line!(
         text,
-        "determinism         {} worlds run twice, {} went another way",
+        "determinism         {} worlds run twice, {} with another result",
         tally.repeated,
         tally.diverged.len()
     );
@@ -171,7 +171,7 @@ pub(super) fn failure(failed: &FailedSeed, setup: &Setup) -> String {
                 line!(text, "  key               key-{key}");
             }
             line!(text, "  virtual time      {} ms", violation.at_ms);
-            line!(text, "  what was seen     {}", violation.detail);
+            line!(text, "  observed          {}", violation.detail);
         }
         Wrong::Panic(panic) => line!(text, "FAILED: a panic\n  {panic}"),
     }
@@ -189,18 +189,19 @@ pub(super) fn smallest(smallest: &Smallest, failed: &FailedSeed, interrupted: bo
     }
     if smallest.wrong.key() != failed.wrong.key() {
         text.push_str(
-            "                    (it is another world, in which another payment is the first to break)\n",
+            "                    (in this smaller world, another payment is the first to break)\n",
         );
     }
     text
 }
 
 /// Why there is no page.
-pub(super) const NO_REPORT: &str = "No report was written: everything held. Name a world with --seed to see what happened in it.\n";
+pub(super) const NO_REPORT: &str =
+    "No report was written: no world failed. To get the report of one world, use --seed.\n";
 
 /// The command that runs a world again.
 pub(super) fn command(seed: u64, setup: &Setup) -> String {
-    let mut command = format!("{} chaos --seed {seed}", again::program());
+    let mut command = format!("{} chaos --seed {seed}", program());
     if setup.scenario != Scenario::Swarm {
         command.push_str(" --scenario ");
         command.push_str(setup.scenario.name());

@@ -1,22 +1,25 @@
-//! Which bank to speak to, and how.
+//! Which bank to use, and how.
 
 use std::fmt;
 use std::net::IpAddr;
 
 use holdfast_core::{BankName, Capability, DeclineCode};
-use holdfast_engine::lanes::LaneOptions;
-use holdfast_simulator::bank::{self, Mode};
 use reqwest::Url;
 
-use super::{ConfigError, Mistakes, Options};
+use super::declare::When;
+use super::options::{Options, SIMULATED, SIMULATED_NAME, Values, declared};
+use super::{ConfigError, Mistakes};
 use crate::bank_client::{BankClientOptions, Reading};
-use crate::bank_server::ModeArg;
+use crate::capability::CapabilityName;
 
 /// The bank that was asked for.
 #[derive(Debug)]
 pub(crate) enum BankSettings {
     /// The one in this process.
-    Simulated { mode: Mode, latency_ms: u64 },
+    Simulated {
+        capability: CapabilityName,
+        latency_ms: u64,
+    },
     /// One behind a URL.
     Http(Box<BankClientOptions>),
 }
@@ -34,192 +37,110 @@ impl fmt::Display for BankSettings {
     }
 }
 
-/// Stands for the built-in bank.
-pub(super) const SIMULATED: &str = "sim";
-
-/// The name of a bank at a URL that was given none.
-const NAME: &str = "default";
-
 /// Longest host of a bank, in characters: as DNS has it.
 const HOST_CHARS_MAX: usize = 253;
 
-/// The name of a bank that was given none.
-pub(super) fn default_name(bank: Option<&str>) -> &'static str {
-    match bank {
-        None | Some(SIMULATED) => bank::SIMULATED,
-        Some(_) => NAME,
-    }
-}
-
 /// The configured name.
-fn name(options: &Options) -> Result<BankName, ConfigError> {
-    let bank = options.bank.as_deref();
-    let default = default_name(bank);
-    let given = options.bank_name.as_deref().unwrap_or(default);
-    let simulated = default == bank::SIMULATED;
-    if (given == bank::SIMULATED) != simulated {
-        let name = given.to_owned();
+fn name(values: &Values) -> Result<BankName, ConfigError> {
+    let name = &values.bank_name;
+    let simulated = values.bank == SIMULATED;
+    if (name == SIMULATED_NAME) != simulated {
+        let name = name.clone();
         return Err(ConfigError::BankName { name, simulated });
     }
-    BankName::new(given).map_err(|_| ConfigError::InvalidBankName(given.to_owned()))
+    BankName::new(name).map_err(|_| ConfigError::InvalidBankName(name.clone()))
 }
 
-fn reading(options: &Options) -> Result<Reading, ConfigError> {
-    let defaults = Reading::default();
-    let duplicate_codes = match &options.bank_duplicate_codes {
-        None => defaults.duplicate_codes,
-        Some(codes) => codes
-            .iter()
-            .map(|code| {
-                DeclineCode::new(code).map_err(|_| ConfigError::DuplicateCode(code.clone()))
-            })
-            .collect::<Result<_, _>>()?,
-    };
+fn reading(values: &Values) -> Result<Reading, ConfigError> {
+    let codes = values.bank_duplicate_codes.iter();
+    let codes = codes
+        .map(|code| DeclineCode::new(code).map_err(|_| ConfigError::DuplicateCode(code.clone())));
     Ok(Reading {
-        not_found: options.bank_not_found.unwrap_or_default(),
-        throttle: options.bank_throttle.unwrap_or_default(),
-        duplicate_codes,
-        reuse_connections: options.bank_reuse_connections.unwrap_or_default(),
+        not_found: values.bank_not_found,
+        throttle: values.bank_throttle,
+        duplicate_codes: codes.collect::<Result<_, _>>()?,
+        reuse_connections: values.bank_reuse_connections,
     })
 }
 
-/// How long a keyed bank is taken to remember our reference when nobody says otherwise, in
-/// milliseconds: a day, as is common.
-pub(super) const WINDOW_MS: u64 = 24 * 60 * 60 * 1000;
-
-/// How long a request is taken to be under way at most, in milliseconds.
-pub(super) const GRACE_MS: u64 = 60 * 1000;
-
-/// How long to wait for a connection, in milliseconds, but half the time-out of the whole call at
-/// most.
-const CONNECT_TIMEOUT_MS: u64 = 3_000;
-
-/// How long to wait for a connection, when the whole call may take so long.
-pub(super) fn connect_timeout_ms(timeout_ms: u64) -> u64 {
-    CONNECT_TIMEOUT_MS.min(timeout_ms.div_ceil(2))
-}
-
 impl BankSettings {
-    /// `None` when something is wrong, which is noted.
-    pub(super) fn of(
-        options: &Options,
-        lane: &LaneOptions,
-        mistakes: &mut Mistakes,
-    ) -> Option<Self> {
-        let mode = options.bank_capability.unwrap_or(ModeArg::Keyed);
-        let bank = options.bank.as_deref().unwrap_or(SIMULATED);
-        let name = mistakes.take(name(options));
-        if bank == SIMULATED {
+    /// `None` when something is wrong, which is noted. `set` is what the values come from.
+    pub(super) fn of(values: &Values, set: &Options, mistakes: &mut Mistakes) -> Option<Self> {
+        let name = mistakes.take(name(values));
+        if values.bank == SIMULATED {
             return name.map(|_| Self::Simulated {
-                mode: mode.into(),
-                latency_ms: options.bank_latency_ms.unwrap_or_default(),
+                capability: values.bank_capability,
+                latency_ms: values.bank_latency_ms,
             });
         }
-        let url = mistakes.take(url(bank));
+        let url = mistakes.take(url(&values.bank));
         if let Some(url) = url
             .as_ref()
             .filter(|url| url.scheme() == "http" && !is_loopback(url))
         {
             tracing::warn!(
                 %url,
-                "speaking to the bank without TLS: anyone on the way can read and change what is sent"
+                "the connection to the bank is not encrypted: anyone on the network path can read and change the requests. \
+                 Use an https:// URL"
             );
         }
-        let timeout_ms = lane.timeout_ms;
-        let connect_timeout_ms = match options.bank_connect_timeout_ms {
-            None => Ok(connect_timeout_ms(timeout_ms)),
-            Some(connect_ms) if connect_ms > 0 && connect_ms < timeout_ms => Ok(connect_ms),
-            Some(connect_ms) => Err(ConfigError::ConnectTimeout {
+        let timeout_ms = values.bank_timeout_ms;
+        let connect_timeout_ms = match set.bank_connect_timeout_ms {
+            Some(connect_ms) if connect_ms >= timeout_ms => Err(ConfigError::ConnectTimeout {
                 connect_ms,
                 timeout_ms,
             }),
+            Some(_) | None => Ok(values.bank_connect_timeout_ms),
         };
         let connect_timeout_ms = mistakes.take(connect_timeout_ms);
-        let reading = mistakes.take(reading(options));
-        let capability = mistakes.take(capability(mode, options, lane));
+        let reading = mistakes.take(reading(values));
+        let capability = mistakes.take(capability(values));
         Some(Self::Http(Box::new(BankClientOptions {
             name: name?,
             reading: reading?,
             url: url?,
             capability: capability?,
             connect_timeout_ms: connect_timeout_ms?,
-            connections_idle_max: lane.calls_max,
-            ca: options.bank_ca.clone(),
-            identity: options.bank_identity.clone(),
-            token_file: options.bank_token_file.clone(),
+            connections_idle_max: values.bank_calls_max,
+            ca: values.bank_ca.clone(),
+            identity: values.bank_identity.clone(),
+            token_file: values.bank_token_file.clone(),
         })))
     }
 }
 
-/// Options by name, and whether each was given.
-type Given<'a> = &'a [(&'static str, bool)];
+/// Warnings about options that were set and have no effect with the chosen bank, each with the reason.
+pub(super) fn meaningless(values: &Values, set: &Options) -> Vec<String> {
+    let set = set.given();
+    let asks = |key| set.contains(&(key, true));
+    let asking = declared().iter().filter(|option| asks(option.key));
+    let without_effect = asking.filter_map(|option| {
+        let why = option.when.iter().find_map(|when| missing(*when, values))?;
+        Some(format!("{} has no effect: {why}", option.key))
+    });
+    without_effect.collect()
+}
 
-/// Options that were given and that mean nothing with the chosen bank, each with why.
-pub(super) fn meaningless(options: &Options) -> Vec<String> {
-    let bank = options.bank.as_deref().unwrap_or(SIMULATED);
-    let mode = options.bank_capability.unwrap_or(ModeArg::Keyed);
-    let is_simulated = bank == SIMULATED;
-    let is_plain = bank.to_ascii_lowercase().starts_with("http://");
-    let window = options.bank_window_ms.is_some();
-    let grace = options.bank_grace_ms.is_some();
-    let not_found = options.bank_not_found.is_some();
-    let (ca, identity) = (options.bank_ca.is_some(), options.bank_identity.is_some());
-    let at_url = [
-        ("bank_window_ms", window),
-        ("bank_grace_ms", grace),
-        (
-            "bank_connect_timeout_ms",
-            options.bank_connect_timeout_ms.is_some(),
+/// Why a condition does not hold; `None` when it does.
+fn missing(when: When, values: &Values) -> Option<&'static str> {
+    let is_simulated = values.bank == SIMULATED;
+    let (holds, why) = match when {
+        When::AtUrl => (!is_simulated, "the bank is the built-in simulated bank"),
+        When::Simulated => (is_simulated, "the bank is a bank at a URL"),
+        When::Tls => (
+            !values.bank.to_ascii_lowercase().starts_with("http://"),
+            "the connection to the bank does not use TLS",
         ),
-        ("bank_ca", ca),
-        ("bank_identity", identity),
-        ("bank_token_file", options.bank_token_file.is_some()),
-        ("bank_not_found", not_found),
-        ("bank_throttle", options.bank_throttle.is_some()),
-        (
-            "bank_duplicate_codes",
-            options.bank_duplicate_codes.is_some(),
+        When::Keyed => (
+            values.bank_capability == CapabilityName::Keyed,
+            "bank_capability is not keyed",
         ),
-        (
-            "bank_reuse_connections",
-            options.bank_reuse_connections == Some(true),
+        When::Asked => (
+            values.bank_capability != CapabilityName::Neither,
+            "bank_capability is neither, so the bank is never asked",
         ),
-        ("bank_moved", options.bank_moved == Some(true)),
-    ];
-    let simulated = [("bank_latency_ms", options.bank_latency_ms.is_some())];
-    let plain = [("bank_ca", ca), ("bank_identity", identity)];
-    let not_keyed = [("bank_window_ms", window)];
-    let unasked = [("bank_grace_ms", grace), ("bank_not_found", not_found)];
-    let cases: [(bool, Given<'_>, &str); 5] = [
-        (
-            is_simulated,
-            &at_url,
-            "the bank is the built-in simulated one",
-        ),
-        (!is_simulated, &simulated, "the bank is one at a URL"),
-        (
-            !is_simulated && is_plain,
-            &plain,
-            "the bank is spoken to without TLS",
-        ),
-        (
-            !is_simulated && mode != ModeArg::Keyed,
-            &not_keyed,
-            "the bank's capability is not keyed",
-        ),
-        (
-            !is_simulated && mode == ModeArg::Neither,
-            &unasked,
-            "the bank's capability is neither, so it is never asked",
-        ),
-    ];
-    let holding = cases.into_iter().filter(|(holds, ..)| *holds);
-    holding
-        .flat_map(|(_, options, why)| {
-            let given = options.iter().filter(|(_, given)| *given);
-            given.map(move |(name, _)| format!("{name} means nothing here: {why}"))
-        })
-        .collect()
+    };
+    (!holds).then_some(why)
 }
 
 fn url(bank: &str) -> Result<Url, ConfigError> {
@@ -246,38 +167,25 @@ fn is_loopback(url: &Url) -> bool {
     host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
 
-fn capability(
-    mode: ModeArg,
-    options: &Options,
-    lane: &LaneOptions,
-) -> Result<Capability, ConfigError> {
-    let grace_ms = options.bank_grace_ms.unwrap_or(GRACE_MS);
-    let timeout_ms = lane.timeout_ms;
-    let grace_matters = match mode {
-        ModeArg::Keyed | ModeArg::InquiryOnly => true,
-        ModeArg::Neither => false,
-    };
-    if grace_matters && timeout_ms > grace_ms {
+fn capability(values: &Values) -> Result<Capability, ConfigError> {
+    let (grace_ms, timeout_ms) = (values.bank_grace_ms, values.bank_timeout_ms);
+    let (window_ms, capability) = (values.bank_window_ms, values.bank_capability);
+    if capability != CapabilityName::Neither && timeout_ms > grace_ms {
         return Err(ConfigError::Grace {
             timeout_ms,
             grace_ms,
         });
     }
-    Ok(match mode {
-        ModeArg::Keyed => {
-            let window_ms = options.bank_window_ms.unwrap_or(WINDOW_MS);
-            if window_ms <= grace_ms {
-                return Err(ConfigError::Window {
-                    window_ms,
-                    grace_ms,
-                });
-            }
-            Capability::Keyed {
-                window_ms,
-                grace_ms,
-            }
-        }
-        ModeArg::InquiryOnly => Capability::InquiryOnly { grace_ms },
-        ModeArg::Neither => Capability::Neither,
-    })
+    match capability {
+        CapabilityName::Keyed if window_ms <= grace_ms => Err(ConfigError::Window {
+            window_ms,
+            grace_ms,
+        }),
+        CapabilityName::Keyed => Ok(Capability::Keyed {
+            window_ms,
+            grace_ms,
+        }),
+        CapabilityName::InquiryOnly => Ok(Capability::InquiryOnly { grace_ms }),
+        CapabilityName::Neither => Ok(Capability::Neither),
+    }
 }

@@ -1,14 +1,14 @@
-//! The environment: a variable that looks like one of ours and is none is told.
+//! The environment. A variable that looks like one of ours and is not one of them is reported.
 
 use clap::Command;
 
-/// From so much likeness on, between 0 and 1, a name is taken for a misspelt one.
+/// A name that is more similar to a known one than this, between 0 and 1, is taken as that one misspelt.
 const SIMILAR_ENOUGH: f64 = 0.85;
 
 /// What every variable of ours begins with.
 const PREFIX: &str = "HOLDFAST_";
 
-/// What is said of each variable that begins as ours do and that no command knows.
+/// One warning for each variable that begins as ours do and that no command knows.
 pub(crate) fn misspelt(
     command: &Command,
     variables: impl Iterator<Item = (String, String)>,
@@ -25,9 +25,9 @@ pub(crate) fn misspelt(
     let said = unknown.iter().map(|name| {
         let meant = match similar(name, known.iter().map(String::as_str)) {
             Some(meant) => format!("Did you mean {meant}?"),
-            None => "`holdfast serve --help` names those that there are.".to_owned(),
+            None => "`holdfast serve --help` lists all variables.".to_owned(),
         };
-        format!("the environment has {name}, which means nothing to Holdfast. {meant}")
+        format!("the environment variable {name} is unknown to Holdfast. {meant}")
     });
     said.collect()
 }

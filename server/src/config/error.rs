@@ -1,4 +1,4 @@
-//! Configuration that cannot be used, and how all that is wrong with one is told at once.
+//! Mistakes in the configuration, all reported at once.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -10,9 +10,10 @@ use holdfast_core::{BankName, DeclineCode, Merchant};
 
 use crate::api_keys::InvalidApiKey;
 use crate::bank_client::BankClientError;
+use crate::codes::{Code, Coded};
 use crate::tls::TlsError;
 
-/// Configuration that cannot be used; each message says what to do.
+/// A mistake in the configuration. Each message says what to do.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ConfigError {
     #[error("cannot read the configuration file {}: {source}", path.display())]
@@ -26,7 +27,7 @@ pub(crate) enum ConfigError {
         source: Box<toml::de::Error>,
     },
     #[error(
-        "the configuration file {} is not valid: there is no key {key:?}{}",
+        "the configuration file {} is not valid: unknown key {key:?}{}",
         path.display(),
         suggestion(.similar.as_deref())
     )]
@@ -36,14 +37,12 @@ pub(crate) enum ConfigError {
         similar: Option<String>,
     },
     #[error(
-        "the configuration file {} has no API keys any more, and without any everyone would be let in; to open the \
-         service to everyone, start it anew",
+        "the configuration file {} no longer has any API key. A service without API keys accepts every client. To run \
+         without API keys, restart the service",
         path.display()
     )]
     NoKeysLeft { path: PathBuf },
-    #[error("a value cannot be used: {0}")]
-    Value(#[from] serde_json::Error),
-    #[error("a value cannot be shown: {0}")]
+    #[error("a value cannot be printed: {0}")]
     Show(#[from] toml::ser::Error),
     #[error("{0}")]
     Usage(String),
@@ -64,20 +63,20 @@ pub(crate) enum ConfigError {
         unit: Option<&'static str>,
         given: u64,
     },
-    #[error("{name} is empty: give it a value, or leave it out")]
+    #[error("{name} is empty: set a value or remove it")]
     Empty { name: String },
     #[error("{}", all(.0))]
     Many(Vec<ConfigError>),
     #[error(transparent)]
     ApiKey(#[from] InvalidApiKey),
     #[error(
-        "bank {0:?} is not one Holdfast can speak to. Use --bank sim, the built-in simulated bank, or \
-         the URL below which the bank's routes stand, such as https://bank.example/v1"
+        "bank {0:?} is not a valid bank. Use --bank sim for the built-in simulated bank, or the base URL of a bank, such as \
+         https://bank.example/v1"
     )]
     Bank(String),
     #[error(
-        "the bank's URL must hold neither credentials, nor a query, nor a fragment; put a token into a \
-         file and name it with --bank-token-file"
+        "the URL of the bank must not contain credentials, a query or a fragment. To use a token, put the token into a file and \
+         set --bank-token-file"
     )]
     BankUrl,
     #[error("bank_name {0:?} must be {rule}", rule = BankName::RULE)]
@@ -85,8 +84,8 @@ pub(crate) enum ConfigError {
     #[error(
         "bank_name {name:?} cannot be used: {}",
         if *.simulated {
-            "the bank is the built-in simulated one, which is always called `simulated`. Leave bank_name out, or give a \
-             bank with --bank"
+            "the bank is the built-in simulated bank, whose name is always `simulated`. Remove bank_name, or set a bank with \
+             --bank"
         } else {
             "it is the name of the built-in simulated bank. Choose another name"
         }
@@ -97,14 +96,14 @@ pub(crate) enum ConfigError {
     #[error("retired_merchants: {0:?} must be {rule}", rule = Merchant::RULE)]
     RetiredMerchant(String),
     #[error(
-        "bank_window_ms ({window_ms}) must be greater than bank_grace_ms ({grace_ms}): else no repeat \
-         is sure to arrive while the bank remembers. If the bank remembers nothing, say \
-         --bank-capability inquiry-only"
+        "bank_window_ms ({window_ms}) must be greater than bank_grace_ms ({grace_ms}): otherwise a repeat may arrive after \
+         the bank has forgotten the reference. If the bank does not deduplicate references, set --bank-capability \
+         inquiry-only"
     )]
     Window { window_ms: u64, grace_ms: u64 },
     #[error(
-        "bank_timeout_ms ({timeout_ms}) must not be greater than bank_grace_ms ({grace_ms}): a \
-             request may be under way for at least as long as its answer is waited for"
+        "bank_timeout_ms ({timeout_ms}) must not be greater than bank_grace_ms ({grace_ms}): a request can still be on \
+         its way to the bank while Holdfast waits for the response"
     )]
     Grace { timeout_ms: u64, grace_ms: u64 },
     #[error(
@@ -112,38 +111,45 @@ pub(crate) enum ConfigError {
          ({timeout_ms})"
     )]
     ConnectTimeout { connect_ms: u64, timeout_ms: u64 },
-    #[error("tls_certificate and tls_key go together: give both, or neither")]
+    #[error("tls_certificate and tls_key go together: set both or neither")]
     HalfTls,
-    #[error(
-        "rate_burst is given and rate_per_second is not: say how many requests a second are granted"
-    )]
+    #[error("rate_burst is set but rate_per_second is not: set rate_per_second too")]
     BurstAlone,
     #[error(
-        "rate_burst ({burst}) must not be more than an hour's worth of rate_per_second ({per_second})"
+        "rate_burst ({burst}) must not be more than the requests of one hour at rate_per_second ({per_second})"
     )]
     Burst {
         burst: NonZeroU32,
         per_second: NonZeroU32,
     },
     #[error(
-        "log ({log:?}) is no filter: {problem}. Give a level (error, warn, info, debug, trace), or levels by \
-         target such as info,holdfast::requests=debug"
+        "log ({log:?}) is not a valid filter: {problem}. Use a level (error, warn, info, debug, trace), or levels by target \
+         such as info,holdfast::requests=debug"
     )]
     Log { log: String, problem: String },
-    #[error("otlp_ratio ({ratio}) must be from 0 (no trace) to 1 (every trace)")]
-    OtlpRatio { ratio: f64 },
+    #[error("{name} ({given}) must be from 0 to 1")]
+    NoShare { name: &'static str, given: f64 },
     #[error(
-        "otlp_endpoint must be the http or https address of a collector, such as http://127.0.0.1:4318, without \
-         credentials; put those into OTEL_EXPORTER_OTLP_HEADERS"
+        "otlp_endpoint must be the http or https URL of a collector, such as http://127.0.0.1:4318, without credentials. \
+         Credentials belong into OTEL_EXPORTER_OTLP_HEADERS"
     )]
     OtlpEndpoint,
     #[error(
-        "refusing to listen on {0}: it is not a loopback address and no API keys are configured, so \
-         anyone who can reach it could make payments. Either listen on 127.0.0.1, or make a key with \
-         `holdfast api-key new --merchant NAME`, put the printed [[api_keys]] block into a file, and \
-         name that file with --config"
+        "refusing to listen on {0}: it is not a loopback address and no API keys are configured, so anyone who can reach it \
+         could make payments. Either listen on 127.0.0.1, or create an API key with `holdfast api-key new --merchant NAME`, \
+         put the printed [[api_keys]] block into a file, and pass that file with --config"
     )]
     OpenToTheWorld(SocketAddr),
+}
+
+impl Coded for ConfigError {
+    fn code(&self) -> Code {
+        match self {
+            Self::Tls(error) => error.code(),
+            Self::BankClient(error) => error.code(),
+            _ => Code::Configuration,
+        }
+    }
 }
 
 impl From<Vec<InvalidApiKey>> for ConfigError {
@@ -158,30 +164,30 @@ impl From<Vec<InvalidApiKey>> for ConfigError {
 fn suggestion(similar: Option<&str>) -> String {
     match similar {
         Some(key) => format!(". Did you mean {key:?}?"),
-        None => "; `holdfast config show` lists all there are".to_owned(),
+        None => "; `holdfast config show` lists all keys".to_owned(),
     }
 }
 
 fn all(mistakes: &[ConfigError]) -> String {
-    let mut text = format!("{} things are wrong", mistakes.len());
+    let mut text = format!("the configuration has {} mistakes", mistakes.len());
     for mistake in mistakes {
         let _ = write!(text, "\n  - {mistake}");
     }
     text
 }
 
-/// What is found wrong with a configuration on the way through it.
+/// The mistakes found so far.
 #[derive(Debug, Default)]
 pub(crate) struct Mistakes {
     noted: Vec<ConfigError>,
-    /// Options whose value cannot be used, so that they are missing from here on.
+    /// Options that were left out because of a mistake, so that they are missing from here on.
     left_out: BTreeSet<String>,
-    /// Whether the file cannot be read, so that anything may be missing.
+    /// Whether the file could not be read, so that anything may be missing.
     no_file: bool,
 }
 
 impl Mistakes {
-    /// The value; else notes what is wrong with it.
+    /// The value; else notes the mistake.
     pub(super) fn take<T, E: Into<ConfigError>>(&mut self, looked: Result<T, E>) -> Option<T> {
         looked.map_err(|mistake| self.note(mistake)).ok()
     }
@@ -202,7 +208,7 @@ impl Mistakes {
         self.no_file = true;
     }
 
-    /// The value; else notes what is wrong with it, unless that may be for want of one of these options.
+    /// The value; else notes the mistake, unless it may only follow from one of these options being left out.
     pub(super) fn take_with<T>(
         &mut self,
         options: &[&str],
@@ -214,7 +220,7 @@ impl Mistakes {
         self.take(looked)
     }
 
-    /// The value, if nothing was wrong.
+    /// The value, if there was no mistake.
     pub(super) fn unless<T>(mut self, value: Option<T>) -> Result<T, ConfigError> {
         match (value, self.noted.len()) {
             (Some(value), 0) => Ok(value),

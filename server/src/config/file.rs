@@ -1,14 +1,14 @@
-//! The configuration file: every mistake in it is told, not only the first.
+//! The configuration file. Every mistake in it is reported, not only the first.
 
 use std::path::Path;
 
-use clap::Args;
 use toml::de::DeTable;
 
 use super::environment::similar;
-use super::{ConfigError, Mistakes, Options, ServeArgs};
+use super::options::{Options, declared};
+use super::{ConfigError, Mistakes};
 
-/// Reads a configuration file; what is wrong is left out and noted.
+/// Reads a configuration file. Entries with mistakes are left out, and the mistakes are noted.
 pub(super) fn read(path: &Path, mistakes: &mut Mistakes) -> Options {
     let read = std::fs::read_to_string(path).map_err(|source| ConfigError::Read {
         path: path.to_owned(),
@@ -18,25 +18,31 @@ pub(super) fn read(path: &Path, mistakes: &mut Mistakes) -> Options {
         mistakes.lose_file();
         return Options::default();
     };
-    let known = keys();
+    let known: Vec<_> = declared()
+        .iter()
+        .map(|option| option.key)
+        .chain(["api_keys"])
+        .collect();
     loop {
         let (blamed, mistake) = match toml::from_str::<Options>(&text) {
             Ok(options) => return options,
             Err(source) => (entry_of(&text, &source, &known), source),
         };
-        let unknown = blamed.as_ref().filter(|entry| !known.contains(&entry.key));
+        let unknown = blamed
+            .as_ref()
+            .filter(|entry| !known.contains(&entry.key.as_str()));
         mistakes.note(match unknown {
             Some(entry) => ConfigError::UnknownKey {
                 path: path.to_owned(),
                 key: entry.key.clone(),
-                similar: similar(&entry.key, known.iter().map(String::as_str)),
+                similar: similar(&entry.key, known.iter().copied()),
             },
             None => ConfigError::Parse {
                 path: path.to_owned(),
                 source: Box::new(mistake),
             },
         });
-        // Without the entry the others can be looked at. A file that is no TOML is not looked at further.
+        // Without the entry, the others can be checked. A file that is not TOML is not checked further.
         let Some(entry) = blamed else {
             mistakes.lose_file();
             return Options::default();
@@ -54,7 +60,7 @@ struct Entry {
 }
 
 /// The entry that the error is about: the first with a key that is not known, else the one where it was found.
-fn entry_of(text: &str, error: &toml::de::Error, known: &[String]) -> Option<Entry> {
+fn entry_of(text: &str, error: &toml::de::Error, known: &[&str]) -> Option<Entry> {
     let table = DeTable::parse(text).ok()?;
     let mut entries: Vec<Entry> = table
         .get_ref()
@@ -66,7 +72,10 @@ fn entry_of(text: &str, error: &toml::de::Error, known: &[String]) -> Option<Ent
         })
         .collect();
     entries.sort_by_key(|entry| entry.from);
-    if let Some(unknown) = entries.iter().position(|entry| !known.contains(&entry.key)) {
+    if let Some(unknown) = entries
+        .iter()
+        .position(|entry| !known.contains(&entry.key.as_str()))
+    {
         return Some(entries.swap_remove(unknown));
     }
     let at = error.span()?.start;
@@ -85,14 +94,4 @@ fn blank(text: &mut String, from: usize, to: usize) {
         .map(|byte| if byte == b'\n' { '\n' } else { ' ' })
         .collect();
     text.replace_range(from..to, &gap);
-}
-
-/// Every key that a configuration file may have.
-fn keys() -> Vec<String> {
-    let command = ServeArgs::augment_args(clap::Command::new("serve"));
-    let flags = command
-        .get_arguments()
-        .map(|flag| flag.get_id().to_string());
-    let flags = flags.filter(|flag| flag != "config");
-    flags.chain(["api_keys".to_owned()]).collect()
 }

@@ -1,9 +1,10 @@
-//! What clients may take of the service.
+//! The limits on clients.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use super::{ConfigError, Options};
+use super::ConfigError;
+use super::options::Values;
 use crate::accept::ConnectionLimits;
 use crate::api::{BodyLimits, RateOptions, RequestLimits};
 
@@ -15,47 +16,42 @@ pub(crate) struct Limits {
     pub(crate) rate: Option<RateOptions>,
 }
 
-/// Most seconds that a bucket may take to fill: beyond that a burst is a rate of its own.
+/// Most seconds that a burst may take to refill: a larger one would be a rate of its own.
 const BURST_SECONDS_MAX: u32 = 3_600;
 
 impl Limits {
-    pub(super) fn of(options: &Options) -> Result<Self, ConfigError> {
-        let defaults = Self::default();
-        let (connections, request) = (defaults.connections, defaults.request);
-        let headers_max = options.headers_max.unwrap_or(request.headers_max);
-        let ms = |given: Option<u64>, default| given.map_or(default, Duration::from_millis);
+    pub(super) fn of(values: &Values) -> Result<Self, ConfigError> {
+        let ConnectionLimits {
+            headers_parsed_max, ..
+        } = ConnectionLimits::default();
         Ok(Self {
             connections: ConnectionLimits {
-                connections_max: options
-                    .connections_max
-                    .unwrap_or(connections.connections_max),
-                head_timeout: ms(options.head_timeout_ms, connections.head_timeout),
-                head_bytes_max: options.head_bytes_max.unwrap_or(connections.head_bytes_max),
-                answer_timeout: ms(options.answer_timeout_ms, connections.answer_timeout),
-                headers_parsed_max: headers_max
-                    .saturating_mul(2)
-                    .max(connections.headers_parsed_max),
+                connections_max: values.connections_max,
+                head_timeout: Duration::from_millis(values.head_timeout_ms),
+                head_bytes_max: values.head_bytes_max,
+                answer_timeout: Duration::from_millis(values.answer_timeout_ms),
+                headers_parsed_max: values.headers_max.saturating_mul(2).max(headers_parsed_max),
             },
             request: RequestLimits {
-                headers_max,
+                headers_max: values.headers_max,
                 body: BodyLimits {
-                    bytes_max: options.body_bytes_max.unwrap_or(request.body.bytes_max),
-                    timeout: ms(options.body_timeout_ms, request.body.timeout),
+                    bytes_max: values.body_bytes_max,
+                    timeout: Duration::from_millis(values.body_timeout_ms),
                 },
             },
-            rate: rate(options)?,
+            rate: rate(values)?,
         })
     }
 }
 
-fn rate(options: &Options) -> Result<Option<RateOptions>, ConfigError> {
-    let Some(per_second) = options.rate_per_second else {
-        return match options.rate_burst {
+fn rate(values: &Values) -> Result<Option<RateOptions>, ConfigError> {
+    let Some(per_second) = values.rate_per_second else {
+        return match values.rate_burst {
             None => Ok(None),
             Some(_) => Err(ConfigError::BurstAlone),
         };
     };
-    let burst = options.rate_burst.unwrap_or(per_second);
+    let burst = values.rate_burst.unwrap_or(per_second);
     let positive = |number| NonZeroU32::new(number).unwrap_or(NonZeroU32::MIN);
     let (per_second, burst) = (positive(per_second), positive(burst));
     if burst.get() / per_second > BURST_SECONDS_MAX {

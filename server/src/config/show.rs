@@ -1,53 +1,46 @@
-//! `holdfast config show`: what a service would run with, and where each value comes from.
+//! `holdfast config show`: the configuration that a service would run with, and where each value comes from.
 
 use std::fmt::Write;
 
+use clap::ArgMatches;
 use clap::parser::ValueSource;
-use clap::{ArgMatches, Args, Command};
 use toml::{Table, Value};
 
-use super::options::Options;
-use super::{ConfigError, Mistakes, ServeArgs, Written};
+use super::args::{ServeArgs, Written};
+use super::options::declared;
+use super::{ConfigError, Mistakes, settings};
 
-/// What stands in the place of what is nobody's business.
+/// Shown instead of a secret.
 const MASK: &str = "********";
 
 impl ServeArgs {
     /// The configuration in force as a TOML file, each value with its origin. Hashes of API keys are masked.
     ///
     /// # Errors
-    /// When it could not be served.
+    /// When a service could not run with it.
     pub(crate) fn show(self, matches: &ArgMatches) -> Result<String, ConfigError> {
         let Written {
-            options: merged,
+            options,
             file,
             path,
             ..
         } = self.read()?;
-        let written = Table::try_from(&file)?;
-        let effective = Table::try_from(merged.over(&Options::defaults(&merged))?)?;
-        // What is shown can be served.
+        let in_file = file.given();
+        let effective = Table::try_from(options.values())?;
         let mut mistakes = Mistakes::default();
-        let settings = super::settings(&merged, &file, &mut mistakes, false);
-        mistakes.unless(settings)?;
+        let usable = settings::settings(&options, &mut mistakes, false);
+        mistakes.unless(usable)?;
 
         let mut lines = Vec::new();
-        let command = Self::augment_args(Command::new("serve"));
-        for argument in command.get_arguments() {
-            let key = argument.get_id().as_str();
-            if key == "config" {
-                continue;
-            }
+        for option in declared() {
+            let key = option.key;
             let origin = match matches.value_source(key) {
-                Some(ValueSource::CommandLine) => {
-                    format!("flag --{}", argument.get_long().unwrap_or(key))
-                }
-                Some(ValueSource::EnvVariable) => {
-                    let variable = argument.get_env().unwrap_or_default();
-                    format!("environment {}", variable.to_string_lossy())
-                }
+                Some(ValueSource::CommandLine) => format!("flag --{}", option.flag),
+                Some(ValueSource::EnvVariable) => format!("environment {}", option.variable),
                 _ => match &path {
-                    Some(path) if written.contains_key(key) => format!("file {}", path.display()),
+                    Some(path) if in_file.iter().any(|(set, _)| *set == key) => {
+                        format!("file {}", path.display())
+                    }
                     _ => "default".to_owned(),
                 },
             };

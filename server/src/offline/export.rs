@@ -13,17 +13,20 @@ use holdfast_local::offline::SnapshotError;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use super::format::{FORMAT, VERSION};
 use super::interrupt::{SignalsError, interruptible};
+use super::progress::bar;
 use super::remote::{Remote, RemoteError};
+use super::source::snapshot;
 use super::target::Target;
-use super::{FORMAT, VERSION};
 use crate::api_keys::to_hex;
+use crate::codes::{Code, Coded};
 use crate::reach::{Reach, ReachError};
 
-/// What `export` can be told.
+/// The arguments of `export`.
 #[derive(Debug, Args)]
 pub(crate) struct ExportArgs {
-    /// Directory of the payments; it is only read
+    /// Data directory; it is only read
     #[arg(
         long,
         env = "HOLDFAST_DATA",
@@ -32,20 +35,20 @@ pub(crate) struct ExportArgs {
     )]
     data: Option<PathBuf>,
 
-    /// Directory for a temporary copy of the store, which needs as much room as the store itself
-    /// [default: the system's directory for temporary files]
+    /// Directory for a temporary copy of the store; it needs as much free space as the store takes
+    /// [default: the system's temporary directory]
     #[arg(long, env = "HOLDFAST_SCRATCH", value_name = "DIR")]
     scratch: Option<PathBuf>,
 
-    /// Take the journal of a running service instead, as one of its operators
+    /// Export from the running service at this URL instead, as one of its operators
     #[arg(long, env = "HOLDFAST_URL", value_name = "URL")]
     url: Option<String>,
 
-    /// Trust only the certificates in this PEM file at that service, instead of those the system trusts
+    /// Trust only the certificates in this PEM file for TLS to that service [default: the certificates that the system trusts]
     #[arg(long, env = "HOLDFAST_CA", value_name = "FILE")]
     ca: Option<PathBuf>,
 
-    /// An API key of the role operator, when the service has any configured
+    /// API key with the role operator; needed if the service has API keys
     #[arg(
         long,
         env = "HOLDFAST_API_KEY",
@@ -54,7 +57,7 @@ pub(crate) struct ExportArgs {
     )]
     api_key: Option<String>,
 
-    /// File to write; it must not exist
+    /// File to write; it must not exist yet
     #[arg(long, env = "HOLDFAST_OUT", value_name = "FILE")]
     out: PathBuf,
 }
@@ -83,10 +86,10 @@ impl ExportArgs {
     }
 }
 
-/// The journal could not be taken out. No file is left behind.
+/// The export failed. No file is left behind.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ExportError {
-    #[error("give either --data or --url: an export is of one or of the other")]
+    #[error("use either --data or --url, not both")]
     TwoOrigins,
     #[error(transparent)]
     Reach(#[from] ReachError),
@@ -96,19 +99,16 @@ pub(crate) enum ExportError {
     Snapshot(#[from] SnapshotError),
     #[error("cannot write {}: {source}", path.display())]
     Write { path: PathBuf, source: io::Error },
-    #[error("the journal cannot be read: {0}. `holdfast verify` names what is damaged")]
+    #[error("the journal cannot be read: {0}. Run `holdfast verify` to see the damage")]
     Read(#[from] LocalError),
     #[error(transparent)]
     Remote(#[from] RemoteError),
     #[error(
-        "entry {0} is another merchant's. A running service shows an operator the entries of one merchant; \
-         when it serves several, stop it and export its data directory"
+        "entry {expected} of the journal is missing: entry {sequence} follows. Run `holdfast verify` for details"
     )]
-    Foreign(u64),
-    #[error("entry {sequence} comes where {expected} should. `holdfast verify` tells more")]
     Gap { expected: u64, sequence: u64 },
     #[error(
-        "the journal ends at entry {found}, but the store says {told}. `holdfast verify` tells more"
+        "the journal ends at entry {found}, but the store says that it ends at entry {told}. Run `holdfast verify` for details"
     )]
     CutOff { found: u64, told: u64 },
 }
@@ -117,6 +117,20 @@ impl ExportError {
     /// Whether the command line was wrong.
     pub(crate) const fn is_usage(&self) -> bool {
         matches!(self, Self::TwoOrigins | Self::Reach(_))
+    }
+}
+
+impl Coded for ExportError {
+    fn code(&self) -> Code {
+        match self {
+            Self::TwoOrigins => Code::Configuration,
+            Self::Reach(error) => error.code(),
+            Self::Signals(_) => Code::System,
+            Self::Snapshot(error) => error.code(),
+            Self::Write { .. } => Code::ExportFile,
+            Self::Read(_) | Self::Gap { .. } | Self::CutOff { .. } => Code::Journal,
+            Self::Remote(error) => error.code(),
+        }
     }
 }
 
@@ -149,14 +163,15 @@ pub(crate) fn export(
         let target = Target::begin(&args.out, interrupts).map_err(failed)?;
         let written = match origin {
             Origin::Directory(data) => {
-                let snapshot = super::snapshot(data, args.scratch.as_deref(), interrupts)?;
-                let told = snapshot.head()?;
-                let journal = snapshot
-                    .journal()
-                    .map(|entry| entry.map_err(ExportError::from));
+                let copy = snapshot(data, args.scratch.as_deref(), interrupts)?;
+                let told = copy.head()?;
+                let journal = copy.journal().map(|entry| entry.map_err(ExportError::from));
                 write(journal, Some(told), target.file(), &failed)?
             }
-            Origin::Service(reach) => write(Remote::new(*reach)?, None, target.file(), &failed)?,
+            Origin::Service(reach) => {
+                let journal = Remote::new(*reach)?.map(|entry| entry.map_err(ExportError::from));
+                write(journal, None, target.file(), &failed)?
+            }
         };
         target.finish(interrupts).map_err(failed)?;
         Ok(written)
@@ -170,8 +185,8 @@ fn write(
     file: &File,
     failed: &dyn Fn(io::Error) -> ExportError,
 ) -> Result<(u64, u64, Head), ExportError> {
-    let bar = super::bar("exporting the journal");
-    bar.set_length(told.map_or(0, |told| told.sequence));
+    let progress = bar("exporting the journal");
+    progress.set_length(told.map_or(0, |told| told.sequence));
     let mut lines = Lines {
         out: BufWriter::new(file),
         digest: Sha256::new(),
@@ -196,8 +211,8 @@ fn write(
         lines
             .line(&json!({"sequence": sequence, "entry": entry, "digest": digest.to_string()}))
             .map_err(failed)?;
-        bar.inc_length(u64::from(told.is_none()));
-        bar.set_position(sequence);
+        progress.inc_length(u64::from(told.is_none()));
+        progress.set_position(sequence);
     }
     if let Some(told) = told
         && head != told
@@ -213,6 +228,6 @@ fn write(
         }))
         .map_err(failed)?;
     lines.out.flush().map_err(failed)?;
-    bar.finish_and_clear();
+    progress.finish_and_clear();
     Ok((head.sequence, payments, head))
 }

@@ -11,23 +11,25 @@ use holdfast_local::offline::{ImportError, Importer, Report};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
+use super::format::{FORMAT, VERSION};
 use super::interrupt::{Interrupts, SignalsError, interruptible};
-use super::{FORMAT, VERSION};
+use super::progress::bar;
 use crate::api_keys::to_hex;
+use crate::codes::{Code, Coded};
 
-/// What `import` can be told.
+/// The arguments of `import`.
 #[derive(Debug, Args)]
 pub(crate) struct ImportArgs {
-    /// Directory to make the store in; it must be empty or new
+    /// Directory for the new store; it must be empty or not exist yet
     #[arg(long, env = "HOLDFAST_DATA", value_name = "DIR")]
     data: PathBuf,
 
-    /// File that `holdfast export` wrote
+    /// File written by `holdfast export`
     #[arg(long = "in", env = "HOLDFAST_IN", value_name = "FILE")]
     input: PathBuf,
 }
 
-/// The export could not be taken in. Nothing that serves is left behind.
+/// The import failed. No store is left behind.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ImportFileError {
     #[error("cannot read {}: {source}", path.display())]
@@ -38,6 +40,16 @@ pub(crate) enum ImportFileError {
     Import(#[from] ImportError),
     #[error(transparent)]
     Signals(#[from] SignalsError),
+}
+
+impl Coded for ImportFileError {
+    fn code(&self) -> Code {
+        match self {
+            Self::Read { .. } | Self::Line { .. } => Code::NotAnExport,
+            Self::Import(error) => error.code(),
+            Self::Signals(_) => Code::System,
+        }
+    }
 }
 
 /// Bytes of a line. An entry is at most [`BODY_BYTES_MAX`] (96 KiB) in the store. A byte of its texts becomes six in JSON at
@@ -61,15 +73,15 @@ impl<R: BufRead> Lines<R> {
         let is_whole = self.line.last().is_none_or(|end| *end == b'\n');
         if !is_whole && self.line.len() as u64 == LINE_BYTES_MAX {
             return Ok(Err(format!(
-                "it is longer than {LINE_BYTES_MAX} bytes, which no line of an export is"
+                "it is longer than {LINE_BYTES_MAX} bytes, the limit for a line of an export"
             )));
         }
         if self.line.contains(&0) {
-            let problem = "it holds zero bytes: what was written there is lost, or it is no export";
+            let problem = "it contains zero bytes: the data was lost, or the file is not an export";
             return Ok(Err(problem.to_owned()));
         }
         let text = std::str::from_utf8(&self.line);
-        Ok(text.map_err(|error| format!("it is no text in UTF-8: {error}")))
+        Ok(text.map_err(|error| format!("it is not UTF-8 text: {error}")))
     }
 }
 
@@ -108,8 +120,8 @@ fn run(args: &ImportArgs, interrupts: &Interrupts) -> Result<Report, ImportFileE
     };
     let file = File::open(&args.input).map_err(read)?;
     let total = file.metadata().map_err(read)?.len();
-    let bar = super::bar("importing the journal");
-    bar.set_length(total);
+    let progress = bar("importing the journal");
+    progress.set_length(total);
     let mut importer = Importer::begin(&args.data)?;
     let mut lines = Lines {
         reader: BufReader::new(file),
@@ -123,9 +135,9 @@ fn run(args: &ImportArgs, interrupts: &Interrupts) -> Result<Report, ImportFileE
             problem,
         };
         let line = lines.next().map_err(read)?.map_err(wrong)?;
-        bar.inc(line.len() as u64);
+        progress.inc(line.len() as u64);
         if line.is_empty() {
-            let problem = "the file ends here without its last line: it was cut off";
+            let problem = "the file ends here without its last line: it is truncated";
             return Err(wrong(problem.to_owned()));
         }
         if number == 1 {
@@ -134,12 +146,12 @@ fn run(args: &ImportArgs, interrupts: &Interrupts) -> Result<Report, ImportFileE
             let end: EndLine = parse(line).map_err(wrong)?;
             check_end(&end, &importer, payments, digest).map_err(wrong)?;
             if !lines.reader.fill_buf().map_err(read)?.is_empty() {
-                return Err(wrong("something follows the last line".to_owned()));
+                return Err(wrong("there is more after the last line".to_owned()));
             }
             let head = importer.head();
             let store = importer.finish(head)?;
             let report = interrupts.last(|| store.put_in_place())?;
-            bar.finish_and_clear();
+            progress.finish_and_clear();
             return Ok(report);
         } else {
             let EntryLine {
@@ -150,7 +162,7 @@ fn run(args: &ImportArgs, interrupts: &Interrupts) -> Result<Report, ImportFileE
             payments += u64::from(entry.admission.is_some());
             importer.take(sequence, entry)?;
             if importer.head().digest.to_string() != told {
-                let problem = "the entry does not lead to the digest beside it: it was changed";
+                let problem = "the entry does not match its digest: it was changed";
                 return Err(wrong(problem.to_owned()));
             }
         }
@@ -165,7 +177,7 @@ fn parse<'de, T: Deserialize<'de>>(line: &'de str) -> Result<T, String> {
         let error = error
             .to_string()
             .replace(" at line 1 column ", " at column ");
-        format!("it is no line of an export: {error}")
+        format!("it is not a line of an export: {error}")
     })
 }
 
@@ -176,7 +188,7 @@ fn check_header(line: &str) -> Result<(), String> {
     }
     if header.version > VERSION {
         return Err(format!(
-            "the version is {}; this build reads up to {VERSION}. Use the Holdfast that wrote it, or a \
+            "the version is {}; this Holdfast reads versions up to {VERSION}. Use the Holdfast that wrote the file, or a \
              newer one",
             header.version
         ));
@@ -200,7 +212,7 @@ fn check_end(
     ];
     match same.into_iter().find(|(_, same)| !same) {
         Some((name, _)) => Err(format!(
-            "{name} does not fit the lines before: the file was changed"
+            "{name} does not match the lines before: the file was changed"
         )),
         None => Ok(()),
     }

@@ -91,9 +91,7 @@ impl Interrupts {
                 ));
             }
         }
-        complain(format_args!(
-            "holdfast: interrupted by {signal} before it was done."
-        ));
+        complain(format_args!("holdfast: interrupted by {signal}."));
         std::process::exit(i32::from(status_of(signal)));
     }
 }

@@ -8,8 +8,8 @@ use http::StatusCode;
 use reqwest::{Client, Url};
 use serde::Deserialize;
 
-use super::export::ExportError;
 use crate::causes::causes;
+use crate::codes::{Code, Coded};
 use crate::reach::Reach;
 use crate::tls::install_provider;
 
@@ -19,23 +19,38 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// The journal could not be read from the service.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RemoteError {
-    #[error("cannot speak to the service: {}", causes(.0))]
+    #[error("cannot reach the service: {}", causes(.0))]
     Http(#[from] reqwest::Error),
     #[error("the service answered {status}: {body}. {}", advice(*status))]
     Refused { status: StatusCode, body: String },
-    #[error("the service's answer is no page of its journal: {0}")]
+    #[error("the response of the service is not a page of its journal: {0}")]
     Page(#[from] serde_json::Error),
-    #[error("the operating system grants no runtime: {0}")]
+    #[error("cannot start a runtime: {0}")]
     Runtime(#[from] std::io::Error),
+    #[error(
+        "entry {0} belongs to another merchant. A running service shows an operator only the entries of one merchant. \
+         For a service with several merchants, stop it and export its data directory"
+    )]
+    Foreign(u64),
+}
+
+impl Coded for RemoteError {
+    fn code(&self) -> Code {
+        match self {
+            Self::Foreign(_) => Code::SeveralMerchants,
+            Self::Http(_) | Self::Refused { .. } | Self::Page(_) => Code::Remote,
+            Self::Runtime(_) => Code::System,
+        }
+    }
 }
 
 fn advice(status: StatusCode) -> &'static str {
     match status {
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
-            "Give it an API key of the role operator with --api-key"
+            "Use an API key with the role operator: --api-key"
         }
         StatusCode::NOT_FOUND => {
-            "--url is what `holdfast serve` says it listens on, without a path"
+            "For --url, use the address that `holdfast serve` prints, without a path"
         }
         _ => "Try again, or stop the service and export its directory with --data",
     }
@@ -114,7 +129,7 @@ impl Remote {
 }
 
 impl Iterator for Remote {
-    type Item = Result<(u64, JournalEntry), ExportError>;
+    type Item = Result<(u64, JournalEntry), RemoteError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         while self.ahead.is_empty() {
@@ -123,18 +138,18 @@ impl Iterator for Remote {
                 Ok(page) => {
                     for item in &page.data {
                         if item.sequence != self.reached + 1 {
-                            return Some(Err(ExportError::Foreign(self.reached + 1)));
+                            return Some(Err(RemoteError::Foreign(self.reached + 1)));
                         }
                         self.reached = item.sequence;
                     }
                     if page.read_to > self.reached {
                         // Entries that are not shown to this operator: half a journal is no backup.
-                        return Some(Err(ExportError::Foreign(self.reached + 1)));
+                        return Some(Err(RemoteError::Foreign(self.reached + 1)));
                     }
                     self.ahead.extend(page.data);
                     self.after = page.next_cursor;
                 }
-                Err(error) => return Some(Err(error.into())),
+                Err(error) => return Some(Err(error)),
             }
         }
         let Item { sequence, entry } = self.ahead.pop_front()?;

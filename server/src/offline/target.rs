@@ -23,7 +23,7 @@ impl Target {
     pub(super) fn begin(out: &Path, interrupts: &Interrupts) -> io::Result<Self> {
         let is_directory = out.as_os_str().as_encoded_bytes().ends_with(b"/");
         if is_directory || out.file_name().is_none() {
-            let problem = "it is the name of a directory; name a file in it";
+            let problem = "it is a directory; choose a file name";
             return Err(io::Error::new(io::ErrorKind::IsADirectory, problem));
         }
         // Never over something that may be the only other copy. Before a long work, not only after it.
@@ -72,7 +72,7 @@ impl Target {
 }
 
 fn exists() -> io::Error {
-    let problem = "it exists already, and an export never overwrites a file";
+    let problem = "it already exists, and an export never overwrites a file";
     io::Error::new(io::ErrorKind::AlreadyExists, problem)
 }
 

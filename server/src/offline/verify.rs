@@ -1,4 +1,4 @@
-//! `holdfast verify`: everything in a store held against its journal.
+//! `holdfast verify`: checks a store against its journal.
 
 use std::io::{self, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -7,17 +7,19 @@ use clap::Args;
 use holdfast_local::offline::{Finding, Phase, Report, SnapshotError, verify as run};
 use serde_json::{Value, json};
 
-use super::Source;
 use super::interrupt::{Interrupts, SignalsError, interruptible};
+use super::progress::bar;
+use super::source::{Source, snapshot};
+use crate::codes::{Code, Coded};
 use crate::output::{self, OutputError};
 
-/// What `verify` can be told.
+/// The arguments of `verify`.
 #[derive(Debug, Args)]
 pub(crate) struct VerifyArgs {
     #[command(flatten)]
     source: Source,
 
-    /// Print the result as one JSON object, for machines
+    /// Print the result as one JSON object
     #[arg(long)]
     json: bool,
 }
@@ -30,10 +32,7 @@ const SHOWN_MAX: usize = 1_000;
 pub(crate) enum VerifyError {
     #[error(transparent)]
     Snapshot(#[from] SnapshotError),
-    #[error(
-        "the database is damaged in a way that keeps it from being read at all: {0}. Restore from an \
-         export"
-    )]
+    #[error("the database is too damaged to be read: {0}. Restore from an export")]
     Unreadable(String),
     #[error(transparent)]
     Signals(#[from] SignalsError),
@@ -41,7 +40,17 @@ pub(crate) enum VerifyError {
     Output(#[from] OutputError),
 }
 
-/// Looks at everything; returns whether all of it holds.
+impl Coded for VerifyError {
+    fn code(&self) -> Code {
+        match self {
+            Self::Snapshot(error) => error.code(),
+            Self::Unreadable(_) => Code::Damaged,
+            Self::Signals(_) | Self::Output(_) => Code::System,
+        }
+    }
+}
+
+/// Checks everything; returns whether there is no difference.
 pub(crate) fn verify(args: &VerifyArgs) -> Result<bool, VerifyError> {
     // sled gives up by panicking on some damage. That is a finding here, not a bug.
     let hook = std::panic::take_hook();
@@ -70,30 +79,30 @@ pub(crate) fn verify(args: &VerifyArgs) -> Result<bool, VerifyError> {
 }
 
 fn look(source: &Source, interrupts: &Interrupts) -> Result<(Report, Vec<Finding>), VerifyError> {
-    let copying = super::bar("copying the store");
-    let snapshot = super::snapshot(&source.data, source.scratch.as_deref(), interrupts)?;
+    let copying = bar("copying the store");
+    let copy = snapshot(&source.data, source.scratch.as_deref(), interrupts)?;
     copying.finish_and_clear();
-    let bar = super::bar("");
+    let progress = bar("");
     let mut findings = Vec::new();
     let report = run(
-        &snapshot,
+        &copy,
         &mut |finding| {
             if findings.len() < SHOWN_MAX {
                 findings.push(finding);
             }
         },
         &mut |phase, done, total| {
-            bar.set_message(match phase {
+            progress.set_message(match phase {
                 Phase::Journal => "replaying the journal",
                 Phase::Records => "checking records",
                 Phase::Ids => "checking ids",
                 Phase::Rest => "checking balances",
             });
-            bar.set_length(total);
-            bar.set_position(done);
+            progress.set_length(total);
+            progress.set_position(done);
         },
     );
-    bar.finish_and_clear();
+    progress.finish_and_clear();
     Ok((report, findings))
 }
 
@@ -116,11 +125,11 @@ fn write(out: &mut dyn Write, report: &Report, findings: &[Finding]) -> io::Resu
     writeln!(out, "balances        {}", report.accounts)?;
     writeln!(
         out,
-        "journal's end   {} {}",
+        "journal end     {} {}",
         report.head.sequence, report.head.digest
     )?;
     match report.findings {
-        0 => writeln!(out, "Everything holds."),
+        0 => writeln!(out, "No differences."),
         1 => writeln!(out, "1 difference."),
         count => writeln!(out, "{count} differences."),
     }

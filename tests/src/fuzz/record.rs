@@ -6,7 +6,7 @@ use holdfast_core::OperationKey;
 use holdfast_core::codec::{self, DecodeError, EncodeError, ValueKind};
 use holdfast_core::journal::Head;
 use holdfast_core::ledger::Balance;
-use holdfast_core::record::{Chunk, Record};
+use holdfast_core::record::{Chunk, Record, sequence_key};
 use holdfast_local::format;
 use serde::ser::{Serialize, SerializeTuple, Serializer};
 
@@ -47,6 +47,7 @@ pub fn record(input: &[u8]) {
         ValueKind::Meta,
         ValueKind::Contradiction,
         ValueKind::Account,
+        ValueKind::Cursor,
     ];
     let kind = kinds[usize::from(kind) % kinds.len()];
     read(kind, key, value);
@@ -55,7 +56,7 @@ pub fn record(input: &[u8]) {
     }
 }
 
-fn read(kind: Kind, key: &[u8], bytes: &[u8]) {
+fn read(kind: ValueKind, key: &[u8], bytes: &[u8]) {
     match kind {
         ValueKind::Operation => {
             let Some(record) = again(
@@ -94,12 +95,12 @@ fn read(kind: Kind, key: &[u8], bytes: &[u8]) {
             plain::<Head>(kind, key, bytes);
             plain::<u64>(kind, key, bytes);
         }
-        ValueKind::Contradiction => plain::<u64>(kind, key, bytes),
+        ValueKind::Contradiction | ValueKind::Cursor => plain::<u64>(kind, key, bytes),
         ValueKind::Account => plain::<Balance>(kind, key, bytes),
     }
 }
 
-fn plain<T>(kind: Kind, key: &[u8], bytes: &[u8])
+fn plain<T>(kind: ValueKind, key: &[u8], bytes: &[u8])
 where
     T: Serialize + serde::de::DeserializeOwned + Debug + PartialEq,
 {
@@ -136,6 +137,6 @@ fn keys(key: &[u8]) {
         assert!(key.len() != whole.len() || whole == key, "{key:?}");
     }
     if let Some(sequence) = format::sequence_of(key) {
-        assert_eq!(format::sequence_key(sequence), key);
+        assert_eq!(sequence_key(sequence), key);
     }
 }

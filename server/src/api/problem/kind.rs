@@ -116,30 +116,30 @@ impl Kind {
 
     pub(crate) const fn title(self) -> &'static str {
         match self {
-            Self::BadRequest => "The request breaks a rule of HTTP",
+            Self::BadRequest => "The request is not valid HTTP",
             Self::ValidationFailed => "The request is not valid",
             Self::KeyMissing => "The Idempotency-Key header is missing",
             Self::KeyInvalid => "The Idempotency-Key header is malformed",
             Self::Unauthorized => "Credentials are missing or wrong",
             Self::Forbidden => "The credentials do not allow this",
             Self::PaymentFailed => "The payment failed",
-            Self::NotFound => "There is nothing here",
-            Self::MethodNotAllowed => "The method is not allowed here",
+            Self::NotFound => "Not found",
+            Self::MethodNotAllowed => "The method is not allowed",
             Self::InProgress => "A request with this key is in progress",
             Self::NotCancellable => "The payment can no longer be cancelled",
-            Self::NotResolvable => "The payment is not in question",
-            Self::VersionStale => "The payment has changed since",
+            Self::NotResolvable => "The outcome of the payment is not in question",
+            Self::VersionStale => "The payment has changed",
             Self::VersionRequired => "The payment's version is missing",
             Self::ContentTooLarge => "The request body is too large",
             Self::UnsupportedMediaType => "The media type is not supported",
             Self::KeyReused => "The key was used for another request",
-            Self::AccountFull => "An account has no room for the payment",
+            Self::AccountFull => "An account would exceed its limit",
             Self::RequestTimeout => "The request took too long to arrive",
             Self::RateLimited => "Too many requests",
-            Self::UriTooLong => "The address is too long",
-            Self::TooManyHeaders => "The request has too many headers, or too large ones",
-            Self::InternalError => "Something went wrong inside Holdfast",
-            Self::Unavailable => "The service takes nothing in right now",
+            Self::UriTooLong => "The URL is too long",
+            Self::TooManyHeaders => "The request headers are too many or too large",
+            Self::InternalError => "Internal error",
+            Self::Unavailable => "The service is not accepting new payments",
         }
     }
 
@@ -148,110 +148,118 @@ impl Kind {
     pub(crate) const fn explanation(self) -> &'static str {
         match self {
             Self::BadRequest => {
-                "What arrived is no request that HTTP allows (RFC 9110, RFC 9112): for example no Host or two of them, a \
-                 header that cannot be read, or two lengths of one body. Nothing was looked up or changed. A client library \
-                 does not send such a request; a gateway in between may have broken it."
+                "The request is not valid HTTP (RFC 9110, RFC 9112): for example it has no Host \
+                 header or two of them, a header that cannot be parsed, or two different lengths \
+                 of the body. Nothing was looked up or changed. Client libraries do not send such \
+                 requests; a gateway in between may have broken it."
             }
             Self::UriTooLong => {
-                "The address of the request is longer than the server reads. Nothing was looked up or changed."
+                "The URL of the request is longer than the server accepts. Nothing was looked up \
+                 or changed."
             }
             Self::ValidationFailed => {
-                "A field, a parameter or the body as a whole breaks a rule. `errors` names each field \
-                 and says what is expected. The idempotency key stays unused: correct the request and \
+                "A field, a parameter or the whole body breaks a rule. `errors` lists each field \
+                 and what is expected. The idempotency key stays unused: correct the request and \
                  send it with the same key."
             }
             Self::KeyMissing => {
-                "A payment is created under a key that names the intent to pay. Make one per intent \
-                 (a UUID will do), keep it, and send it in the Idempotency-Key header with every \
-                 retry of that intent."
+                "A payment is created under a key that identifies the intent to pay. Create one \
+                 key per intent, for example a UUID, store it, and send it in the Idempotency-Key \
+                 header with every retry of that intent."
             }
             Self::KeyInvalid => {
-                "The Idempotency-Key header must be sent exactly once and hold 1 to 255 visible ASCII \
+                "Send the Idempotency-Key header exactly once, with 1 to 255 visible ASCII \
                  characters, in double quotes as a structured-field string (RFC 8941) or bare."
             }
             Self::Unauthorized => {
-                "This service has API keys configured. Send `Authorization: Bearer hf_...` with a key \
-                 that is in force. Nothing was looked up or changed."
+                "This service requires an API key. Send `Authorization: Bearer hf_...` with a \
+                 valid key. Nothing was looked up or changed."
             }
             Self::Forbidden => {
-                "Only an operator may do this: make a key with `holdfast api-key new --role operator` and \
-                 use it. Or a browser sent the request from a page of another origin, which may change nothing \
-                 here. Nothing was looked up or changed."
+                "Only an operator may do this: create a key with `holdfast api-key new --role \
+                 operator` and use it. Or a browser sent the request from a page of another \
+                 origin, which may not change anything here. Nothing was looked up or changed."
             }
             Self::PaymentFailed => {
-                "The payment is finished and failed: no debit happened and none can. `payment.failure` \
-                 says why. Every retry with the same key gets this same answer. To try the payment \
-                 again, for example after the customer chose another account, use a new key."
+                "The payment is finished and failed: no debit happened and none can. \
+                 `payment.failure` has the reason. Every retry with the same key gets this same \
+                 answer. To try the payment again, for example after the customer chose another \
+                 account, use a new key."
             }
             Self::NotFound => {
-                "No such address, or no such payment for the merchant whose credentials were used."
+                "There is no such URL, or the merchant of the credentials has no such payment."
             }
             Self::MethodNotAllowed => {
-                "The address exists but does not take this method; the Allow header names those it \
-                 takes."
+                "The URL exists but does not support this method. The Allow header lists the \
+                 supported methods."
             }
             Self::InProgress => {
                 "The payment under this key is still in flight, and the request asked with \
-                 `Prefer: handling=strict` not to join it. Retry with the same key: it is safe. Without \
-                 that preference the request waits and gets the payment's answer."
+                 `Prefer: handling=strict` not to join it. It is safe to retry with the same key. \
+                 Without that preference the request waits and gets the answer of the payment."
             }
             Self::NotCancellable => {
-                "A payment can be cancelled only before the bank was called. This one is finished, or \
-                 the bank may have it; `payment` shows where it stands."
+                "A payment can be cancelled only before the bank was called. This one is \
+                 finished, or the bank may have it. `payment` shows its current state."
             }
             Self::NotResolvable => {
-                "An operator decides only what is in question: a payment in `bank_called` whose phase is \
-                 `unknown` or `review`. `payment` shows where this one stands: it is finished, was not \
-                 sent yet, or is being sent right now."
+                "An operator can resolve only a payment whose outcome is in question: in \
+                 `bank_called`, with the phase `unknown` or `review`. `payment` shows the current \
+                 state of this one: it is finished, was not sent yet, or is being sent now."
             }
             Self::VersionStale => {
-                "The payment moved on after the version in If-Match was read; `payment` shows how it \
-                 stands now. Look at it again; a decision is then sent with its new `version`."
+                "The payment has changed after the version in If-Match. `payment` shows its \
+                 current state. Check it again, then send the decision with the new `version`."
             }
             Self::VersionRequired => {
-                "A decision is made about a payment as it was seen: send the `version` you looked at in \
-                 If-Match (RFC 9110, section 13.1.1), quoted or bare; also a list of quoted versions, or `*` for any."
+                "A decision is about one version of a payment: send the `version` that you have \
+                 seen in If-Match (RFC 9110, section 13.1.1), quoted or bare; also a list of \
+                 quoted versions, or `*` for any."
             }
             Self::ContentTooLarge => {
-                "The body has more bytes than this service takes, 16 KiB unless it is configured otherwise. The \
-                 idempotency key stays unused."
+                "The body is larger than this service accepts: 16 KiB unless configured \
+                 otherwise. The idempotency key stays unused."
             }
             Self::UnsupportedMediaType => {
                 "Send the body as JSON in UTF-8, with `Content-Type: application/json`. The idempotency \
                  key stays unused."
             }
             Self::KeyReused => {
-                "The key stands for a payment with other contents; `mismatched_fields` names where they \
-                 differ. Nothing was changed. If this is a retry, send the original request again. If it \
-                 is a new intent to pay, give it a key of its own."
+                "The key belongs to a payment with other contents. `mismatched_fields` lists the \
+                 fields that differ. Nothing was changed. If this is a retry, send the original \
+                 request again. If it is a new intent to pay, use a new key."
             }
             Self::AccountFull => {
-                "One side of an account, pending and posted together, holds at most 9007199254740991 minor \
-                 units, the largest integer that every JSON reader keeps exactly. This payment would pass \
-                 that. Nothing was stored or sent; the idempotency key stays unused. The same request may pass later, so keep the \
-                 key."
+                "Each side of an account, pending and posted together, holds at most \
+                 9007199254740991 minor units, the largest integer that every JSON parser \
+                 represents exactly. This payment would exceed that. Nothing was stored or sent; \
+                 the idempotency key stays unused. The same request may succeed later, so keep \
+                 the key."
             }
             Self::RequestTimeout => {
-                "The body of the request did not arrive within the time that this service gives it. Nothing was \
-                 looked up or changed: send it again with the same key. A proxy may still send the same request, so a new \
-                 key is not safe."
+                "The body of the request did not arrive within the time limit of this service. \
+                 Nothing was looked up or changed: send it again with the same key. A proxy may \
+                 still send the same request, so a new key is not safe."
             }
             Self::RateLimited => {
-                "The merchant has sent more requests than this service grants it; the RateLimit headers of each answer \
-                 say how many are left. This one did nothing. Keep the key and retry with it after the time in \
-                 Retry-After: an earlier request with it may have made the payment."
+                "The merchant has sent more requests than its rate limit allows. The RateLimit \
+                 headers of each answer show how many are left. This request did nothing. Keep \
+                 the key and retry with it after the time in Retry-After: an earlier request with \
+                 it may have created the payment."
             }
             Self::TooManyHeaders => {
-                "The request has more headers than this service takes, 64 unless it is configured otherwise, or its request \
-                 line and headers are larger, 32 KiB unless it is configured otherwise. Nothing was looked up or changed; the idempotency key stays unused."
+                "The request has more headers than this service accepts (64 unless configured \
+                 otherwise), or its request line and headers are larger (32 KiB unless configured \
+                 otherwise). Nothing was looked up or changed; the idempotency key stays unused."
             }
             Self::InternalError => {
-                "A bug in Holdfast. Whatever the request had made durable stays durable: retry with the \
-                 same key to learn how the payment stands."
+                "This is a bug in Holdfast. Everything that was durable stays durable: retry with \
+                 the same key to learn the state of the payment."
             }
             Self::Unavailable => {
-                "The service is at capacity, shutting down, its disk is almost full, or its store has stopped. \
-                 This request sent nothing to the bank. Keep the key and retry with it after the time in Retry-After."
+                "The service is at capacity, is shutting down, its disk is almost full, or its \
+                 store has stopped. This request sent nothing to the bank. Keep the key and retry \
+                 with it after the time in Retry-After."
             }
         }
     }

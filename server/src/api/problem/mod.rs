@@ -4,12 +4,13 @@ mod kind;
 
 use std::time::Duration;
 
+use poem::Response;
 use poem::http::{HeaderValue, header};
-use poem::{Body, Response};
 use poem_openapi::Object;
 use serde::Serialize;
 
-use super::view::PaymentView;
+use crate::api::views::payment::PaymentView;
+use crate::web::json::json_as;
 pub(crate) use kind::Kind;
 
 /// What the client may safely do next.
@@ -113,7 +114,7 @@ impl Problem {
         let detail = match errors.as_slice() {
             [FieldError { field, message }] if field.is_empty() => format!("The body {message}."),
             [FieldError { field, message }] => format!("{} {message}.", quoted(field)),
-            errors => format!("{} fields break a rule; see errors.", errors.len()),
+            errors => format!("{} fields are not valid; see errors.", errors.len()),
         };
         Self {
             errors: Some(errors),
@@ -182,11 +183,8 @@ impl Problem {
     /// The whole answer, for a request to `path`.
     pub(crate) fn respond(self, path: &str) -> Response {
         let (kind, retry_after_ms) = (self.kind, self.retry_after_ms);
-        let body = serde_json::to_vec(&self.view(path)).expect("a problem is plain data");
-        let mut response = Response::builder()
-            .status(kind.status())
-            .header(header::CONTENT_TYPE, "application/problem+json")
-            .body(Body::from(body));
+        let view = self.view(path);
+        let mut response = json_as("application/problem+json", kind.status(), &view);
         // For the outermost layer, which knows the route but not what went wrong.
         response.extensions_mut().insert(kind);
         let headers = response.headers_mut();
@@ -212,7 +210,7 @@ impl From<Problem> for poem::Error {
 impl From<holdfast_engine::service::Unavailable> for Problem {
     fn from(reason: holdfast_engine::service::Unavailable) -> Self {
         let detail = format!(
-            "This request sent nothing to the bank: {reason}. Send it again later; if it is a payment, with the same key."
+            "This request sent nothing to the bank: {reason}. Retry later; retry a payment with the same key."
         );
         Self::new(Kind::Unavailable, detail)
     }

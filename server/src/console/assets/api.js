@@ -1,16 +1,9 @@
 // Speaks to the API. The key of who signed in goes along as a header, so no other page can act for them: there is no
 // cookie.
 
-const STORED = "holdfast-api-key";
+import { Problem, call, post as send, refused } from "./http.js";
 
-export class Problem extends Error {
-  constructor(status, body) {
-    const fields = (body?.errors ?? []).map((error) => `${error.field} ${error.message}`);
-    super([body?.detail ?? body?.title ?? `The server answered ${status}.`, ...fields].join(" "));
-    this.status = status;
-    this.body = body;
-  }
-}
+const STORED = "holdfast-api-key";
 
 export const key = {
   get: () => sessionStorage.getItem(STORED),
@@ -23,31 +16,9 @@ function headers(more) {
   return { ...(secret ? { Authorization: `Bearer ${secret}` } : {}), ...more };
 }
 
-async function refused(response) {
-  let body;
-  try {
-    body = await response.json();
-  } catch {
-    // Not from Holdfast: a proxy in between, say.
-  }
-  return new Problem(response.status, body);
-}
+export const get = (path, signal) => call(path, { signal, headers: headers() });
 
-async function call(path, init = {}) {
-  const response = await fetch(path, { ...init, headers: headers(init.headers), credentials: "omit" });
-  if (!response.ok) throw await refused(response);
-  return response.json();
-}
-
-export const get = (path, signal) => call(path, { signal });
-
-export const post = (path, body, more = {}, signal = undefined) =>
-  call(path, {
-    signal,
-    method: "POST",
-    headers: body === undefined ? more : { "Content-Type": "application/json", ...more },
-    body: body === undefined ? undefined : JSON.stringify(body),
-  });
+export const post = (path, body, more = {}, signal = undefined) => send(path, body, headers(more), signal);
 
 /** All pages of a list, up to a number of items; says whether there were more. */
 export async function pages(path, most) {
@@ -77,7 +48,7 @@ export async function journalHead() {
   const response = await fetch("/metrics", { credentials: "omit" });
   const head = response.ok ? /^holdfast_journal_head (\d+)$/m.exec(await response.text()) : null;
   if (head === null) {
-    throw new Problem(response.status, { detail: "The end of the journal is not known: /metrics does not say it. A gateway may hide it." });
+    throw new Problem(response.status, { detail: "The end of the journal is unknown: /metrics does not contain it. A gateway may block it." });
   }
   return Number(head[1]);
 }

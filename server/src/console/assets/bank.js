@@ -27,6 +27,6 @@ export function heldWords(payment) {
 /** What a contradiction may mean for the people who pay and are paid. */
 export function meaning(state, status) {
   if (status === "declined") return "Holdfast and its ledger count this payment as paid. The bank says that no money moved.";
-  if (state === "settled") return "The bank names another debit than the one that Holdfast holds. It may have debited twice.";
+  if (state === "settled") return "The bank names a different debit than Holdfast recorded. It may have debited twice.";
   return "The debtor may have been charged, although Holdfast and its ledger count this payment as failed.";
 }

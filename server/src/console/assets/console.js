@@ -1,15 +1,16 @@
 // The console's sections by address, and who has signed in.
 
-import { Problem, get, key } from "./api.js";
-import { el, field, heading, notice, setCurrencies } from "./dom.js";
+import { get, key } from "./api.js";
+import { el, field, heading, notice } from "./dom.js";
 import { contradictions, forget, keepCount, read } from "./contradictions.js";
 import { payment } from "./payment.js";
 import { payments } from "./payments.js";
 import { queue } from "./queue.js";
 import { live } from "./live.js";
-import { chaos } from "./chaos.js";
+import { Problem } from "./http.js";
+import { setCurrencies } from "./words.js";
 
-const SECTIONS = { payments, payment, queue, contradictions, live, chaos };
+const SECTIONS = { payments, payment, queue, contradictions, live };
 
 const main = document.getElementById("main");
 const signOut = document.getElementById("sign-out");
@@ -46,7 +47,7 @@ async function show() {
       signIn(problem);
       return;
     }
-    place.replaceChildren(heading("That did not work"), notice(problem.message, "bad"));
+    place.replaceChildren(heading("The request failed"), notice(problem.message, "bad"));
     if (!(problem instanceof Problem)) console.error(problem);
   }
   if (signal.aborted) return;
@@ -81,7 +82,7 @@ function signIn(problem) {
   };
   main.replaceChildren(
     heading("Sign in"),
-    wrong ? notice(problem.message, "bad") : el("p", {}, "This service has API keys. Yours stays in this tab, and goes to this server only."),
+    wrong ? notice(problem.message, "bad") : el("p", {}, "This service requires an API key. The key stays in this tab and is sent only to this server."),
     el("form", { class: "row", onsubmit: enter },
       field("API key", secret, "wide"), el("button", { class: "main" }, "Sign in")));
   document.title = "Sign in · Holdfast";

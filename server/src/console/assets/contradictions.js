@@ -3,8 +3,9 @@
 
 import { get } from "./api.js";
 import { contradictionWords, heldWords, meaning } from "./bank.js";
-import { badge, el, heading, notice, table } from "./dom.js";
+import { el, heading, notice, table } from "./dom.js";
 import { when } from "./time.js";
+import { badge } from "./words.js";
 
 /** So many contradictions are read at most; they are rare, and each is a matter for people. */
 const READ_MAX = 2_000;
@@ -82,10 +83,10 @@ export function banner(payment, events) {
   if (said.length === 0) return "";
   return el("section", { class: "notice bad banner", "aria-label": "Contradiction" },
     el("h2", {}, "The bank contradicts this payment"),
-    el("p", {}, "Holdfast holds: ", el("strong", {}, heldWords(payment))),
+    el("p", {}, "Holdfast recorded: ", el("strong", {}, heldWords(payment))),
     said.map((event) => el("p", {}, "The bank said: ", el("strong", {}, contradictionWords(event.contradiction)), ", at ", when(event.at))),
     el("p", {}, meaning(payment.state, said.at(-1).contradiction.status)),
-    el("p", {}, "What to do: settle it with the bank, by the bank reference below. Nothing was changed by what the bank said: the payment and the ledger stay as they are."));
+    el("p", {}, "What to do: clarify it with the bank, using the bank reference below. The payment and the ledger did not change."));
 }
 
 async function line(event) {
@@ -106,9 +107,9 @@ export async function contradictions(place, { query }) {
   if (refused === 401) await get("/v1/payments?limit=1");
   place.append(
     heading("Contradictions"),
-    el("p", {}, "Finished payments of which the bank said otherwise later. Holdfast changes nothing by itself: settle each with the bank. The payment stays as it is."));
+    el("p", {}, "Finished payments that the bank contradicted later. Holdfast does not change them: clarify each with the bank."));
   if (refused !== null) {
-    place.append(notice("Only an operator may see this list; this API key has the role merchant. The page of a payment says so when the bank contradicts it."));
+    place.append(notice("Only an operator may see this list; this API key has the role merchant. The page of a payment shows when the bank contradicts it."));
     return;
   }
   if (events.length === 0) {
@@ -118,9 +119,9 @@ export async function contradictions(place, { query }) {
   const from = Number.parseInt(query.get("from") ?? "0", 10) || 0;
   const newest = events.toReversed();
   const lines = await Promise.all(newest.slice(from, from + SHOWN).map(line));
-  place.append(table("Contradictions", ["Payment", "Holdfast holds", "The bank said", "When"], lines));
+  place.append(table("Contradictions", ["Payment", "Holdfast recorded", "The bank said", "When"], lines));
   if (from + SHOWN < newest.length) {
     place.append(el("p", {}, el("a", { href: `#/contradictions?from=${from + SHOWN}` }, "Older contradictions")));
   }
-  if (more) place.append(notice(`There are more: the oldest ${events.length} were read.`));
+  if (more) place.append(notice(`There are more: only the oldest ${events.length} were read.`));
 }

@@ -2,7 +2,8 @@
 
 import { journalHead, listen } from "./api.js";
 import { read } from "./contradictions.js";
-import { badge, el, heading, money, notice, refresh, standing, svg, table } from "./dom.js";
+import { el, heading, notice, refresh, svg, table } from "./dom.js";
+import { badge, money, standing } from "./words.js";
 
 const SECONDS = 60;
 const SHOWN = 15;
@@ -37,8 +38,8 @@ export async function live(place, { signal }) {
     heading("Live"), status,
     el("dl", { class: "counters" }, COUNTERS.map(([name, cls], index) =>
       el("div", {}, el("dt", { class: cls }, name), shown[index]))),
-    el("h2", {}, "Events a second"), picture,
-    el("h2", {}, "The last events"), list);
+    el("h2", {}, "Events per second"), picture,
+    el("h2", {}, "Latest events"), list);
 
   const heard = (event) => {
     after = event.sequence;
@@ -58,8 +59,8 @@ export async function live(place, { signal }) {
     changed = false;
     counts.forEach((count, index) => shown[index].replaceChildren(count.toLocaleString("en")));
     refresh(list, recent.length === 0
-      ? notice("Nothing has happened since this page was opened.")
-      : table("Last events", [{ text: "Sequence", number: true }, "Payment", "Cause", "State", "Ledger"], recent.map(line)));
+      ? notice("No event since this page was opened.")
+      : table("Latest events", [{ text: "Sequence", number: true }, "Payment", "Cause", "State", "Ledger"], recent.map(line)));
   };
   draw();
   if (signal.aborted) return;
@@ -79,14 +80,14 @@ async function follow(after, heard, status, signal) {
     try {
       await listen(after(), signal, () => status.replaceChildren(notice("Listening to the change feed.", "good")), heard);
       if (signal.aborted) return;
-      status.replaceChildren(notice("The stream ended; it is taken up where it was."));
+      status.replaceChildren(notice("The stream ended; resuming it."));
     } catch (problem) {
       if (signal.aborted) return;
       if (problem.status === 401) {
         status.replaceChildren(notice(`${problem.message} Sign in again.`, "bad"));
         return;
       }
-      status.replaceChildren(notice(`No stream: ${problem.message} Trying again.`, "bad"));
+      status.replaceChildren(notice(`The stream failed: ${problem.message} Retrying.`, "bad"));
     }
     await wait();
   }
@@ -100,7 +101,7 @@ function bars(seconds) {
     el("figcaption", {}, `The last minute: ${words}`),
     svg("svg", {
       viewBox: `0 0 ${PICTURE.width} ${PICTURE.height}`, preserveAspectRatio: "none", class: "bars", role: "img",
-      "aria-label": `Events a second over the last minute: ${words}`,
+      "aria-label": `Events per second over the last minute: ${words}`,
     },
     seconds.map((count, index) => {
       const height = (count / most) * PICTURE.height;

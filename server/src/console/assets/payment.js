@@ -3,10 +3,11 @@
 import { get, isOperator, pages, post } from "./api.js";
 import { banner, read } from "./contradictions.js";
 import { copyable } from "./copy.js";
-import { badge, el, facts, heading, money, notice, standing, table } from "./dom.js";
+import { el, facts, heading, notice, table } from "./dom.js";
 import { decision } from "./resolve.js";
 import { when } from "./time.js";
 import { eventRows, timeline } from "./timeline.js";
+import { badge, money, standing } from "./words.js";
 
 /** Events that a timeline shows at most. */
 const EVENTS_MAX = 500;
@@ -61,7 +62,7 @@ function decide(found, context) {
     opened.focus();
   };
   place.append(
-    el("p", {}, "The bank is asked once more first, where it can be asked."),
+    el("p", {}, "The bank is asked first, if it can be asked."),
     el("button", { type: "button", class: "main", onclick: open }, "Decide this payment…"));
   return place;
 }
@@ -79,7 +80,7 @@ function cancelForm(payment, show) {
   };
   return el("form", { class: "stack", onsubmit: cancel },
     el("h2", {}, "Cancel"),
-    el("p", {}, "The bank was not called yet, so the payment can still be cancelled. Its key then stands for a failed payment for ever."),
+    el("p", {}, "The bank was not called yet, so the payment can still be cancelled. Its key then belongs to a failed payment permanently."),
     said,
     el("div", {}, el("button", {}, "Cancel this payment")));
 }

@@ -2,8 +2,9 @@
 
 import { get } from "./api.js";
 import { mark, read } from "./contradictions.js";
-import { badge, el, field, heading, money, notice, table } from "./dom.js";
+import { el, field, heading, notice, table } from "./dom.js";
 import { timeOfId, when } from "./time.js";
+import { badge, money } from "./words.js";
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 /** What can be an idempotency key, and with that an id too. */
@@ -97,7 +98,7 @@ async function lookUp(results, wanted, { signal, show }) {
 }
 
 function noKey(words) {
-  return notice(`“${words}” is no payment id and no idempotency key: a key is 1 to 255 visible ASCII characters without spaces. Search for one of these two. The reference is the client's own text and cannot be searched yet.`, "bad");
+  return notice(`“${words}” is no payment id and no idempotency key: a key is 1 to 255 visible ASCII characters without spaces. Search for one of these two. The reference is free text of the client and cannot be searched.`, "bad");
 }
 
 function nothing({ words, state, cursor }) {

@@ -18,8 +18,8 @@ export async function queue(place, { signal, show }) {
   const operator = await isOperator();
   place.append(
     heading("Queue"),
-    el("p", {}, "Review: Holdfast has used up what it may do by itself, and the hold stays until an operator decides. Unknown: it still asks the bank."),
-    operator ? "" : notice("This API key has the role merchant: it sees the queue, and cannot decide."),
+    el("p", {}, "Review: the automatic attempts are used up; the hold stays until an operator decides. Unknown: Holdfast still asks the bank."),
+    operator ? "" : notice("This API key has the role merchant: it can see the queue but cannot decide."),
     list, form);
   let deciding = new AbortController();
   const decide = (payment) => {
@@ -43,10 +43,10 @@ export async function queue(place, { signal, show }) {
     if (signal.aborted) return;
     const open = [...review.items.reverse(), ...unknown.items.reverse()];
     refresh(list, open.length === 0
-      ? notice("Nothing is open: every payment has an outcome, or the bank is being called.", "good")
+      ? notice("The queue is empty: every payment has an outcome, or the bank is being called.", "good")
       : table("Open payments", ["Key", "State", { text: "Amount", number: true }, "From → to",
         { text: "Attempts", number: true }, "Created", "Decision"], open.map(line)));
-    if (review.more || unknown.more) list.append(notice(`There are more: of each kind the newest ${SHOWN_MAX} are shown.`));
+    if (review.more || unknown.more) list.append(notice(`There are more: only the newest ${SHOWN_MAX} of each kind are shown.`));
   };
   const again = async () => {
     if (signal.aborted) return;

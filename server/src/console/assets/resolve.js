@@ -3,8 +3,9 @@
 
 import { get, post } from "./api.js";
 import { decided, heldWords } from "./bank.js";
-import { el, field, notice, standing } from "./dom.js";
+import { el, field, notice } from "./dom.js";
 import { when } from "./time.js";
+import { standing } from "./words.js";
 
 /** The bank's answer is waited for no longer, in milliseconds: longer than a call to the bank usually may take. */
 const ASK_MS = 30_000;
@@ -26,7 +27,7 @@ export function decision(looked, { show, signal }) {
 
 async function ask(looked, { answer, form, place, show, signal }) {
   const impatient = new AbortController();
-  const stop = el("button", { type: "button", onclick: () => impatient.abort() }, "Do not wait for it");
+  const stop = el("button", { type: "button", onclick: () => impatient.abort() }, "Stop waiting");
   answer.replaceChildren(notice(["Asking the bank… ", stop]));
   form.wait(true);
   let said = null;
@@ -37,7 +38,7 @@ async function ask(looked, { answer, form, place, show, signal }) {
     said = await post(`/console/payments/${looked.id}/inquiry`, undefined, {}, until);
     shown = answered(said);
   } catch (problem) {
-    const why = ["AbortError", "TimeoutError"].includes(problem.name) ? "it was not waited for." : problem.message;
+    const why = ["AbortError", "TimeoutError"].includes(problem.name) ? "the wait was stopped." : problem.message;
     shown = notice(`There is no answer from the bank: ${why} You can decide without it.`, "bad");
   }
   try {
@@ -51,8 +52,8 @@ async function ask(looked, { answer, form, place, show, signal }) {
   if (!inQuestion(now)) {
     const finished = ["settled", "failed"].includes(now.state);
     const words = finished
-      ? `The payment has got its outcome meanwhile, and there is nothing left to decide. It is ${heldWords(now)}`
-      : `The payment has moved on meanwhile: it is in ${standing(now)}. There is nothing to decide now.`;
+      ? `The payment has its outcome now; there is nothing left to decide. It is ${heldWords(now)}`
+      : `The payment has changed: it is in ${standing(now)}. There is nothing to decide now.`;
     place.replaceChildren(answer, notice(words, finished ? "good" : ""),
       el("p", {}, el("a", { href: `#/payment/${now.id}`, onclick: () => show() }, "Show the payment as it is now")));
     return;
@@ -73,7 +74,7 @@ function answered({ asked, answer, bank_transaction_id: transaction, code, messa
       return notice(["The bank says: it does not know this payment", ...time,
         ". That alone does not prove that no debit can happen: a request may still be on its way to the bank."]);
     default:
-      return notice(["The bank gave no answer that decides it", ...time, message ? `: ${message}` : ""]);
+      return notice(["The answer of the bank does not decide the payment", ...time, message ? `: ${message}` : ""]);
   }
 }
 
@@ -98,7 +99,7 @@ function resolveForm(looked, show) {
   const evidence = el("textarea", { rows: "3", maxlength: String(EVIDENCE_MAX), required: true, "aria-describedby": "evidence-help" });
   const transaction = el("input", { maxlength: "128", pattern: "[!-~]{1,128}", spellcheck: "false" });
   const transactionField = field("The bank's id for the debit", transaction);
-  const submit = el("button", { class: "main" }, "Decide for good");
+  const submit = el("button", { class: "main" }, "Submit decision");
   const choose = () => {
     transaction.required = settled.checked;
     transactionField.hidden = !settled.checked;
@@ -115,7 +116,7 @@ function resolveForm(looked, show) {
     const against = opposite ? `This is the opposite of what the bank said (${bank.words}).`
       : other ? `The bank named another debit (${bank.words}).` : "";
     warning.replaceChildren(against
-      ? notice(`${against} What you decide stays, also when the bank contradicts it afterwards. Be sure of your evidence.`, "bad") : "");
+      ? notice(`${against} Your decision is final, even if the bank contradicts it later. Make sure of your evidence.`, "bad") : "");
   };
   const send = async (event) => {
     event.preventDefault();
@@ -129,21 +130,21 @@ function resolveForm(looked, show) {
       if (problem.status === 412 && inQuestion(now ?? {})) {
         // Each inquiry is a version of its own. What was written stays; it is decided about the newer one.
         payment = now;
-        said.replaceChildren(notice(`Nothing was decided: the payment has moved on meanwhile. It is in ${standing(now)} after ${now.attempts} attempts, at version ${now.version}. If your decision stands, press again.`, "bad"));
+        said.replaceChildren(notice(`Nothing was decided: the payment has changed. It is in ${standing(now)} after ${now.attempts} attempts, at version ${now.version}. To confirm your decision, press again.`, "bad"));
         return;
       }
       said.replaceChildren(notice(problem.message, "bad"));
     }
   };
   const node = el("form", { class: "stack resolve", onsubmit: send, oninput: choose },
-    el("fieldset", {}, el("legend", {}, "What became of it at the bank?"),
+    el("fieldset", {}, el("legend", {}, "What happened at the bank?"),
       el("div", {},
         el("label", { class: "inline" }, settled, "The debit happened"),
         el("label", { class: "inline" }, failed, "No debit happened, and none can"))),
     warning,
     transactionField,
     field("Evidence", evidence),
-    el("p", { id: "evidence-help" }, "What you looked at: a statement and its line, who at the bank said so and when. It is journalled with your name and cannot be changed."),
+    el("p", { id: "evidence-help" }, "Your evidence: a statement and its line, or who at the bank confirmed it and when. It is recorded in the journal with your name and cannot be changed."),
     said,
     el("div", {}, submit));
   choose();

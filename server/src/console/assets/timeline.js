@@ -2,8 +2,9 @@
 // page has the ledger beside, a narrow one below each step.
 
 import { contradictionWords } from "./bank.js";
-import { el, money, span, standing, svg } from "./dom.js";
+import { el, span, svg } from "./dom.js";
 import { local, utc, when } from "./time.js";
+import { money, standing } from "./words.js";
 
 /** On a page that is narrower than this, the wide picture's letters would be too small to read. */
 const NARROW = "(max-width: 60rem)";
@@ -76,8 +77,8 @@ function movement({ kind, debit, credit, amount, currency }, y) {
 function wide(events) {
   const { axis, row, top, ledger } = WIDE;
   const parts = [
-    svg("text", { x: axis + 22, y: 16, class: "faint" }, "what happened"),
-    svg("text", { x: ledger, y: 16, class: "faint" }, "what it moved in the ledger"),
+    svg("text", { x: axis + 22, y: 16, class: "faint" }, "event"),
+    svg("text", { x: ledger, y: 16, class: "faint" }, "ledger movement"),
   ];
   events.forEach((event, index) => {
     const y = top + index * row + 16;

@@ -1,0 +1,28 @@
+// How amounts are written, and where a payment stands.
+
+import { el } from "./dom.js";
+
+/** Digits after the point by currency, as ISO 4217 has them: browsers only know how amounts are usually written. */
+let currencies = {};
+
+export function setCurrencies(digits) {
+  currencies = digits;
+}
+
+/** Minor units as people write them. */
+export function money(amount, currency) {
+  const digits = currencies[currency] ?? 0;
+  const text = String(amount).padStart(digits + 1, "0");
+  const whole = text.slice(0, text.length - digits).replace(/\B(?=(\d{3})+$)/g, "\u202f");
+  return digits === 0 ? `${whole} ${currency}` : `${whole}.${text.slice(-digits)} ${currency}`;
+}
+
+/** Where a payment stands, or where an event led: the phase says more than `bank_called`. */
+export function standing({ state, to, phase }) {
+  return phase ?? state ?? to;
+}
+
+export function badge(of) {
+  const name = standing(of);
+  return el("span", { class: `state ${name}` }, name.replace("_", " "));
+}
