@@ -9,26 +9,26 @@ use holdfast_core::{BankAddress, BankName, BankReference, Capability, Decision};
 
 use crate::pipeline::SendPermit;
 
-/// How an attempt ended. Every error of an adapter is classified into one of these, once, there.
+/// How an attempt ended. The adapter classifies every error into one of these, in one place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ChargeOutcome {
     /// The bank answered.
     Decided(Decision),
-    /// Not a byte of the request left: the connection was refused, say.
+    /// No byte of the request was sent, for example because the connection was refused.
     NotSent,
-    /// The bank said, with a mark of its own, that it did not process it.
+    /// The bank said that it did not process it, in an answer that is recognisably its own.
     Throttled {
         /// How long it asked not to be called, in milliseconds; 0 when it did not say.
         retry_after_ms: u64,
     },
-    /// The bank has the reference already and refuses it a second time. An inquiry tells what it decided the first time.
+    /// The bank already has the reference and rejects it the second time. An inquiry returns its first decision.
     Known,
     /// Anything else: timeout, reset, 5xx, an unreadable answer, an answer that names another reference. The debit may
     /// have happened.
     Unknown,
 }
 
-/// Whether an answer that names `echoed` is about `reference`. One that names nothing may be.
+/// Whether an answer that names `echoed` may be about `reference`. One that names no reference may be.
 pub fn is_about(reference: &str, echoed: Option<&str>) -> bool {
     echoed.is_none_or(|echoed| echoed == reference)
 }
@@ -38,7 +38,8 @@ pub fn is_about(reference: &str, echoed: Option<&str>) -> bool {
 pub enum InquiryOutcome {
     /// The bank knows the reference and decided.
     Decided(Decision),
-    /// The bank said, with a mark of its own, that it does not know the reference. By itself this proves nothing: a
+    /// The bank said that it does not know the reference, in an answer that is recognisably its own. By itself this
+    /// proves nothing: a
     /// delayed request may still arrive.
     NotFound,
     /// No usable answer.
@@ -46,7 +47,7 @@ pub enum InquiryOutcome {
 }
 
 impl InquiryOutcome {
-    /// In a word.
+    /// A word for it.
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Decided(Decision::Confirmed { .. }) => "confirmed",
@@ -59,16 +60,16 @@ impl InquiryOutcome {
 
 /// A bank.
 ///
-/// Calls are bounded by the caller, which may drop the returned future at its time limit.
+/// The caller has the time limit. It may drop the returned future.
 #[async_trait]
 pub trait Bank: Send + Sync + 'static {
     /// Its configured name.
     fn name(&self) -> &BankName;
 
-    /// Where it is reached.
+    /// Its address.
     fn address(&self) -> &BankAddress;
 
-    /// What it promises about repeats.
+    /// Its promise about repeats.
     fn capability(&self) -> Capability;
 
     /// Sends one attempt.

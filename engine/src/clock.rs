@@ -1,8 +1,8 @@
-//! Time, brought in from outside: what the wall clock shows, and how much time has passed.
+//! Time as a trait: the wall clock, and a steady clock that measures the time that has passed.
 //!
-//! The two are not the same. A wall clock is set, jumps and goes back; how much time has passed never does. What is
-//! stamped and compared goes through [`crate::timeline::Timeline`], which puts both together. Waits use tokio's timer,
-//! which simulation can pause.
+//! They are not the same. A wall clock can be set, jump and go back. A steady clock never does. Stamped and compared
+//! times come from [`crate::timeline::Timeline`], which combines both. Waits use tokio's timer, which simulation can
+//! pause.
 
 use std::time::Duration;
 
@@ -10,11 +10,11 @@ use holdfast_core::Timestamp;
 
 /// Tells the time.
 pub trait Clock: Send + Sync + 'static {
-    /// What the wall clock shows. It may jump, also backwards; nothing relies on it for order.
+    /// The wall clock. It may jump, also backwards. Nothing relies on it for order.
     fn now(&self) -> Timestamp;
 
-    /// How much time has passed since some moment before this process began to look. It never goes back, and setting
-    /// the wall clock does not touch it.
+    /// The time that has passed since some fixed moment before this process started. It never goes back, and setting
+    /// the wall clock does not affect it.
     fn steady(&self) -> Duration;
 }
 

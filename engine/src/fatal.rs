@@ -1,4 +1,4 @@
-//! The one way to stop for good: the first fatal failure is kept, and everyone can see it.
+//! Fatal failures: the first one is kept where everyone can see it, and the service stops.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use tokio::sync::watch;
 
 use crate::store::StoreError;
 
-/// Why the engine stopped for good. Only a restart, which reads what is durable, goes on from here.
+/// Why the engine stopped. Only a restart, which reads the durable data, can continue.
 #[derive(Debug, thiserror::Error)]
 pub enum FatalError {
     /// The store cannot be trusted any more.

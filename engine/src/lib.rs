@@ -4,11 +4,11 @@
 //! decides:
 //!
 //! - [`store`], [`bank`], [`clock`]: the seams. Adapters are crates of their own.
-//! - [`pipeline`]: the one way to write: group commit, and the permits that follow from it.
+//! - [`pipeline`]: the only way to write: group commit, and the permits that follow from it.
 //! - [`lanes`]: one lane per bank: slots, a circuit breaker, a time limit.
 //! - [`service`]: one flight per key, the cache of finished operations, recovery.
-//! - [`timeline`]: the one source of times that are stamped and compared.
-//! - [`startup`]: what must fit before a service may start on a store.
+//! - [`timeline`]: the only source of times that are stamped and compared.
+//! - [`startup`]: the checks of banks and merchants before a service may start on a store.
 //!
 //! Architecture invariant: the engine knows no HTTP and no adapter. Time, randomness and ids come in from outside
 //! through [`clock::Clock`] and [`source::SeededSource`].

@@ -1,4 +1,4 @@
-//! What the engine counts. One set per engine, so that simulated lives do not share them.
+//! The engine's metrics. Each engine has its own set, so that simulated lives do not share them.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
-/// What answered a repeat of a finished payment.
+/// The layer that answered a repeat of a finished payment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Layer {
     /// The cache.
@@ -43,13 +43,13 @@ pub enum Outcome {
     Confirmed,
     /// Not debited, and why.
     Declined,
-    /// Sent back; nothing was processed.
+    /// Throttled; nothing was processed.
     Throttled,
-    /// Not a byte left.
+    /// No byte was sent.
     NotSent,
-    /// The bank has the reference already.
+    /// The bank already has the reference.
     Known,
-    /// Nobody knows.
+    /// Unknown.
     Unknown,
 }
 
@@ -95,10 +95,10 @@ impl EncodeLabelValue for PhaseLabel {
     }
 }
 
-/// The label of a payment whose outcome is in question.
+/// The label of a payment whose outcome is unknown.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct ByPhase {
-    /// What is being done about it.
+    /// Its phase.
     pub phase: PhaseLabel,
 }
 
@@ -120,7 +120,7 @@ pub struct Metrics {
     pub settled: Counter,
     /// Payments that reached Failed.
     pub failed: Counter,
-    /// Creates of payments that were finished by then, by what answered them.
+    /// Creates of payments that were already finished, by the layer that answered.
     pub replays: Family<ByLayer, Counter>,
     /// Creates that joined an open flight.
     pub joins: Counter,
@@ -136,7 +136,7 @@ pub struct Metrics {
     pub contradictions: Counter,
     /// Payments that went to review.
     pub reviews: Counter,
-    /// Payments whose outcome is in question now: unknown, or in review.
+    /// Payments whose outcome is currently unknown, or that are in review.
     pub in_question: Family<ByPhase, Gauge>,
     /// 1 while calls to the bank are held back by the circuit breaker.
     pub breaker_open: Gauge,

@@ -68,8 +68,8 @@ impl SeededSource {
         self.operation_id(now).as_uuid()
     }
 
-    /// A number in `0.0..1.0` that depends only on the seed, the payment and the attempt, so that a
-    /// replayed simulation waits the same times whatever else it drew.
+    /// A number in `0.0..1.0` that depends only on the seed, the payment and the attempt. So a replayed simulation has
+    /// the same waits, whatever else it drew.
     pub fn jitter(&self, payment: OperationId, attempt: u32) -> f64 {
         let (high, low) = payment.as_uuid().as_u64_pair();
         let mut seed = [0_u8; 32];

@@ -1,8 +1,8 @@
-//! What must fit before a service may start on a store: its banks and its merchants.
+//! Checks of the banks and merchants before a service may start on a store.
 //!
 //! A payment belongs to the bank that it was admitted for and to the merchant whose key it has, both by name. A
-//! configuration that names others would send what one bank has to another one, or take every known key for a new
-//! one; so it is refused, with what is missing and what to write.
+//! configuration with other names would send the payments of one bank to another one, or take every known key for a
+//! new one. So it is rejected, with the missing name and the line to write.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,27 +18,27 @@ const PAGE: usize = 1_000;
 pub struct BankTerms {
     /// Its configured name.
     pub name: BankName,
-    /// Where it is reached.
+    /// Its address.
     pub address: BankAddress,
-    /// Whether it moves no money and was taken because no other bank was configured.
+    /// Whether it moves no money and is used because no other bank is configured.
     pub is_stand_in: bool,
     /// Whether the operator said that it is the same bank at another address.
     pub moved: bool,
 }
 
-/// Whom the keys of a service act for.
+/// The merchants of a service.
 #[derive(Debug, Clone, Default)]
 pub struct MerchantTerms {
-    /// These, by the API keys in force; the merchant `default` where there are none.
+    /// The merchants of the current API keys; the merchant `default` if there are no keys.
     pub active: BTreeSet<Merchant>,
-    /// Nobody acts for these any more, and that is meant.
+    /// Merchants that are deliberately retired.
     pub retired: BTreeSet<Merchant>,
 }
 
 /// Why a service may not start on a store. Nothing was changed or sent.
 #[derive(Debug, thiserror::Error)]
 pub enum Misfit {
-    /// Unfinished payments are for other banks.
+    /// Unfinished payments belong to other banks.
     #[error(
         "the bank is {}, but {}. Start with that bank: its --bank, and its name as --bank-name. A payment is never \
          sent to another bank than the one it was admitted for",
@@ -47,7 +47,7 @@ pub enum Misfit {
     OtherBank {
         /// The banks that are configured.
         here: BTreeSet<BankName>,
-        /// The others, with how many payments are for each.
+        /// The other banks, with the number of payments of each.
         others: BTreeMap<BankName, u64>,
     },
     /// The bank has another address, and payments may be at the one before.
@@ -59,9 +59,9 @@ pub enum Misfit {
     Moved {
         /// The bank.
         bank: BankName,
-        /// Where it is now.
+        /// Its configured address.
         here: BankAddress,
-        /// Where payments were sent to.
+        /// The address that payments were sent to.
         there: BankAddress,
         /// How many.
         count: u64,
@@ -73,10 +73,10 @@ pub enum Misfit {
         names(.banks)
     )]
     NotAskedFor {
-        /// Whom it has called.
+        /// The banks that it has called.
         banks: BTreeSet<BankName>,
     },
-    /// Merchants have payments, and no key acts for them.
+    /// Merchants have payments, but no API key.
     #[error(
         "the store has payments of merchants that no API key names: {}. Their keys would be taken for new ones and charged \
          again under another name. For each of them write merchant = \"NAME\" into an [[api_keys]] block ({}), or, if \
@@ -84,7 +84,7 @@ pub enum Misfit {
         names(.merchants), first_keys(.merchants), quoted(.merchants)
     )]
     Unnamed {
-        /// Them.
+        /// The merchants.
         merchants: BTreeSet<Merchant>,
     },
     /// A merchant is new, and differs from a known one only in upper and lower case.
@@ -138,8 +138,8 @@ fn first_keys(merchants: &BTreeSet<Merchant>) -> &'static str {
 /// Whether a service with these banks may start on a store.
 ///
 /// # Errors
-/// When unfinished payments are for another bank or may be at another address, when a bank that moves no money would be
-/// taken by mistake, or when the store fails.
+/// When unfinished payments belong to another bank or may be at another address, when a bank that moves no money would
+/// be used by mistake, or when the store fails.
 pub async fn check_banks(store: &Store, banks: &[BankTerms]) -> Result<(), Misfit> {
     let by_name: BTreeMap<_, _> = banks.iter().map(|terms| (&terms.name, terms)).collect();
     let mut others: BTreeMap<BankName, u64> = BTreeMap::new();
@@ -197,7 +197,7 @@ pub async fn check_banks(store: &Store, banks: &[BankTerms]) -> Result<(), Misfi
     Ok(())
 }
 
-/// Where a payment may be, when that is not where the bank is now.
+/// The address that a payment may have been sent to, if it is not the bank's current one.
 fn at_another_address(payment: &Operation, terms: &BankTerms) -> Option<BankAddress> {
     let State::BankCalled(called) = &payment.state else {
         return None;

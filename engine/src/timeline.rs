@@ -1,12 +1,13 @@
 //! The one source of times that are stamped and compared.
 //!
-//! Within a life it never goes back and never jumps: the wall clock as it was at the start, plus the time that has
-//! passed since. Across lives it never begins before the newest time that is durable. So the age of an attempt that this
-//! life has made is exact, whatever is done to the wall clock meanwhile.
+//! Within a life it never goes back and never jumps: it is the wall clock at the start plus the time that has passed
+//! since. A later life never begins before the newest durable time. So the age of an attempt of this life is exact,
+//! even if someone changes the wall clock.
 //!
-//! The age of an attempt of an *earlier* life leans on the wall clock at the start, which may be wrong. Two questions are
-//! asked of an age, and each gets the cautious answer: whether the bank may have forgotten ([`Timeline::latest`], which
-//! is late rather than early), and whether a request must have arrived (its caller counts only this life's time).
+//! The age of an attempt of an *earlier* life depends on the wall clock at the start, which may be wrong. Two
+//! questions use such an age, and each gets the cautious answer: whether the bank may have forgotten the reference
+//! ([`Timeline::latest`], which is too late rather than too early), and whether a request must have arrived (its
+//! caller counts only the time of this life).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,8 +18,8 @@ use holdfast_core::Timestamp;
 use crate::clock::Clock;
 use crate::store::NotedTime;
 
-/// A wall clock that is behind the newest durable time by no more than this was not set back: it is rounding, or a clock
-/// that is kept in step by small corrections.
+/// If the wall clock is behind the newest durable time by no more than this, it was not set back: it is rounding, or a
+/// clock that is adjusted in small steps.
 const TOLERANCE_MS: u64 = 1_000;
 
 /// Times within one life.
@@ -29,10 +30,10 @@ pub struct Timeline {
     base: (Timestamp, Duration),
     /// How far the wall clock was ahead of the time at the start, in milliseconds; negative where it was behind.
     ahead_at_start_ms: i64,
-    /// Whether the wall clock was behind what is durable, or was set back in an earlier life: nobody knows how long ago
-    /// that was.
+    /// Whether the wall clock was behind the newest durable time, or was set back in an earlier life: then nobody
+    /// knows how long ago that was.
     earlier_in_doubt: bool,
-    /// The same, or the wall clock was set back in this life: so for the next one.
+    /// The same for the next life: it is also true if the wall clock was set back in this life.
     in_doubt: Arc<AtomicBool>,
 }
 
@@ -42,7 +43,7 @@ impl std::fmt::Debug for Timeline {
     }
 }
 
-/// Since when an age is counted.
+/// The moment from which an age is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Since {
     /// How far the wall clock was ahead then, in milliseconds.
@@ -52,7 +53,7 @@ pub struct Since {
 }
 
 impl Timeline {
-    /// Begins a life after what is durable about the time.
+    /// Begins a life, from the durable times of the earlier ones.
     pub fn begin(clock: Arc<dyn Clock>, noted: NotedTime) -> Self {
         let NotedTime { newest, in_doubt } = noted;
         let (wall, steady) = (clock.now(), clock.steady());
@@ -97,11 +98,11 @@ impl Timeline {
         }
     }
 
-    /// The latest that it may be, for what is counted from `since`.
+    /// The latest time that it may be now, for ages counted from `since`.
     ///
-    /// Where the wall clock has run ahead of the time that passed, this machine may have stood still (a virtual machine
-    /// that was paused): then more time has passed than it noticed. Where the wall clock was behind what is durable at
-    /// the start, anything may have passed since an earlier life.
+    /// If the wall clock has run ahead of the time that passed, this machine may have been paused (a virtual machine):
+    /// then more time has passed than it noticed. If the wall clock was behind the newest durable time at the start,
+    /// any amount of time may have passed since an earlier life.
     pub fn latest(&self, since: Since) -> Timestamp {
         if self.earlier_in_doubt && !since.this_life {
             return Timestamp::from_unix_ms(u64::MAX);
@@ -117,8 +118,8 @@ impl Timeline {
         self.now().plus_ms(gained_ms)
     }
 
-    /// What is to be noted for the next life. Doubt, once there is some, stays for this life: what was stamped while the
-    /// wall clock was ahead looks too young once it is right.
+    /// The time to record for the next life. Once the times are in doubt, they stay in doubt for this life: times
+    /// stamped while the wall clock was ahead look too young when it is right again.
     pub fn to_note(&self) -> NotedTime {
         let now = self.now();
         if self.clock.now().plus_ms(TOLERANCE_MS) < now {

@@ -1,14 +1,14 @@
-//! Where the request that opened a flight stands in a distributed trace (W3C Trace Context).
+//! The trace context (W3C Trace Context) of the request that opened a flight.
 //!
-//! The engine does not trace by itself. It takes the context along, from the task of a request into the task of the flight
-//! that it opens, so that the adapter of the bank can pass it on, and opens `tracing` spans around what takes time.
+//! The engine does not trace by itself. It carries the context from the task of a request into the task of its flight,
+//! so that the adapter of the bank can pass it on. It opens `tracing` spans around slow work.
 
 use std::sync::Arc;
 
-/// Longest `traceparent` that is taken: later versions may be longer than the 55 characters of version 00.
+/// Longest accepted `traceparent`: later versions may be longer than the 55 characters of version 00.
 const PARENT_CHARS_MAX: usize = 256;
 
-/// Longest `tracestate` that is passed on, as the standard asks for at least.
+/// Longest `tracestate` that is passed on: the minimum that the standard requires.
 const STATE_CHARS_MAX: usize = 512;
 
 tokio::task_local! {
@@ -63,12 +63,12 @@ impl TraceContext {
         self.tracestate.as_deref()
     }
 
-    /// The context of the task that asks.
+    /// The context of the calling task.
     pub fn current() -> Option<Self> {
         CURRENT.try_with(Clone::clone).ok()
     }
 
-    /// A future that runs within the context of who makes it, whichever task runs it.
+    /// Wraps a future so that it runs within the caller's context, whichever task runs it.
     pub fn carried<F: Future>(future: F) -> impl Future<Output = F::Output> {
         Self::within(Self::current(), future)
     }
@@ -92,7 +92,7 @@ mod tests {
         let valid = |text: &str| TraceContext::new(text, None).is_some();
         assert!(valid(&format!("00-{trace}-{parent}-01")));
         assert!(valid(&format!("00-{trace}-{parent}-00")));
-        // Of a later version the known parts are used, whatever follows.
+        // Of a later version only the known parts are used.
         assert!(valid(&format!("cc-{trace}-{parent}-01-what-comes")));
         assert!(!valid(&format!("00-{trace}-{parent}-01-what-comes")));
         assert!(!valid(&format!("cc-{trace}-{parent}-01.what")));

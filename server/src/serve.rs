@@ -20,7 +20,7 @@ use holdfast_engine::store::{Query, Store};
 use holdfast_local::{LocalOptions, LocalStore, OpenError};
 use holdfast_simulator::bank::{SIMULATED, simulated_address};
 use holdfast_simulator::faults::{FaultProfile, Range};
-use holdfast_simulator::{LedgerError, SimulatedBank, SimulatedBankOptions};
+use holdfast_simulator::{BankLedgerError, SimulatedBank, SimulatedBankOptions};
 use rand::TryRng;
 
 use crate::accept;
@@ -74,7 +74,7 @@ pub(crate) enum ServeError {
     )]
     MaybeReal,
     #[error(transparent)]
-    Bank(#[from] LedgerError),
+    Bank(#[from] BankLedgerError),
     #[error(transparent)]
     BankClient(#[from] BankClientError),
     #[error(transparent)]

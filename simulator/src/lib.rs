@@ -1,23 +1,18 @@
-//! The simulated side of Holdfast's seams: a bank that can be made to misbehave, and a store that can
-//! be made to fail.
+//! The simulated side of Holdfast's seams: a bank that misbehaves and a store that fails, both on demand.
 //!
-//! - [`faults`]: what goes wrong, as data drawn from a seed.
-//! - [`bank`]: a bank with books of its own that carries the plans out.
+//! - [`faults`]: the fault model, as data drawn from a seed.
+//! - [`bank`]: a bank with its own ledger that carries the fault plans out.
 //! - [`SimulatedStore`]: a store in memory.
+//! - [`chaos`]: a whole world around the real service, from one seed.
 //!
-//! - [`chaos`]: a whole world around the real service, from one number.
-//!
-//! Architecture invariant: nothing here knows the server; its front door is injected into the world as
-//! a function from HTTP requests to answers. The engine does not know this
-//! crate either: simulated parts come in through the same traits as the real ones.
+//! Architecture invariant: nothing here knows the server. Its front door comes in as a function from HTTP requests to
+//! answers. The engine does not know this crate: simulated parts come in through the same traits as the real ones.
 
 pub mod bank;
 pub mod chaos;
 pub mod faults;
-mod ledger;
+mod phrases;
 pub mod store;
-mod words;
 
-pub use bank::{SimulatedBank, SimulatedBankOptions};
-pub use ledger::{ChargeTerms, Debit, LedgerError};
+pub use bank::{BankLedgerError, ChargeTerms, Debit, SimulatedBank, SimulatedBankOptions};
 pub use store::SimulatedStore;

@@ -1,19 +1,18 @@
 //! Bytes of stored values: `format version (1 byte) | CRC-32 (4 bytes, little-endian) | bincode`.
 //!
-//! The checksum covers the kind of value, its storage key and the body, so a value that was moved
-//! under another key or into another tree is found out as surely as a flipped bit. All use of
-//! bincode in the project stands in this file.
+//! The checksum covers the kind of value, its storage key and the body. So it detects a value that was moved under
+//! another key or into another tree, as well as a flipped bit. Only this file uses bincode.
 
 use bincode::Options;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// No stored value's body is larger, in bytes.
+/// Largest body of a stored value, in bytes.
 pub const BODY_BYTES_MAX: u64 = 96 * 1024;
 
 const HEADER_BYTES: usize = 5;
 
-/// What a value is; part of its checksum.
+/// The kind of a value; part of its checksum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ValueKind {
     /// An operation's record.
@@ -22,7 +21,7 @@ pub enum ValueKind {
     Id,
     /// Consecutive journal entries.
     Journal,
-    /// An unfinished operation that lingers.
+    /// An operation that has been unfinished for long.
     Unfinished,
     /// A single value about the whole store.
     Meta,
@@ -30,7 +29,7 @@ pub enum ValueKind {
     Contradiction,
     /// An account's balance in one currency.
     Account,
-    /// How far a consumer of the journal has got.
+    /// The cursor of a consumer of the journal.
     Cursor,
 }
 
@@ -65,13 +64,13 @@ impl ValueKind {
     }
 }
 
-/// Why bytes are not a value.
+/// Why bytes cannot be decoded.
 #[derive(Debug, thiserror::Error)]
 pub enum DecodeError {
     /// Shorter than the header.
     #[error("the value has {len} bytes, fewer than its {HEADER_BYTES}-byte header")]
     Truncated {
-        /// How many there are.
+        /// Their number.
         len: usize,
     },
     /// Written by a newer Holdfast, or damaged in its first byte.
@@ -82,10 +81,10 @@ pub enum DecodeError {
         /// The newest version of its kind.
         newest: u8,
     },
-    /// Damaged, or moved from where it was written.
+    /// Damaged, or moved to another place.
     #[error("the checksum does not match: the value is damaged or stands under a wrong key")]
     Checksum,
-    /// The checksum is right but the body is no value of this kind.
+    /// The checksum is right, but the body is not a value of this kind.
     #[error("the body is no valid value")]
     Body(#[source] bincode::Error),
 }
@@ -121,7 +120,7 @@ pub fn encode<T: Serialize>(
     encode_as(kind.version(), kind, key, value)
 }
 
-/// As [`encode`], in an older version of the kind's format.
+/// Like [`encode`], in an older version of the format.
 ///
 /// # Errors
 /// When the body would be larger than [`BODY_BYTES_MAX`].
@@ -142,7 +141,7 @@ pub fn encode_as<T: Serialize>(
     Ok(bytes)
 }
 
-/// The body of `value` alone: what digests are taken over.
+/// The body of `value` alone. Digests are computed over it.
 ///
 /// # Errors
 /// When it would be larger than [`BODY_BYTES_MAX`].

@@ -1,4 +1,4 @@
-//! Newtypes for every identifier: a value that exists is a value that is valid.
+//! Newtypes for every identifier. A value of these types is always valid.
 
 use std::fmt;
 
@@ -43,7 +43,7 @@ text_newtype!(
 );
 
 text_newtype!(
-    /// Where a bank is reached: scheme, host and port, such as `https://bank.example:443`.
+    /// The address of a bank: scheme, host and port, such as `https://bank.example:443`.
     BankAddress,
     "1 to 300 visible ASCII characters",
     |text| is_visible_ascii(text, 300)
@@ -73,8 +73,8 @@ impl fmt::Display for OperationId {
 
 /// Our own id for an operation at the bank.
 ///
-/// It is a pure function of the operation's id, so every attempt, in every life of the process,
-/// carries the same one: that is what lets a bank recognise a repeat.
+/// It is a pure function of the operation's id, so every attempt carries the same one, also after a restart. This lets
+/// a bank recognise a repeat.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BankReference(OperationId);
 

@@ -1,13 +1,13 @@
 //! The pure core of Holdfast.
 //!
-//! - `operation`: what a client asked for, and its state: an [`Operation`], its [`Event`]s, one [`transition`] function
-//!   and the [`Step`] that comes of it.
+//! - `operation`: a client's request and its state: an [`Operation`], its [`Event`]s, one [`transition`] function
+//!   and the [`Step`] that it returns.
 //! - [`ledger`]: double entry in two phases.
 //! - [`journal`]: entries, their hash chain, and the replay that rebuilds everything from them.
 //! - [`codec`]: the bytes of stored values.
 //! - [`record`]: the stored values, in every version.
 //! - [`retry`]: when to try again.
-//! - `ids`, `money`, `time`, `tenure`: the values that all of them speak of.
+//! - `ids`, `money`, `time`, `tenure`: the values that all of them use.
 //!
 //! Architecture invariant: this crate does no IO, reads no clock, draws no randomness and has no `async`. Its
 //! dependencies show it: no runtime, no database, no metrics.

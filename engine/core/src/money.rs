@@ -54,12 +54,12 @@ impl TryFrom<u64> for Amount {
 #[serde(try_from = "Arc<str>", into = "&'static str")]
 pub struct Currency(iso_currency::Currency);
 
-/// The text is no ISO 4217 code, or one that stands for no money.
+/// The text is not an ISO 4217 code, or the code does not mean money.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("must be an ISO 4217 currency code in upper case, such as EUR")]
 pub struct InvalidCurrency;
 
-/// Nothing can be paid in the currency any more, or ever could.
+/// No payment can be made in the currency.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NotPayable {
     /// ISO 4217 withdrew it.
@@ -69,7 +69,7 @@ pub enum NotPayable {
     Withdrawn {
         /// Its code.
         code: &'static str,
-        /// The code of what took its place.
+        /// The code of its successor.
         successor: &'static str,
     },
     /// A unit of account, such as an index, that no account holds.
@@ -99,7 +99,7 @@ impl Currency {
         }
     }
 
-    /// Every currency, by code; also those that nothing is paid in any more.
+    /// Every currency, by code, including the withdrawn ones.
     pub fn all() -> Vec<Self> {
         let all = iso_currency::Currency::iter();
         let mut all: Vec<_> = all
@@ -109,7 +109,7 @@ impl Currency {
         all
     }
 
-    /// Whether a new payment can be made in it. What was paid in it before stays as it is.
+    /// Whether a new payment can be made in it. Existing payments are not affected.
     ///
     /// # Errors
     /// When ISO 4217 withdrew it, and for funds codes.
@@ -129,8 +129,8 @@ impl Currency {
         }
     }
 
-    /// How many digits of an amount in minor units stand behind the point; 0 where there are none, and where
-    /// ISO 4217 says of none (gold).
+    /// How many digits of an amount in minor units follow the decimal point; 0 if there are none, and if ISO 4217 does
+    /// not define them (gold).
     pub fn minor_digits(self) -> u16 {
         self.0.exponent().unwrap_or(0)
     }

@@ -1,4 +1,4 @@
-//! Stored values: the record of an operation, and journal entries in chunks. Every version that was ever written is read.
+//! Stored values: the record of an operation, and journal entries in chunks. Every earlier version can still be read.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::journal::{Digest, JournalEntry};
 use crate::operation::{Operation, OperationKey, PaymentRequest, Request, State};
 use crate::time::Timestamp;
 
-/// A record as stored in `payments`: all of an operation but its key, under which it is stored.
+/// A record as stored in `payments`: an operation without its key, because the key is the storage key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
     id: OperationId,
@@ -20,13 +20,13 @@ pub struct Record {
     version: u64,
     created_at: Timestamp,
     updated_at: Timestamp,
-    /// Sequence of the operation's latest journal entry, which leads to the ones before it.
+    /// Sequence of the operation's latest journal entry, which points to the earlier ones.
     last_sequence: u64,
     /// The bank that it was admitted for.
     bank: Option<BankName>,
 }
 
-/// Version 1 of a record, which knew no banks.
+/// Version 1 of a record, without a bank.
 #[derive(Serialize, Deserialize)]
 struct RecordV1 {
     id: OperationId,
@@ -72,7 +72,7 @@ impl Record {
         }
     }
 
-    /// The operation it stands for, under `key`.
+    /// The operation of this record, under `key`.
     pub fn into_operation(self, key: OperationKey) -> Operation {
         Operation {
             id: self.id,
@@ -110,7 +110,7 @@ impl Record {
         codec::encode(ValueKind::Operation, storage_key, self)
     }
 
-    /// Reads back what [`Self::encode`] wrote.
+    /// Reads the bytes that [`Self::encode`] wrote.
     ///
     /// # Errors
     /// When the bytes are damaged or of another format.
@@ -141,8 +141,8 @@ pub struct Chunk {
     pub entries: Vec<LinkedEntry>,
 }
 
-/// Versions 2 and 3 of a chunk. Entries say by themselves what they hold; version 3 tells earlier builds that some of
-/// it is beyond them.
+/// Versions 2 and 3 of a chunk. They have the same layout. Version 3 tells earlier builds that some entries have a
+/// form they cannot read.
 #[derive(Serialize, Deserialize)]
 struct ChunkV2<E> {
     previous: Digest,
@@ -171,7 +171,7 @@ impl Chunk {
         }
     }
 
-    /// Reads back what [`Self::encode`] wrote.
+    /// Reads the bytes that [`Self::encode`] wrote.
     ///
     /// # Errors
     /// When the bytes are damaged or of another format.

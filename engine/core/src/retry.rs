@@ -1,20 +1,20 @@
-//! When to try again: exponential backoff with full jitter, as pure arithmetic.
+//! Waits between attempts: exponential backoff with full jitter, as pure arithmetic.
 //!
 //! Source: "Exponential Backoff And Jitter", AWS Architecture Blog, 2015 ("full jitter").
 
-/// Bounds of the waits between attempts and inquiries.
+/// Limits of the waits between attempts and inquiries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Backoff {
     /// Upper bound of the wait after the first attempt, in milliseconds; doubles with each attempt.
     pub base_ms: u64,
-    /// No wait is drawn from a range above this, in milliseconds.
+    /// Largest wait, in milliseconds.
     pub cap_ms: u64,
 }
 
 impl Backoff {
     /// The wait after `attempt` (counted from 1), in milliseconds: `jitter` of the full range.
     ///
-    /// A wait the bank asked for (`at_least_ms`) is honoured, up to the cap.
+    /// If the bank asked for a longer wait (`at_least_ms`), it is used, up to the cap.
     ///
     /// # Panics
     /// When `jitter` is not in `0.0..1.0`: a bug in the caller.

@@ -1,14 +1,14 @@
-//! Tenures: the lives of the writer of a journal, numbered.
+//! Tenures: numbered periods in which one process is the writer of a journal.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// One life of the only writer of a journal. Each opening of an embedded store, and each takeover of a journal that
-/// replicas share, has a higher number than every one before.
+/// One period in which a single process may write a journal. Each opening of an embedded store, and each takeover of a
+/// replicated journal, has a higher number than all earlier ones.
 ///
-/// A mark "about to call" carries the tenure that made it. An attempt whose tenure is over has nobody left who could
-/// record its end, so its outcome is unknown. An attempt of a living tenure is left to its owner.
+/// An attempt record carries the tenure that made it. If that tenure is over, nobody can record the end of the attempt
+/// any more, so its outcome is unknown. An attempt of a current tenure is left to its owner.
 #[derive(
     Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]

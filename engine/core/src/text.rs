@@ -1,6 +1,6 @@
 //! Validated texts: the macro behind every text newtype, and the character classes that they share.
 
-/// Why a text was refused as an identifier. The message says what is allowed.
+/// Why a text is not a valid identifier. The message says which texts are allowed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("must be {rule}")]
 pub struct InvalidText {
@@ -22,7 +22,7 @@ macro_rules! text_newtype {
         pub struct $name(std::sync::Arc<str>);
 
         impl $name {
-            /// What a valid value looks like, in words.
+            /// The rule for valid values, as a text.
             pub const RULE: &'static str = $rule;
 
             /// Checks `text` and keeps a copy of it.

@@ -1,10 +1,10 @@
-//! Committing a batch: one transaction over the trees, one sync, a verdict per step.
+//! Commits a batch: one transaction over the trees, one sync, a verdict per step.
 //!
-//! **Why a large batch is committed in parts.** sled takes for safe what it has handed to the operating system, and reuses
-//! the segments of its log by that, while on the disk only a sync makes it so. Pages that outlive a power loss out of
-//! order can only mislead it when more than the end of one segment lies between two syncs: the next segment is then
-//! found without the one before it, and everything from there on is dropped. So no part writes nearly as much
-//! as a segment holds.
+//! **Why a large batch is committed in parts.** sled treats data as safe once the operating system has it, and reuses
+//! log segments on that basis. But only a sync makes data safe on disk. After a power loss, pages that survived out of
+//! order can mislead sled only if two syncs are more than the end of one segment apart: then the next segment is found
+//! without the one before it, and everything from there on is dropped. So no part writes nearly as much as a segment
+//! holds.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::PoisonError;
@@ -29,35 +29,36 @@ use crate::meta;
 use crate::trees::CommitTrees;
 use crate::values::decode_record;
 
-/// The mark moves once so many entries have been written since it last did.
+/// The mark moves after this many entries.
 const LOW_WATER_STRIDE: u64 = 4096;
 
-/// A part of a batch ends once it has written records of so many bytes. In the log they take many times the room: the
-/// journal has them too, and whole pages are written anew with them.
+/// A part of a batch ends when its records have this many bytes. In the log they take many times that space: the
+/// journal contains them too, and sled rewrites whole pages with them.
 const PART_BYTES_MAX: usize = 32 * 1024;
 
-/// And after as many writes as payments take so many bytes of the log: a write may have a whole page written anew, so it
-/// weighs as much as what is stored already.
+/// A part also ends after a number of writes: that of payments which take this many bytes of the log. A write may
+/// rewrite a whole page, so it costs as much as the data that is already stored there.
 const PART_STORED_BYTES_MAX: u64 = 1024 * 1024;
 
-/// But after no fewer writes than this.
+/// Fewest writes of a part.
 const PART_WRITES_MIN: u64 = 16;
 
-/// Journal entries of a payment that goes well.
+/// Journal entries of a payment without problems.
 const ENTRIES_PER_PAYMENT: u64 = 3;
 
-/// Most index entries that are written when the mark moves. It moves less far for it, and again with the next part.
+/// Most index entries written when the mark moves. If there are more, the mark moves less far, and again with the next
+/// part.
 const LINGERING_MAX: usize = 128;
 
-/// What a batch did, to be made known only after its sync.
+/// The effects of a batch. They are published only after its sync.
 struct Applied {
     verdicts: Vec<Verdict>,
     /// The end of the journal after the batch.
     head: Head,
     admitted: Vec<(OperationId, Live)>,
-    /// Nothing is left to do about these.
+    /// Operations that need no more work.
     finished: Vec<OperationId>,
-    /// Banks that nothing was sent to before.
+    /// Banks that an attempt was sent to for the first time.
     banks: BTreeSet<BankName>,
     /// The newest time of an entry.
     newest: Timestamp,
@@ -68,7 +69,7 @@ struct Applied {
 /// How far the low-water mark moves with this batch.
 struct MarkMove {
     to: u64,
-    /// The payments that are still open and so need an index entry.
+    /// The payments that are still open and therefore need an index entry.
     lingering: BTreeMap<OperationId, OperationKey>,
 }
 
@@ -84,7 +85,7 @@ impl Inner {
         Ok(verdicts)
     }
 
-    /// Commits the first of these writes, one at least; returns their verdicts.
+    /// Commits the first of these writes, at least one, and returns their verdicts.
     fn commit_part(&self, writer: &mut Writer, batch: &[Step]) -> Result<Vec<Verdict>, LocalError> {
         let head = writer.head;
         let first_sequence = head.sequence + 1;

@@ -1,4 +1,4 @@
-//! Opening sled itself, and what it says of itself.
+//! Opens sled itself, and reads sled's own configuration.
 
 use std::path::Path;
 use std::{fs, io};
@@ -24,7 +24,7 @@ pub(crate) fn open(options: &LocalOptions, path: &Path) -> Result<sled::Db, Open
     try_open(options, path, segment_bytes(path)?).map_err(of_database)
 }
 
-/// sled names a directory by the clock whenever it begins, and panics where that is before 1970.
+/// sled names a directory by the clock at each start, and panics if the clock is before 1970.
 fn check_clock(now: Timestamp) -> Result<(), OpenProblem> {
     // Such a clock shows 1970.
     if now == Timestamp::default() {
@@ -56,8 +56,8 @@ fn try_open(
     }
 }
 
-/// Bytes of a segment of the log: what the database was made with. With anything else sled would take its log for
-/// another and wipe it, so a guess is made for new ones only.
+/// Bytes of a log segment with which the database was created. With any other size sled would take its log for a
+/// different one and wipe it. So the default is used for new databases only.
 fn segment_bytes(path: &Path) -> Result<usize, OpenProblem> {
     let (log, settings) = (path.join("db"), path.join("conf"));
     match fs::metadata(&log) {
@@ -82,16 +82,16 @@ fn segment_bytes(path: &Path) -> Result<usize, OpenProblem> {
         .ok_or(OpenProblem::NoSettings)
 }
 
-/// A directory in the place of a blob from after the end of any log. sled, which never makes such a blob, cannot
+/// A directory in the place of a blob beyond the end of any log. sled never creates such a blob, cannot
 /// remove it and gives up.
 const STOP: &str = "blobs/9223372036854775807";
 
-/// Lets sled bring its snapshot up to the end of the log, and makes that durable.
+/// Lets sled update its snapshot to the end of the log, and makes the snapshot durable.
 ///
-/// sled does so at every start, and right after it wipes the segments of the log that the new snapshot does
-/// without. It never syncs the snapshot's name, though: when the power goes then, the one before is found, and
-/// what it leads to may be gone. So sled is stopped between the two, and the name is synced. (What lies beyond the torn
-/// end of the log it has wiped by then; neither snapshot leads there.)
+/// sled does this at every start. Right after it, sled wipes the log segments that the new snapshot does not need. But
+/// it never syncs the name of the snapshot: after a power loss the old snapshot is found, and the segments it needs
+/// may be gone. So sled is stopped between the two steps, and the name is synced. (At that point sled has wiped the
+/// data beyond the torn end of the log; neither snapshot needs it.)
 pub(crate) fn settle(options: &LocalOptions, path: &Path) -> Result<(), OpenProblem> {
     check_clock(SystemClock.now())?;
     let segment_bytes = segment_bytes(path)?;
@@ -121,8 +121,7 @@ pub(crate) fn settle(options: &LocalOptions, path: &Path) -> Result<(), OpenProb
     sync_path(path)
 }
 
-/// sled writes a snapshot of its own under another name, and takes one that was cut short for a damaged one: it
-/// would not open again.
+/// sled writes a snapshot under another name. It takes an interrupted one for a damaged one and would not open again.
 fn remove_half_snapshots(path: &Path) -> Result<(), OpenProblem> {
     let entries = match fs::read_dir(path) {
         Ok(entries) => entries,
@@ -145,7 +144,7 @@ fn is_stop(error: &io::Error) -> bool {
         || (elsewhere && error.kind() == io::ErrorKind::PermissionDenied)
 }
 
-/// What the operating system refuses says nothing against the database.
+/// An error of the operating system does not mean that the database is damaged.
 fn of_database(error: sled::Error) -> OpenProblem {
     match error {
         sled::Error::Io(source)
@@ -163,7 +162,7 @@ fn of_database(error: sled::Error) -> OpenProblem {
     }
 }
 
-/// sled's own threads let go of the log a moment after the last handle is dropped. Nobody else can
+/// sled's own threads release the log a moment after the last handle is dropped. Nobody else can
 /// hold it, for our lock keeps other processes out; so it is worth a wait of up to five seconds.
 const LOCK_TRIES: u32 = 500;
 

@@ -1,7 +1,7 @@
-//! The data directory: who may use it, and what is in it.
+//! The data directory: its checks, its permissions, and its durability.
 //!
-//! A directory that is refused is left as it was: it is looked at before anything is made in it. What is made here can be
-//! read by its owner only.
+//! A rejected directory is not changed: it is checked before anything is created in it. Only the owner can read the
+//! files that are created here.
 
 use std::fs::{self, DirBuilder, File, TryLockError};
 use std::io;
@@ -20,8 +20,8 @@ use crate::problem::{OpenProblem, io, not_permitted};
 /// The permissions of everybody else.
 const OF_OTHERS: u32 = 0o077;
 
-/// Makes the data directory when it does not exist, and returns its whole path: one that is relative has no directories
-/// above it that could be synced.
+/// Creates the data directory if it does not exist, and returns its absolute path: a relative path has no parent
+/// directories that could be synced.
 pub(crate) fn make_directory(data: &Path) -> Result<PathBuf, OpenProblem> {
     DirBuilder::new()
         .recursive(true)
@@ -31,14 +31,14 @@ pub(crate) fn make_directory(data: &Path) -> Result<PathBuf, OpenProblem> {
     fs::canonicalize(data).map_err(io("resolving the directory"))
 }
 
-/// What is in a data directory.
+/// The content of a data directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Holds {
     Nothing,
     Store,
 }
 
-/// Looks what is there, and refuses what is not Holdfast's. Nothing is changed.
+/// Checks the content and rejects anything that is not Holdfast's. Changes nothing.
 pub(crate) fn look(data: &Path, neighbours: &[String]) -> Result<Holds, OpenProblem> {
     let store = data.join(STORE);
     if is_there(&store)? {
@@ -56,13 +56,14 @@ pub(crate) fn look(data: &Path, neighbours: &[String]) -> Result<Holds, OpenProb
     Ok(Holds::Nothing)
 }
 
-/// Whether something has that name. What may not be looked at is not taken for missing.
+/// Whether a file with that name exists. An error of access does not count as missing.
 pub(crate) fn is_there(path: &Path) -> Result<bool, OpenProblem> {
     path.try_exists().map_err(not_permitted(path))
 }
 
-/// Takes from others what earlier versions let them read. The data directory itself keeps its mode, for whoever made it
-/// may have had a reason; what is in it is Holdfast's. Nothing fails for it: the files may be another user's.
+/// Removes the read permissions of others that earlier versions gave. The mode of the data directory itself does not
+/// change, because its creator may have had a reason for it; the files in it are Holdfast's. Errors are ignored: the
+/// files may belong to another user.
 pub(crate) fn tighten(data: &Path) {
     for name in [LOCK, HEAD_FILE, STORE] {
         tighten_all(&data.join(name));
@@ -107,7 +108,7 @@ pub(crate) fn take_lock(data: &Path) -> Result<File, OpenProblem> {
     }
 }
 
-/// What was noted beside the store.
+/// The content of the head file.
 pub(crate) fn noted_in(data: &Path) -> Result<Found, OpenProblem> {
     let path = data.join(HEAD_FILE);
     head_file::noted_in(data).map_err(|source| match source.kind() {
@@ -130,11 +131,10 @@ fn refuse_gone(data: &Path) -> Result<(), OpenProblem> {
     }
 }
 
-/// Whether a store that ends at `found` is known to be whole by what was noted beside it. `reached` is how far the note is
-/// known to have got.
+/// Whether the head file shows that a store that ends at `found` is complete. `reached` is how far the head file is
 ///
 /// # Errors
-/// When it is not, or nobody can tell.
+/// When it is not, or when it cannot be known.
 pub(crate) fn check_note(noted: Found, found: Head, reached: u64) -> Result<(), OpenProblem> {
     let state = match noted {
         // Nothing was acknowledged yet, so nothing can be missing.
@@ -158,7 +158,7 @@ pub(crate) fn check_note(noted: Found, found: Head, reached: u64) -> Result<(), 
     Err(OpenProblem::NoNote { state })
 }
 
-/// A directory with other things in it is more likely a slip of the hand than a wish for a new
+/// Rejects a directory with other files in it: it is more likely a mistake than a wish for a new
 /// store beside them.
 fn refuse_foreign(data: &Path, neighbours: &[String]) -> Result<(), OpenProblem> {
     for entry in fs::read_dir(data).map_err(not_permitted(data))? {
@@ -191,8 +191,8 @@ pub(crate) fn sync_store(unfinished: &Path) -> Result<(), OpenProblem> {
     sync_path(unfinished)
 }
 
-/// Gives a durable store its name. A name that cannot be made durable is taken back: it could be gone after a crash, when
-/// somebody has long relied on it.
+/// Gives a durable store its name. If the name cannot be made durable, it is removed again: it could be gone after a
+/// crash, when clients already rely on the store.
 pub(crate) fn put_in_place(unfinished: &Path, store: &Path) -> Result<(), OpenProblem> {
     fs::rename(unfinished, store).map_err(io("moving the new store into place"))?;
     let data = store.parent().unwrap_or(store);

@@ -1,7 +1,7 @@
-//! Whether the disk has room for new payments.
+//! Checks whether the disk has room for new payments.
 //!
-//! A database that meets a full disk has failed. So new payments are refused while there is still room for
-//! what those under way have to write: it is they that must not lose an outcome.
+//! A database fails when the disk is full. So new payments are rejected while there is still room for the writes of
+//! open payments: those must not lose an outcome.
 
 use std::fs::File;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,23 +10,22 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// What is kept free, in bytes: three more transitions of twenty thousand payments under way, and as much again.
+/// Bytes kept free: three more transitions of twenty thousand open payments, times two.
 const RESERVE_BYTES: u64 = 64 * 1024 * 1024;
 
-/// Of a small file system, this part of it.
+/// On a small file system, this fraction of it is kept free.
 const RESERVE_PART: u64 = 8;
 
-/// While there is room, it is looked at no more often than this: what can be written meanwhile is far less than the
-/// reserve.
+/// Shortest interval between two checks while there is room. Far less than the reserve can be written in that time.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
-/// The room on the file system of a file, which is kept open, and locked if it is.
+/// The free space on the file system of a file. The file is kept open, with its lock if it has one.
 #[derive(Debug)]
 pub(crate) struct DiskSpace {
     file: File,
-    /// What was said last.
+    /// The last result.
     low: AtomicBool,
-    /// When it was looked at last.
+    /// The time of the last check.
     looked: Mutex<Option<Instant>>,
 }
 
@@ -49,7 +48,7 @@ impl DiskSpace {
             }
             *looked = Some(Instant::now());
         }
-        // Where nobody can say, the first write that fails will.
+        // If the system cannot tell, the first failed write will.
         let Ok(found) = rustix::fs::fstatvfs(&self.file) else {
             return true;
         };
@@ -75,7 +74,7 @@ impl DiskSpace {
     }
 }
 
-/// Whether so many free bytes are too few.
+/// Whether this many free bytes are too few.
 fn is_low(total: u64, free: u64) -> bool {
     free < RESERVE_BYTES.min(total / RESERVE_PART)
 }

@@ -1,4 +1,4 @@
-//! What goes wrong in the embedded store, in its own words. The engine hears what follows from it.
+//! The errors of the embedded store, in its own terms. The engine gets the consequence.
 
 use holdfast_core::codec::{DecodeError, EncodeError};
 use holdfast_core::ledger::LedgerError;
@@ -16,23 +16,23 @@ pub enum LocalError {
     /// A batch could not be applied.
     #[error("could not apply a batch of writes")]
     Apply(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// A batch could not be made durable. Only a restart will know what of it is on disk.
+    /// A batch could not be made durable. Only a restart will know how much of it is on disk.
     #[error("could not sync written data to disk")]
     Sync(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// A read failed.
     #[error("could not read from {tree}")]
     Read {
-        /// From which tree.
+        /// The tree.
         tree: &'static str,
-        /// Why.
+        /// The reason.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// A stored value is damaged.
     #[error("a value in {tree} under key {key} is damaged")]
     Damaged {
-        /// In which tree.
+        /// The tree.
         tree: &'static str,
-        /// Under which key, in printable form.
+        /// The key, in printable form.
         key: String,
         /// What is wrong with it.
         source: DecodeError,
@@ -51,7 +51,7 @@ pub enum LocalError {
          on it where it is now"
     )]
     Moved(String),
-    /// The balances do not fit the payments.
+    /// The balances do not match the payments.
     #[error("the ledger's balances do not fit its payments")]
     Ledger(#[source] LedgerError),
     /// A value is too large to be stored; the API's limits should have refused it.

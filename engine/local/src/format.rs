@@ -1,7 +1,7 @@
-//! The layout of the trees: keys, and the values that are no records, in bytes.
+//! The layout of the trees: the bytes of keys, and of values that are not records.
 //!
 //! Integers in keys are big-endian, so the trees' order is theirs. Values go through
-//! [`holdfast_core::codec`]. The names of merchants cannot hold a zero byte, which therefore ends them.
+//! [`holdfast_core::codec`]. Names of merchants cannot contain a zero byte, so a zero byte ends them.
 
 use holdfast_core::codec::{self, DecodeError, EncodeError, ValueKind};
 use holdfast_core::ledger::AccountKey;
@@ -11,19 +11,20 @@ use holdfast_core::{AccountId, Currency, IdempotencyKey, Merchant, OperationId, 
 /// The version of the whole layout: trees, keys and values.
 ///
 /// Version 2 added balances and the hash chain; a store of version 1 gets both when it is opened. Version 3 added the
-/// names of banks, to records, journal and `meta`; version 4 added tenures and the tree of cursors. What earlier versions
-/// wrote stays as it is.
+/// names of banks, to records, journal and `meta`; version 4 added tenures and the tree of cursors. Values of earlier
+/// versions
+/// stay as they are.
 pub const STORE_FORMAT: u32 = 4;
 
-/// Bytes of a segment of the log, in stores made from now on; those made before have 512 KiB.
+/// Bytes of a log segment in new stores. Older stores have 512 KiB.
 ///
-/// sled writes a page that has more than a quarter of it to a file of its own, a blob, that no sync of the log
-/// covers. A page holds up to some twenty values; the largest, a payment with all the metadata that it may have,
+/// sled writes a page larger than a quarter of a segment to a separate file, a blob. No sync of the log covers it.
+/// A page holds up to about twenty values. The largest value, a payment with as much metadata as allowed,
 /// takes 36 KiB.
 pub const SEGMENT_BYTES: usize = 8 * 1024 * 1024;
 
-/// Journal entries of a batch are packed into values of at most this many bytes, unless one alone has more: for
-/// pages of them, the same holds as for pages of payments.
+/// Journal entries of a batch are packed into values of at most this many bytes, unless one alone is larger. The limit
+/// has the same reason as the size of a segment.
 pub const JOURNAL_CHUNK_BYTES_MAX: u64 = 16 * 1024;
 
 /// The key of a payment in `payments`: `merchant 00 idempotency-key`.
@@ -37,12 +38,12 @@ pub fn id_key(merchant: &Merchant, id: OperationId) -> Vec<u8> {
     scoped(merchant, id.as_uuid().as_bytes())
 }
 
-/// What all keys of a merchant begin with.
+/// The prefix of all keys of a merchant.
 pub fn merchant_prefix(merchant: &Merchant) -> Vec<u8> {
     scoped(merchant, &[])
 }
 
-/// What is greater than all keys of a merchant, and than no key of another one that follows it.
+/// A bound that is greater than all keys of a merchant, and not greater than any key of the next merchant.
 pub fn past_merchant(merchant: &Merchant) -> Vec<u8> {
     let mut past = merchant_prefix(merchant);
     if let Some(last) = past.last_mut() {
@@ -64,14 +65,14 @@ pub fn account_key(key: &AccountKey) -> Vec<u8> {
     storage_key
 }
 
-/// What all keys of an account begin with.
+/// The prefix of all keys of an account.
 pub fn account_prefix(merchant: &Merchant, account: &AccountId) -> Vec<u8> {
     let mut prefix = scoped(merchant, account.as_str().as_bytes());
     prefix.push(0);
     prefix
 }
 
-/// The account an `accounts` key stands for; `None` when it is no such key.
+/// The account of an `accounts` key; `None` when it is not such a key.
 pub fn account_of(storage_key: &[u8]) -> Option<AccountKey> {
     let text = std::str::from_utf8(storage_key).ok()?;
     let mut parts = text.split('\0');
@@ -83,18 +84,18 @@ pub fn account_of(storage_key: &[u8]) -> Option<AccountKey> {
     parts.next().is_none().then_some(key)
 }
 
-/// The sequence a `journal` key stands for; `None` when it is no such key.
+/// The sequence of a `journal` key; `None` when it is not such a key.
 pub fn sequence_of(storage_key: &[u8]) -> Option<u64> {
     Some(u64::from_be_bytes(storage_key.try_into().ok()?))
 }
 
-/// The merchant a `payments` or `ids` key begins with; `None` when it is no such key.
+/// The merchant of a `payments` or `ids` key; `None` when it is not such a key.
 pub fn merchant_of(storage_key: &[u8]) -> Option<Merchant> {
     let end = storage_key.iter().position(|byte| *byte == 0)?;
     Merchant::new(std::str::from_utf8(&storage_key[..end]).ok()?).ok()
 }
 
-/// The payment key a `payments` key stands for; `None` when it is no such key.
+/// The payment key of a `payments` key; `None` when it is not such a key.
 pub fn key_of(storage_key: &[u8]) -> Option<OperationKey> {
     let merchant = merchant_of(storage_key)?;
     let rest = &storage_key[merchant.as_str().len() + 1..];
@@ -105,7 +106,7 @@ pub fn key_of(storage_key: &[u8]) -> Option<OperationKey> {
     })
 }
 
-/// The payment id at the end of an `ids` key; `None` when it is no such key.
+/// The payment id at the end of an `ids` key; `None` when it is not such a key.
 pub fn id_of(storage_key: &[u8]) -> Option<OperationId> {
     let (_, id) = storage_key.split_last_chunk::<16>()?;
     Some(OperationId::from_uuid(uuid::Uuid::from_bytes(*id)))
@@ -119,7 +120,7 @@ pub fn encode_id(storage_key: &[u8], key: &IdempotencyKey) -> Result<Vec<u8>, En
     codec::encode(ValueKind::Id, storage_key, key)
 }
 
-/// Reads back what [`encode_id`] wrote.
+/// Reads the bytes that [`encode_id`] wrote.
 ///
 /// # Errors
 /// When the bytes are damaged or of another format.

@@ -1,15 +1,16 @@
-//! How far the journal is known to have reached, noted beside the database.
+//! The head file: a record of the journal's durable end, beside the database.
 //!
-//! When sled meets damage in its log it takes it for the torn end of an interrupted write, and drops all that
-//! follows without a word: acknowledged payments would be gone, and their retries charged again. So the end of
-//! the journal is noted in a file of its own, several times a second and at an orderly end. A store whose
-//! journal ends before what was noted has lost what was durable, and is not served.
+//! When sled finds damage in its log, it takes it for the torn end of an interrupted write and silently drops
+//! everything after it. Acknowledged payments would be gone, and their retries charged again. So the end of the
+//! journal is recorded in a separate file, several times a second and at an orderly shutdown. A store whose journal
+//! ends before the recorded end has lost durable data, and the service refuses to start on it.
 //!
-//! The file has two slots in pages of their own, written in turn: a write that is torn leaves the other. It is made whole,
-//! under another name, before it gets its own: so one that is there and cannot be read is damaged, never young.
+//! The file has two slots in separate pages, which are written in turn: a torn write leaves the other slot intact. The
+//! file is created completely under another name before it gets its own. So a file that exists and cannot be read is
+//! damaged, not new.
 //!
-//! The store in turn knows how far the file had got (`head_noted` in `meta`): a file that is older than that was put there from
-//! another time.
+//! The store in turn knows how far the file had got (`head_noted` in `meta`). A file older than that is a copy from an
+//! earlier time.
 
 use std::fs::{self, File};
 use std::io;
@@ -25,11 +26,11 @@ use tokio::time::Instant;
 
 use crate::names::{HEAD_FILE, HEAD_FILE_IN_CREATION, PRIVATE_FILE};
 
-/// The end is noted again after so long, if it has moved; on a slow disk less often.
+/// Interval after which the end is recorded again, if it has moved; longer on a slow disk.
 const PAUSE_MIN: Duration = Duration::from_millis(50);
 const PAUSE_MAX: Duration = Duration::from_secs(1);
 
-/// Noting takes one part in so many of the time, on a disk on which that can be held.
+/// Recording takes at most one part in this many of the time, if the disk is fast enough.
 const PAUSE_FACTOR: u32 = 100;
 
 /// Where the two slots begin.
@@ -38,33 +39,33 @@ const SLOTS: [u64; 2] = [0, 4096];
 /// Bytes of a slot: one for the length of what follows.
 const SLOT_BYTES: usize = 128;
 
-/// Bytes of the file: both slots, each in a page of its own.
+/// Bytes of the file: both slots, each in a separate page.
 const FILE_BYTES: usize = 8192;
 
 const KEY: &[u8] = b"note";
 
-/// The key of slots that earlier versions wrote, which noted the end alone.
+/// The key of slots of earlier versions, which contain only the end.
 const END_KEY: &[u8] = b"witness";
 
-/// What is noted.
+/// The content of a slot.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Note {
     /// A durable end of the journal.
     pub(crate) head: Head,
-    /// When it was, by the service's own time.
+    /// The time, by the service's timeline.
     pub(crate) at: Timestamp,
     /// Whether that time is in doubt.
     pub(crate) in_doubt: bool,
 }
 
-/// What is found of the file.
+/// The state of the file when it is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Found {
-    /// It is not there.
+    /// It does not exist.
     Nothing,
-    /// It is there, and no slot of it can be read.
+    /// It exists, but no slot can be read.
     Unreadable,
-    /// It says this.
+    /// It contains this.
     Note(Note),
 }
 
@@ -78,7 +79,7 @@ pub(crate) struct HeadFile {
     pause: Duration,
 }
 
-/// What was noted last in a data directory.
+/// Reads the last record of a data directory.
 pub(crate) fn noted_in(data: &Path) -> io::Result<Found> {
     match File::open(data.join(HEAD_FILE)) {
         Ok(file) => Ok(newest(&file).map_or(Found::Unreadable, |(_, note)| Found::Note(note))),
@@ -87,7 +88,7 @@ pub(crate) fn noted_in(data: &Path) -> io::Result<Found> {
     }
 }
 
-/// Whether a journal that ends at `found` can hold what was durable up to `noted`.
+/// Whether a journal that ends at `found` can contain everything that was durable up to `noted`.
 pub(crate) fn is_reached(noted: Head, found: Head) -> bool {
     found.sequence > noted.sequence || found == noted
 }
@@ -129,7 +130,7 @@ fn slot(note: Note) -> io::Result<[u8; SLOT_BYTES]> {
 }
 
 impl HeadFile {
-    /// Makes the file, or makes it again: whatever it said before is gone. Its name is not yet synced.
+    /// Creates the file, or replaces it with a new one. Its name is not yet synced.
     pub(crate) fn create(data: &Path, note: Note) -> io::Result<Self> {
         let in_creation = data.join(HEAD_FILE_IN_CREATION);
         let file = File::options()
@@ -147,7 +148,7 @@ impl HeadFile {
         Ok(Self::of(file, 1, note))
     }
 
-    /// Opens the file of a data directory; `None` when it is not there, or no slot of it can be read.
+    /// Opens the file of a data directory; `None` when it does not exist, or no slot can be read.
     pub(crate) fn open(data: &Path) -> io::Result<Option<Self>> {
         let opened = File::options()
             .read(true)
@@ -172,12 +173,12 @@ impl HeadFile {
         }
     }
 
-    /// What was noted last.
+    /// The last record.
     pub(crate) const fn noted(&self) -> Note {
         self.noted
     }
 
-    /// Notes a durable end of the journal, unless one was noted a moment ago.
+    /// Records a durable end of the journal, unless one was recorded a moment ago.
     pub(crate) fn note(&mut self, note: Note) -> io::Result<()> {
         if self.noted_at.elapsed() < self.pause {
             return Ok(());
@@ -185,7 +186,7 @@ impl HeadFile {
         self.note_now(note)
     }
 
-    /// Notes a durable end of the journal.
+    /// Records a durable end of the journal.
     pub(crate) fn note_now(&mut self, note: Note) -> io::Result<()> {
         // What is older is never written over what is newer.
         let at = note.at.max(self.noted.at);
@@ -205,7 +206,7 @@ impl HeadFile {
     }
 }
 
-/// Whether a path leads to the file that is open. `true` where the system does not say.
+/// Whether a path still leads to the open file. `true` if the system cannot tell.
 pub(crate) fn is_same(open: &File, path: &Path) -> bool {
     match (open.metadata(), fs::metadata(path)) {
         (Ok(open), Ok(there)) => (open.dev(), open.ino()) == (there.dev(), there.ino()),

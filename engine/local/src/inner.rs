@@ -1,4 +1,4 @@
-//! What the sides of an open store share: the trees, the writer's state, and the read barrier.
+//! The shared part of an open store: the trees, the writer's state, and the read barrier.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -19,13 +19,13 @@ use crate::names::STORE;
 use crate::trees::Trees;
 
 pub(crate) struct Inner {
-    /// The data directory, as it is called whatever the working directory.
+    /// The absolute path of the data directory.
     pub(crate) data: PathBuf,
     pub(crate) database: sled::Db,
     pub(crate) trees: Trees,
     /// Our own handle of sled's log: `sync_data` on it is what makes a batch durable.
     pub(crate) log: File,
-    /// On the directory's lock, which is held for the life of the store.
+    /// Free space, measured through the directory's lock file. The lock is held while the store is open.
     pub(crate) space: DiskSpace,
     /// The tenure that began with this opening.
     pub(crate) tenure: Tenure,
@@ -42,20 +42,20 @@ pub(crate) struct Inner {
     pub(crate) newest_ms: AtomicU64,
     /// Whether it is in doubt.
     pub(crate) in_doubt: AtomicBool,
-    /// The banks that attempts were sent to, as `meta` has them.
+    /// The banks that attempts were sent to, as stored in `meta`.
     pub(crate) banks: Mutex<BTreeSet<BankName>>,
     pub(crate) poisoned: AtomicBool,
     pub(crate) closed: AtomicBool,
 }
 
-/// What only the writer knows.
+/// The state of the writer.
 pub(crate) struct Writer {
     pub(crate) head: Head,
     pub(crate) next_batch: u64,
     /// Every operation admitted before this sequence is finished or in `unfinished`.
     pub(crate) low_water: u64,
     pub(crate) head_file: HeadFile,
-    /// How far the file had got, as `meta` has it.
+    /// How far the head file had got, as stored in `meta`.
     pub(crate) reached: u64,
 }
 
@@ -89,7 +89,7 @@ impl Inner {
     /// The read barrier: returns once everything sled may have shown so far is durable.
     ///
     /// Call it after reading. sled shows a batch before it is synced; the writer publishes the
-    /// batch's number in `visible` before it applies it, so whatever a reader saw is covered by the
+    /// batch's number in `visible` before it applies it, so everything that a reader saw is covered by the
     /// number it loads here.
     pub(crate) async fn barrier(&self) -> Result<(), LocalError> {
         let seen = self.visible.load(Ordering::SeqCst);
@@ -103,7 +103,8 @@ impl Inner {
         self.ensure_usable()
     }
 
-    /// A store that was moved away goes on writing where nobody looks, and another one may serve in its place.
+    /// Checks that the store is still in its place. A store that was moved away would continue to write, while another
+    /// one may serve in its place.
     pub(crate) fn check_place(&self) -> Result<(), LocalError> {
         let there = head_file::is_same(&self.log, &self.data.join(STORE).join("db"));
         if there {
@@ -113,7 +114,7 @@ impl Inner {
         Err(LocalError::Moved(self.data.display().to_string()))
     }
 
-    /// Notes the time, with the end of the journal as it is.
+    /// Records the time, with the current end of the journal.
     pub(crate) fn note_time(&self, noted: NotedTime) -> Result<(), LocalError> {
         let NotedTime { newest, in_doubt } = noted;
         let in_doubt = self.in_doubt.fetch_or(in_doubt, Ordering::SeqCst) || in_doubt;

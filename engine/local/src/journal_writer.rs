@@ -1,4 +1,4 @@
-//! Writing the journal: entries packed into chunks, each chunk chained to what came before.
+//! Writes the journal: entries packed into chunks, each chunk chained to the one before.
 
 use holdfast_core::codec;
 use holdfast_core::journal::{Digest, Head};
@@ -18,7 +18,7 @@ pub(crate) struct JournalWriter<'a> {
 }
 
 impl<'a> JournalWriter<'a> {
-    /// A writer that goes on after `head`.
+    /// A writer that continues after `head`.
     pub(crate) fn new(tree: &'a TransactionalTree, head: Head) -> Self {
         Self {
             tree,
@@ -53,7 +53,7 @@ impl<'a> JournalWriter<'a> {
         Ok(())
     }
 
-    /// Writes what is left and returns the end of the journal.
+    /// Writes the remaining entries and returns the end of the journal.
     pub(crate) fn finish(mut self) -> Result<Head, Conflict> {
         if !self.chunk.entries.is_empty() {
             self.write_chunk()?;

@@ -1,11 +1,11 @@
 //! The embedded store: sled, with the durability that sled alone does not give.
 //!
-//! sled's `flush()` hands data to the operating system without an fsync, so this adapter syncs the
-//! log file through a handle of its own after every batch, and syncs every file and directory that
-//! sled made when it made them. `docs/storage-format.md` has the layout and the reasons.
+//! sled's `flush()` passes data to the operating system without an fsync. So this adapter syncs the log file through a
+//! separate handle after every batch, and syncs every file and directory that sled creates. `docs/storage-format.md`
+//! has the layout and the reasons.
 //!
 //! - `store`: the log, the views and the cursors over an open database; `commit` and `read` do the work.
-//! - `open`, `directory`, `database`, `head_file`: from a directory to an open store, and every reason not to open it.
+//! - `open`, `directory`, `database`, `head_file`: opening a store, and every reason to refuse it.
 //! - [`format`](mod@format), `trees`, `meta`: the layout, each part named once.
 //! - [`offline`]: a store that no service runs on: verify, export, import.
 

@@ -9,7 +9,7 @@ use crate::error::{LocalError, damaged, read};
 /// The version of the layout, as a text.
 pub(crate) const FORMAT: &[u8] = b"format";
 
-/// What the text begins with.
+/// The prefix of the text.
 pub(crate) const FORMAT_PREFIX: &str = "holdfast store format ";
 
 /// The end of the hash chain.
@@ -21,7 +21,7 @@ pub(crate) const LOW_WATER: &[u8] = b"low_water";
 /// The banks that attempts were sent to.
 pub(crate) const BANKS: &[u8] = b"banks";
 
-/// How far the file beside the store is known to have got.
+/// How far the head file is known to have got.
 pub(crate) const HEAD_NOTED: &[u8] = b"head_noted";
 
 /// The number of the latest tenure.
@@ -32,7 +32,7 @@ pub(crate) fn encode<T: Serialize>(key: &[u8], value: &T) -> Result<Vec<u8>, Enc
     codec::encode(ValueKind::Meta, key, value)
 }
 
-/// A value; its default where there is none, as in stores of earlier versions.
+/// A value; its default if it is missing, as in stores of earlier versions.
 pub(crate) fn load<T: DeserializeOwned + Default>(
     meta: &sled::Tree,
     key: &[u8],

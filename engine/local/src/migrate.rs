@@ -1,8 +1,8 @@
-//! From older layouts to the current one, once, when a store is opened.
+//! Migrates older layouts to the current one, once, when a store is opened.
 //!
-//! Version 1 had neither balances nor the hash chain. Both follow from the journal, so they are made
-//! from it. Versions 2 and 3 lack only what they had no words for: the names of banks, and tenures. The mark moves last: a
-//! migration that was cut short is done again.
+//! Version 1 had neither balances nor the hash chain. Both are computed from the journal. Versions 2 and 3 lack only
+//! data that they did not store: the names of banks, and tenures. The version mark is written last, so an interrupted
+//! migration is repeated.
 
 use std::fs::File;
 
@@ -17,10 +17,10 @@ use crate::problem::{OpenProblem, io};
 use crate::trees::Trees;
 use crate::values::decode_chunk;
 
-/// The formats whose values are all read as they are: one that kept no names of banks, and one that kept no tenures.
+/// The formats whose values need no change: one without names of banks, and one without tenures.
 const READ_AS_THEY_ARE: [u32; 2] = [2, 3];
 
-/// Balances that are written between two syncs; why there are some, see [`crate::commit`].
+/// Number of balances written between two syncs. [`crate::commit`] explains why syncs are needed in between.
 const BALANCES_AT_ONCE: usize = 512;
 
 pub(crate) fn to_current(
@@ -76,7 +76,7 @@ pub(crate) fn to_current(
         .map_err(|error| OpenProblem::Content(LocalError::Encode(error)))?;
     tree.insert(meta::CHAIN_HEAD, value)
         .map_err(OpenProblem::Database)?;
-    // What the mark stands for is written before the mark; the opening syncs both.
+    // The data is written before the mark that announces it; the opening syncs both.
     sync()?;
     put_mark()
 }

@@ -1,7 +1,7 @@
 //! Opening a store, and making a new one.
 //!
-//! A store is made under another name, synced file by file, and only then renamed into place. A
-//! crash on the way leaves a directory that the next start throws away, never half a store.
+//! A store is created under another name, synced file by file, and only then renamed into place. A crash before that
+//! leaves a directory that the next start deletes, never half a store.
 
 use std::fs::{self, DirBuilder, File};
 use std::io;
@@ -30,7 +30,7 @@ use crate::problem::{OpenError, OpenProblem, io};
 use crate::trees::Trees;
 use crate::unfinished::{self, Replay};
 
-/// The first format of stores that have a note beside them.
+/// The first format of stores that have a head file beside them.
 const FORMAT_WITH_NOTE: u32 = 2;
 
 pub(crate) fn open(options: &LocalOptions) -> Result<Inner, OpenError> {
@@ -40,7 +40,7 @@ pub(crate) fn open(options: &LocalOptions) -> Result<Inner, OpenError> {
     })
 }
 
-/// The error of a store that got no thread to commit on.
+/// The error of a store that could not start its committing thread.
 pub(crate) fn no_thread(options: &LocalOptions, source: io::Error) -> OpenError {
     OpenError {
         directory: options.directory.clone(),
@@ -53,7 +53,7 @@ pub(crate) fn no_thread(options: &LocalOptions, source: io::Error) -> OpenError 
 
 fn open_in(options: &LocalOptions) -> Result<Inner, OpenProblem> {
     let data = &make_directory(&options.directory)?;
-    // Looked at before a lock file is put there, and again when nobody else can change it.
+    // Checked before a lock file is created there, and again under the lock.
     look(data, &options.neighbours)?;
     let lock = take_lock(data)?;
     let store = data.join(STORE);
@@ -80,7 +80,7 @@ fn create(options: &LocalOptions, data: &Path) -> Result<(), OpenProblem> {
     put_in_place(&unfinished, &data.join(STORE))
 }
 
-/// Begins a store at a path that is not yet its own, with all its trees.
+/// Creates a store with all its trees, at a temporary path.
 pub(crate) fn begin(options: &LocalOptions, unfinished: &Path) -> Result<PathBuf, OpenProblem> {
     if unfinished.exists() {
         fs::remove_dir_all(unfinished).map_err(io("removing an unfinished store"))?;
@@ -153,7 +153,7 @@ fn assemble(
     let note = Note {
         head,
         at: newest.max(before.at),
-        // What is finished is nobody's doubt.
+        // Finished payments leave no doubt.
         in_doubt: before.in_doubt && !live.is_empty(),
     };
     let noting = io("noting the journal's end");

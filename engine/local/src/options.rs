@@ -9,11 +9,11 @@ pub struct LocalOptions {
     pub directory: PathBuf,
     /// How much of the store sled keeps in memory, in bytes.
     pub cache_bytes: u64,
-    /// Opens a store of which nobody can tell whether it is whole, because someone knows that it is, or put an older one
-    /// there on purpose.
+    /// Opens a store although nothing proves that it is complete. For operators who know that it is, or who restored
+    /// an older one on purpose.
     pub accept_older: bool,
-    /// Files of other parts of Holdfast may be in the directory before the store is: those whose names begin with one of
-    /// these. Anything else in a directory without a store is refused as foreign.
+    /// Prefixes of file names of other parts of Holdfast, which may be in the directory before the store. A directory
+    /// without a store that contains any other file is rejected as foreign.
     pub neighbours: Vec<String>,
 }
 

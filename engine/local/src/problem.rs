@@ -52,9 +52,9 @@ pub enum OpenProblem {
         "{} may not be read by this user ({source}). Run Holdfast as the user that the directory belongs to", path.display()
     )]
     NotPermitted {
-        /// What may not be read.
+        /// The path that may not be read.
         path: PathBuf,
-        /// What the operating system said.
+        /// The error of the operating system.
         source: io::Error,
     },
     /// A newer Holdfast wrote it.
@@ -96,7 +96,7 @@ pub enum OpenProblem {
          nothing was changed"
     )]
     NoDatabase,
-    /// The note of the journal's end is missing, or cannot be read.
+    /// The head file is missing, or cannot be read.
     #[error(
         "its {HEAD_FILE:?}, which says how far its journal is known to have got, is {state}, so nobody can tell whether \
          the store is whole: payments that were acknowledged may be missing, and their retries would be charged again. \
@@ -104,17 +104,17 @@ pub enum OpenProblem {
          say --accept-older-store once"
     )]
     NoNote {
-        /// What is wrong with it.
+        /// The problem.
         state: &'static str,
     },
-    /// The note of the journal's end is older than the store.
+    /// The head file is older than the store.
     #[error(
         "its {HEAD_FILE:?} speaks of entry {noted}, but had got to entry {reached} when the store was written: one of both is \
          from another time, so nobody can tell whether the store is whole. Restore the directory from a backup. If you \
          know that the store is whole, or put an older copy here on purpose, say --accept-older-store once"
     )]
     OldNote {
-        /// What the file says.
+        /// The content of the file.
         noted: u64,
         /// How far it is known to have got.
         reached: u64,
@@ -147,14 +147,14 @@ pub enum OpenProblem {
          for inspection"
     )]
     Content(#[source] LocalError),
-    /// The operating system refused.
+    /// The operating system reported an error.
     #[error(
         "{action} failed: {source}. Check that the directory exists, belongs to this user and that the disk has space"
     )]
     Io {
-        /// What was tried.
+        /// The failed operation.
         action: &'static str,
-        /// What it said.
+        /// The error.
         source: io::Error,
     },
 }
@@ -163,7 +163,7 @@ pub(crate) fn io(action: &'static str) -> impl FnOnce(io::Error) -> OpenProblem 
     move |source| OpenProblem::Io { action, source }
 }
 
-/// What reading failed with: names the path, and what to do when it is another user's.
+/// The error of a failed read: names the path, and says what to do if it belongs to another user.
 pub(crate) fn not_permitted(path: &Path) -> impl FnOnce(io::Error) -> OpenProblem {
     move |source| match source.kind() {
         io::ErrorKind::PermissionDenied => OpenProblem::NotPermitted {

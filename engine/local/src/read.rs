@@ -1,4 +1,4 @@
-//! Reading the trees. Nothing here waits for durability: the callers pass the read barrier after.
+//! Reads the trees. Nothing here waits for durability: callers pass the read barrier afterwards.
 
 use std::collections::BTreeSet;
 use std::ops::Bound::{Excluded, Included, Unbounded};
@@ -55,7 +55,7 @@ impl Inner {
         Ok((key, record))
     }
 
-    /// The merchants that have payments: one look into the index for each.
+    /// The merchants that have payments: one index lookup for each.
     pub(crate) fn merchants(&self) -> Result<BTreeSet<Merchant>, LocalError> {
         let mut merchants = BTreeSet::new();
         let mut from = Vec::new();
@@ -98,7 +98,7 @@ impl Inner {
         })
     }
 
-    /// Unfinished payments are few and known by id, however large the store.
+    /// Unfinished payments are few and known by id, even in a large store.
     fn list_live(&self, query: &Query) -> Result<Page, LocalError> {
         let upper = query.before.map_or(Unbounded, Excluded);
         let candidates: Vec<OperationKey> = {

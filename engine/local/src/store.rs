@@ -32,21 +32,21 @@ pub struct LocalStore {
     turns: Turns,
 }
 
-/// Whose turn it is to read off the workers, by the kind of read: one that is long holds up none that is short.
+/// The queues of reads outside the worker threads, by the kind of read: a long read does not delay a short one.
 struct Turns {
     /// Reads of one record or account, and short pages.
     lookups: Arc<Semaphore>,
-    /// Reads that look at many records.
+    /// Reads of many records.
     searches: Arc<Semaphore>,
-    /// Reads on in the journal.
+    /// Reads of the journal.
     pages: Arc<Semaphore>,
 }
 
-/// Lookups at once: enough that one that waits for the disk holds up no other, few enough that they take no more of the
-/// machine however many ask.
+/// Concurrent lookups: enough that one that waits for the disk does not delay the others, and few enough that many
+/// lookups cannot overload the machine.
 const LOOKUPS_MAX: usize = 4;
 
-/// A batch on its way to the committing thread, and where its verdicts go.
+/// A batch for the committing thread, and the channel for its verdicts.
 struct Batch {
     steps: Vec<Step>,
     verdicts: oneshot::Sender<Result<Vec<Verdict>, LocalError>>,
@@ -56,7 +56,7 @@ struct Batch {
 const BATCHES_WAITING_MAX: usize = 4;
 
 impl LocalStore {
-    /// Opens the store in a directory, creating it when there is none. Each opening begins a new tenure.
+    /// Opens the store in a directory, or creates it if there is none. Each opening begins a new tenure.
     ///
     /// # Errors
     /// When another process uses it, when the directory holds something else, when the store is of
@@ -88,7 +88,7 @@ impl LocalStore {
         })
     }
 
-    /// Reads on a thread that may block, when it is this read's turn, and waits until what it saw is durable.
+    /// Reads on a thread that may block, when it is this read's turn, and waits until the data that it saw is durable.
     async fn look<T: Send + 'static>(
         &self,
         turns: &Arc<Semaphore>,
@@ -109,7 +109,7 @@ impl LocalStore {
     }
 }
 
-/// Runs what blocks on a thread that may.
+/// Runs a blocking function on a thread that may block.
 async fn off_the_workers<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, LocalError> + Send + 'static,
 ) -> Result<T, LocalError> {
@@ -138,7 +138,7 @@ impl Log for LocalStore {
         self.inner.tenure
     }
 
-    /// The directory's lock keeps every other process out, so no other tenure than this one lives.
+    /// The directory's lock keeps every other process out, so every other tenure is over.
     fn is_over(&self, tenure: Tenure) -> bool {
         tenure != self.inner.tenure
     }

@@ -15,7 +15,7 @@ macro_rules! trees {
         pub(crate) const NAMES: &[&str] = &[$(stringify!($tree)),*];
 
         impl Trees {
-            /// Opens all of them. One that is missing is made: a store of an earlier version lacks those that came later.
+            /// Opens all of them. A missing one is created: a store of an earlier version lacks the newer trees.
             pub(crate) fn open(database: &Db) -> sled::Result<Self> {
                 Ok(Self { $($tree: database.open_tree(stringify!($tree))?,)* })
             }
@@ -30,13 +30,13 @@ trees!(
     ids,
     /// Journal entries in chunks, by the first one's sequence.
     journal,
-    /// Unfinished operations that linger.
+    /// Operations that have been unfinished for long.
     unfinished,
     /// Balances.
     accounts,
     /// Marks of the journal entries that contradict a finished operation.
     contradictions,
-    /// How far consumers of the journal have got.
+    /// Positions of consumers of the journal.
     cursors,
     /// Single values about the whole store.
     meta,

@@ -1,8 +1,8 @@
-//! Unfinished operations: how they are found when a store is opened, without two index writes for each.
+//! Finds the unfinished operations when a store is opened, without two index writes for each operation.
 //!
-//! The set is in memory. On disk are a low-water mark and, in `unfinished`, the operations admitted
+//! The set is in memory. The disk has a low-water mark and, in the tree `unfinished`, the operations admitted
 //! before the mark that were still open when it moved. Opening reads that index and replays the
-//! journal from the mark, which is a stride of entries and a batch away from the end, or further for a
+//! journal from the mark. The mark is a stride of entries and a batch away from the end, or further for a
 //! while when very many payments are open at once.
 
 use std::collections::BTreeMap;
@@ -69,7 +69,7 @@ pub(crate) fn replay(trees: &Trees) -> Result<Replay, LocalError> {
     for item in journal.range(sequence_key(low_water)..) {
         let (storage_key, bytes) = read(item, "journal")?;
         if format::sequence_of(&storage_key) != Some(next_sequence) {
-            // The journal is dense: whatever is missing here was lost or taken out.
+            // The journal has no gaps: a missing entry was lost or removed.
             return Err(missing("journal", &next_sequence));
         }
         let chunk_first = next_sequence;

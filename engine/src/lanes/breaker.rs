@@ -14,15 +14,15 @@ use tokio::time::Instant;
 /// When the breaker opens, and for how long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BreakerOptions {
-    /// It opens after so many calls in a row without an answer. At least 1.
+    /// It opens after this many calls in a row without an answer. At least 1.
     pub failures_max: u32,
     /// How long it stays open the first time, in milliseconds; doubles each time the probe fails.
     pub open_ms: u64,
-    /// No longer than this, in milliseconds: so long a bank that is back may go unnoticed.
+    /// Longest time that it stays open, in milliseconds. A bank that works again may go unnoticed for this long.
     pub open_ms_max: u64,
 }
 
-/// Stands before every call to the bank; clones share it.
+/// Guards every call to the bank; clones share it.
 #[derive(Debug, Clone)]
 pub struct Breaker {
     shared: Arc<Shared>,
@@ -32,7 +32,7 @@ pub struct Breaker {
 struct Shared {
     options: BreakerOptions,
     circuit: Mutex<Circuit>,
-    /// How often it has closed again: a call from before says nothing about after.
+    /// How often it has closed again. A call from before a close does not count after it.
     generation: AtomicU64,
     /// Wakes those who wait when the circuit changes.
     changed: Notify,
@@ -57,7 +57,7 @@ enum Circuit {
     Probing { openings: u32 },
 }
 
-/// The right to make one call. Say how it went; a pass that is dropped says nothing.
+/// The right to make one call. The caller reports the result. A pass that is dropped reports nothing.
 #[derive(Debug)]
 #[must_use]
 pub struct Pass {
@@ -189,7 +189,7 @@ impl Pass {
         self.probe = false;
     }
 
-    /// The bank did not answer, or would not work.
+    /// The bank did not answer, or refused to work.
     pub fn failed(mut self) {
         let circuit = self.breaker.lock();
         let now = self.breaker.shared.generation.load(Ordering::Relaxed);

@@ -1,7 +1,7 @@
-//! Lanes: how banks are called. Each bank has a lane of its own, with slots for concurrent calls (the bulkhead), a
-//! circuit breaker and a time limit, so that one bank that is slow or down holds up no payment of another.
+//! Lanes: how banks are called. Each bank has its own lane, with slots for concurrent calls (the bulkhead), a circuit
+//! breaker and a time limit. So one slow bank does not delay the payments of another.
 //!
-//! Architecture invariant: a lane knows the bank's port and permits, and nothing of payments or of the store.
+//! Architecture invariant: a lane knows the bank's port and permits, and knows neither payments nor the store.
 
 mod breaker;
 
@@ -21,7 +21,7 @@ use crate::metrics::{ByOutcome, Metrics, Outcome};
 use crate::pipeline::SendPermit;
 pub use breaker::{Breaker, BreakerOptions, Pass};
 
-/// Bounds of the calls to one bank.
+/// Limits of the calls to one bank.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LaneOptions {
     /// Most calls to the bank at once, inquiries included. A payment that finds no free slot waits in Persisted.
@@ -46,7 +46,7 @@ impl Default for LaneOptions {
     }
 }
 
-/// The way to one bank.
+/// The lane of one bank.
 pub struct Lane {
     bank: Arc<dyn Bank>,
     slots: Arc<Semaphore>,
@@ -78,7 +78,7 @@ impl Lane {
         self.bank.name()
     }
 
-    /// What the bank promises about repeats.
+    /// The bank's promise about repeats.
     pub fn capability(&self) -> Capability {
         self.bank.capability()
     }
@@ -98,14 +98,14 @@ impl Lane {
         })
     }
 
-    /// A turn, if there is one at once.
+    /// A turn, if one is free now.
     pub fn try_turn(&self) -> Option<Turn> {
         let slot = self.slots.clone().try_acquire_owned().ok()?;
         let pass = self.breaker.try_pass()?;
         Some(Turn { pass, _slot: slot })
     }
 
-    /// Waits for a turn. Slots are given in the order they are asked for; whoever has one and finds
+    /// Waits for a turn. Slots are given in the order of the requests. A task that has a slot and finds
     /// the breaker open keeps it, so at most the bulkhead's width wakes when the breaker closes.
     ///
     /// # Panics
@@ -117,7 +117,7 @@ impl Lane {
         Turn { pass, _slot: slot }
     }
 
-    /// Sends an attempt. Reaching the time limit says nothing about what the bank did.
+    /// Sends an attempt. At the time limit the outcome is unknown.
     pub async fn charge(&self, permit: SendPermit, turn: Turn) -> ChargeOutcome {
         self.metrics.bank_attempts.inc();
         let began = Instant::now();
@@ -173,12 +173,12 @@ pub struct Lanes {
     by_name: BTreeMap<BankName, Arc<Lane>>,
 }
 
-/// A bank and the bounds of its lane.
+/// A bank and the limits of its lane.
 #[derive(Clone)]
 pub struct LaneParts {
     /// The bank.
     pub bank: Arc<dyn Bank>,
-    /// The bounds.
+    /// The limits.
     pub options: LaneOptions,
 }
 

@@ -1,11 +1,11 @@
 //! The commit pipeline: the one way to write.
 //!
-//! It takes whatever waits, hands it to the log as one batch (one transaction, one sync), then
-//! answers everyone. While one batch syncs the next one gathers. It is also the only place that
-//! makes [`SendPermit`]s, from the effects of steps that have become durable. It knows no state of the machine.
+//! It takes all waiting writes, passes them to the log as one batch (one transaction, one sync), and then answers
+//! every caller. While one batch syncs, the next one gathers. Only the pipeline makes [`SendPermit`]s, from the
+//! effects of durable steps. It does not know the states of the machine.
 //!
-//! A commit has three faces, by what can come of it: [`Pipeline::admit`] may be refused, [`Pipeline::dispatch`] gives a
-//! permit, and [`Pipeline::change`] does neither.
+//! There are three kinds of commits: [`Pipeline::admit`] may be refused, [`Pipeline::dispatch`] gives a permit, and
+//! [`Pipeline::change`] does neither.
 
 mod permit;
 
@@ -21,16 +21,16 @@ use crate::metrics::Metrics;
 use crate::store::{Log, StoreError, Verdict};
 pub use permit::SendPermit;
 
-/// Most writes that wait for a batch. Beyond it submitting waits, which slows admission down before
+/// Most writes that wait for a batch. When it is reached, submitting waits, which slows admission down before
 /// memory grows.
 pub const QUEUE_MAX: usize = 4096;
 
-/// Most writes of one batch unless another number is given: it bounds how long the last in line waits and how large a transaction
-/// gets, and is past the point where more grouping saves anything.
+/// Default for the most writes of one batch. It limits how long the last write waits and how large a transaction gets.
+/// Larger batches would save almost nothing.
 pub const BATCH_MAX: usize = 256;
 
-/// Gathering ends after so many passes over the runnable tasks without a new write. One catches most
-/// of what is on its way; a second costs next to nothing and catches those that needed one more turn.
+/// Gathering ends after this many passes over the runnable tasks without a new write. The first pass catches most
+/// writes. The second costs almost nothing and catches those that needed one more turn.
 const QUIET_PASSES: usize = 2;
 
 /// The outcome of an admission.
@@ -43,9 +43,9 @@ pub enum Admitted {
         /// The right to send, when the admission ended with an attempt.
         permit: Option<SendPermit>,
     },
-    /// Another writer was first with the key: this is what it admitted.
+    /// Another writer was first with the key: this is the operation that it admitted.
     Lost(Arc<Operation>),
-    /// A guard did not hold; nothing was written.
+    /// A guard did not hold. Nothing was written.
     Refused(Refusal),
 }
 
@@ -59,7 +59,7 @@ pub enum Dispatched {
         /// The right to send.
         permit: SendPermit,
     },
-    /// Another writer was first: this is what it wrote.
+    /// Another writer was first: this is the record that it wrote.
     Lost(Arc<Operation>),
 }
 
@@ -68,7 +68,7 @@ pub enum Dispatched {
 pub enum Changed {
     /// It is durable.
     Applied(Arc<Operation>),
-    /// Another writer was first: this is what it wrote.
+    /// Another writer was first: this is the record that it wrote.
     Lost(Arc<Operation>),
 }
 
@@ -77,17 +77,17 @@ pub enum Changed {
 #[error("the commit pipeline has stopped")]
 pub struct Stopped;
 
-/// The log knows of an operation and has no record of it: its key would be taken for a new one, and charged again.
+/// The log lists an operation but has no record of it. Its key would be taken for a new one and charged again.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("payments has no entry for {} {}, which another tree refers to", .0.merchant, .0.idempotency_key)]
 pub struct RecordMissing(pub OperationKey);
 
-/// The log refused a step that asked for no check: it has judged by something else than the step.
+/// The log refused a step without guards. Its decision did not follow from the step.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the ledger's balances do not fit its payments")]
 pub struct RefusedUnasked(#[source] Refusal);
 
-/// What the log's verdict comes to.
+/// The result of the log's verdict.
 enum Outcome {
     Applied(Arc<Operation>),
     Lost(Arc<Operation>),
@@ -156,7 +156,7 @@ impl Pipeline {
     /// Makes any other step durable, and returns only then.
     ///
     /// # Panics
-    /// When the step has an effect or guards: a bug in the caller, for nobody would hear of them.
+    /// When the step has an effect or guards: a bug in the caller, because nobody would get the result.
     ///
     /// # Errors
     /// When the pipeline has stopped.
@@ -249,9 +249,9 @@ async fn run(
     }
 }
 
-/// Lets whoever is about to submit do so before the batch closes.
+/// Lets tasks that are about to submit do so before the batch closes.
 ///
-/// A commit costs the same for one write as for many, and those that the last commit answered are
+/// A commit costs the same for one write as for many, and the callers that the last commit answered are
 /// often just about to come back. Nobody waits for a timer: a pass lets every runnable task run once,
 /// and gathering ends when passes bring nothing new.
 async fn gather(

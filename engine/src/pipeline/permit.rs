@@ -5,7 +5,7 @@ use holdfast_core::{Attempt, BankReference, Order, Request};
 /// Proof that the mark "about to call, attempt n" of an operation is durable: the right to send that
 /// one attempt.
 ///
-/// It cannot be made outside the commit pipeline, nor copied, and
+/// It cannot be created outside the commit pipeline or copied, and
 /// [`Bank::charge`](crate::bank::Bank::charge) takes it by value. So the bank cannot be called
 /// before the intent is on disk, nor twice for one durable attempt:
 ///
@@ -25,7 +25,7 @@ impl SendPermit {
         Self(attempt)
     }
 
-    /// What may be sent.
+    /// The attempt that may be sent.
     pub const fn order(&self) -> &Order {
         &self.0.order
     }
@@ -35,7 +35,7 @@ impl SendPermit {
         self.0.order.bank_reference
     }
 
-    /// What was asked for.
+    /// The request.
     pub const fn request(&self) -> &Request {
         &self.0.order.request
     }

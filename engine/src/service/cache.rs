@@ -1,7 +1,6 @@
 //! The fast path: finished payments in memory. It guarantees nothing and may forget at any time.
 //!
-//! Architecture invariant: only durable, finished payments get in. They never change, so what is
-//! found here is never stale.
+//! Architecture invariant: only durable, finished payments get in. They never change, so an entry is never stale.
 
 use std::hash::{BuildHasherDefault, DefaultHasher};
 use std::sync::Arc;
@@ -9,14 +8,14 @@ use std::sync::Arc;
 use holdfast_core::{Operation, OperationKey, Request};
 use moka::policy::EvictionPolicy;
 
-/// A cache below this size, in bytes, forgets at once what it has no room for. A larger one does so when
-/// it has a moment, by the system's clock, which a simulation could not repeat.
+/// A cache below this size, in bytes, removes entries over its limit at once. A larger one does so later, by the
+/// system's clock, which a simulation could not repeat.
 const EXACT_BELOW_BYTES: u64 = 1024 * 1024;
 
 #[derive(Debug)]
 pub(super) struct Cache {
     finished: moka::sync::Cache<OperationKey, Arc<Operation>, BuildHasherDefault<DefaultHasher>>,
-    /// Whether it is kept to its bound at each insert.
+    /// Whether entries over the limit are removed at each insert.
     exact: bool,
 }
 
@@ -33,7 +32,7 @@ impl Cache {
         }
     }
 
-    /// How many there are.
+    /// The number of entries.
     pub(super) fn len(&self) -> u64 {
         // It counts when it has a moment: now it has.
         self.finished.run_pending_tasks();
@@ -44,7 +43,7 @@ impl Cache {
         self.finished.get(key)
     }
 
-    /// Keeps a operation that is finished and durable.
+    /// Adds an operation that is finished and durable.
     pub(super) fn insert(&self, operation: &Arc<Operation>) {
         assert!(
             operation.is_finished(),
@@ -58,7 +57,7 @@ impl Cache {
     }
 }
 
-/// Memory of one entry, in bytes: the texts, and a fixed share for structs and moka's own books.
+/// Memory of one entry, in bytes: the texts, and a fixed part for structs and moka's bookkeeping.
 fn bytes_of(key: &OperationKey, operation: &Operation) -> u32 {
     const FIXED: usize = 600;
     let Request::Payment(request) = &operation.request;

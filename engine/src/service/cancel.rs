@@ -10,7 +10,7 @@ use super::shared::Service;
 use crate::pipeline::Changed;
 
 impl Service {
-    /// Cancels a payment that the bank has provably not been called for. Repeatable.
+    /// Cancels a payment for which the bank was provably never called. Repeatable.
     ///
     /// # Errors
     /// When there is no such payment, when it is too late, or when the service accepts no changes.

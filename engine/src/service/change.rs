@@ -11,7 +11,7 @@ use super::watch;
 use crate::pipeline::Changed;
 use crate::trace::TraceContext;
 
-/// What follows a change.
+/// What to do after a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Aftermath {
     /// Nothing.
@@ -20,8 +20,8 @@ pub(super) enum Aftermath {
     Watch,
 }
 
-/// Makes a step durable, and tells the operation's flight of it. A task of its own, so that a client that hangs up
-/// half-way leaves nothing half done.
+/// Makes a step durable and tells the operation's flight. It runs as a separate task, so that a client that hangs up
+/// cannot stop it half-way.
 pub(super) async fn change(
     shared: &Arc<Shared>,
     step: Step,

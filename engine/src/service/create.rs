@@ -1,5 +1,5 @@
 //! Creating a payment: cache, flight table, store, in this order. The first request to find nothing opens the flight and
-//! only then reads the store; everyone else joins. A flight is a task of its own, so a client that hangs up cancels
+//! only then reads the store; everyone else joins. A flight is a separate task, so a client that hangs up cancels
 //! nothing.
 
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::trace::TraceContext;
 /// How to answer a create.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CreateOptions {
-    /// How long to wait for the end of the payment. Durability is always waited for.
+    /// How long to wait for the end of the payment. The answer always waits until the payment is durable.
     pub wait: Duration,
     /// Refuse to join a payment that is still in flight.
     pub strict: bool,
@@ -27,17 +27,18 @@ pub struct CreateOptions {
 /// The answer to a create.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Created {
-    /// The payment as it durably is.
+    /// The payment in its durable state.
     pub payment: Arc<Operation>,
     /// `false` only for the request that opened the payment.
     pub replayed: bool,
 }
 
 impl Service {
-    /// Creates a payment, or answers with the one the key stands for.
+    /// Creates a payment, or returns the one that the key belongs to.
     ///
     /// # Errors
-    /// When the key stands for another request, when joining was declined, or when the service accepts no new payments.
+    /// When the key belongs to a different request, when the client declined to join, or when the service is not
+    /// accepting new payments.
     /// In each case this call charged nothing.
     pub async fn create(
         &self,
@@ -115,7 +116,7 @@ fn board(
     }
 }
 
-/// The span of a flight, as a part of what opened it.
+/// The span of a flight, as a child of the span that opened it.
 pub(super) fn flight_span() -> tracing::Span {
     tracing::debug_span!(
         "payment",

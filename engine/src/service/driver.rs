@@ -1,8 +1,8 @@
 //! The driver of one operation, from its admission to its end: the task of a flight.
 //!
-//! A plain loop: look at the durable record, do the one next thing, wait for its time or a wake. Each step follows from
-//! the record alone, so an operation found after a crash goes on by the same code as one just admitted. Persist, then
-//! speak: a step commits before it acts, and what the flight publishes is durable.
+//! A plain loop: look at the durable record, do the next step, wait for its time or a wake. Each step follows from the
+//! record alone, so an operation that is found after a crash is handled by the same code as a new one. Persist, then
+//! speak: a step is committed before its effect happens, and a flight publishes only durable data.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,22 +24,22 @@ use crate::pipeline::{Admitted, Changed, Dispatched, RecordMissing, SendPermit};
 use crate::store::StoreError;
 use crate::timeline::Since;
 
-/// How often an attempt of another living tenure is looked at again.
+/// How often an attempt of another current tenure is checked again.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
-/// The right to send one attempt, a turn at the bank to do it, and since when the attempt's age is counted.
+/// The right to send one attempt, a turn at the bank, and the moment from which the attempt's age is counted.
 type Clearance = (SendPermit, Turn, Since);
 
 /// Why a flight was opened.
 #[derive(Debug)]
 pub(super) enum Errand {
-    /// Someone asks for a payment under its key.
+    /// A request for a payment under its key.
     Create(Request),
-    /// The log said that something is left to do about this operation.
+    /// The log says that this operation needs more work.
     Recover(OperationId),
 }
 
-/// What follows a step.
+/// What to do after a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Next {
     /// Another step, after this wait. A wake ends the wait.
@@ -59,9 +59,9 @@ struct Driver {
     lane: Arc<Lane>,
     operation: Arc<Operation>,
     clearance: Option<Clearance>,
-    /// The version whose wait has been served: its next step is due, whatever the wall clock says.
+    /// The version whose wait is over: its next step is due, even if the wall clock says otherwise.
     served_version: u64,
-    /// Since when the age of the first attempt that may have reached the bank is counted.
+    /// The moment from which the age of the first attempt that may have reached the bank is counted.
     since: Since,
     /// When this flight last called the bank, or began.
     called_at: Timestamp,
@@ -133,14 +133,14 @@ pub(super) async fn fly(shared: Arc<Shared>, pilot: Pilot, errand: Errand) {
     describe_end(&driver.operation);
 }
 
-/// The log knows of an operation and has no record of it: its key would be taken for a new one, and charged again. So
-/// the service stops, as at every other failure of the store.
+/// The log lists an operation but has no record of it. Its key would be taken for a new one and charged again. So the
+/// service stops, as at every other failure of the store.
 fn record_is_gone(shared: &Shared, key: &OperationKey) {
     let error = StoreError::fatal(RecordMissing(key.clone()));
     shared.failure.report(FatalError::Store(error));
 }
 
-/// Says in the flight's span which payment it is about: once, for what is recorded again is recorded beside it.
+/// Adds the payment to the flight's span. Only once: recording a field again would add a second value.
 fn describe(operation: &Operation) {
     let span = tracing::Span::current();
     if span.is_disabled() {
@@ -150,14 +150,14 @@ fn describe(operation: &Operation) {
     span.record("merchant", operation.key.merchant.as_str());
 }
 
-/// Says in the flight's span in which state the payment is when it ends.
+/// Adds the final state of the payment to the flight's span.
 fn describe_end(operation: &Operation) {
     let span = tracing::Span::current();
     span.record("state", tracing::field::debug(operation.state.name()));
 }
 
-/// Makes the intent durable. With a turn at the bank to be had, the mark "about to call" goes with it in
-/// the same commit, so the fast path costs two syncs in all.
+/// Makes the intent durable. If a turn at the bank is free, the mark "about to call" is part of the same commit, so
+/// the fast path costs two syncs in all.
 async fn admit(
     shared: &Arc<Shared>,
     pilot: &Pilot,
@@ -227,7 +227,7 @@ impl Driver {
         }
     }
 
-    /// Does the next thing the durable record calls for.
+    /// Does the next step that the durable record requires.
     async fn step(&mut self) -> Next {
         if let Some(clearance) = self.clearance.take() {
             return self.call(clearance).await;
@@ -244,7 +244,7 @@ impl Driver {
         }
     }
 
-    /// Goes on with an operation that the bank may have.
+    /// Continues with an operation that the bank may have.
     async fn resume(&mut self, called: &BankCalled) -> Next {
         let now = self.shared.time.now();
         let Some(due) = called.next_at else {
@@ -268,8 +268,8 @@ impl Driver {
         }
     }
 
-    /// An attempt is under way that this flight did not send. If the tenure that sent it is over, nobody is left who could
-    /// record its end, so its outcome is unknown. If it lives, the attempt is left to it.
+    /// An attempt is under way that this flight did not send. If its tenure is over, nobody can record its end any
+    /// more, so its outcome is unknown. If its tenure is current, the attempt is left to its owner.
     async fn close_interrupted(&mut self, called: &BankCalled, now: Timestamp) -> Next {
         let tenure = called.mark.as_ref().and_then(|mark| mark.tenure);
         if tenure.is_some_and(|tenure| !self.shared.log.is_over(tenure)) {
@@ -292,7 +292,7 @@ impl Driver {
         next_step(capability, budgets, &self.operation, called, latest)
     }
 
-    /// How long an operation may still wait to be sent at all; `None` once it was.
+    /// How long an operation may still wait before it is sent; `None` after it was sent.
     fn patience(&self) -> Option<Duration> {
         if self.operation.state != State::Persisted {
             return None;
@@ -375,8 +375,8 @@ impl Driver {
         self.record(event).await
     }
 
-    /// Whether it took so long to make the attempt's mark durable that the request might arrive after the
-    /// grace, which is counted from the mark: half of it is for the disk, half for the way.
+    /// Whether the attempt's mark became durable too late: the request might arrive after the grace, which is counted
+    /// from the mark. Half of the grace is budgeted for the disk, half for the network.
     fn is_too_late(&self, since: Since) -> bool {
         let State::BankCalled(called) = &self.operation.state else {
             return false;
@@ -426,9 +426,8 @@ impl Driver {
         self.record(event).await
     }
 
-    /// How long "not found" still proves nothing, in milliseconds: until every request is older than
-    /// any may be on its way, by the time of its mark *and* by the time that this flight itself has seen pass. `None`
-    /// when it never proves anything.
+    /// How long "not found" still proves nothing, in milliseconds: until no request can be in transit any more, by the
+    /// time of its mark *and* by the time that this flight itself has measured. `None` when it never proves anything.
     fn grace_left_ms(&self, called: &BankCalled) -> Option<u64> {
         let capability = called.capability(self.lane.capability());
         let grace_ms = capability.grace_ms()?;
@@ -438,10 +437,10 @@ impl Driver {
         Some(grace_ms.saturating_sub(by_mark_ms.min(here_ms)))
     }
 
-    /// Makes `event` durable and publishes what follows from it.
+    /// Makes `event` durable and publishes the result.
     ///
-    /// If someone else changed the record meanwhile, what the bank said is applied again to the record as it is now,
-    /// while the machine allows it. Nothing that a bank said is dropped.
+    /// If someone else changed the record meanwhile, the bank's answer is applied to the current record, if the
+    /// machine allows it. No answer of a bank is dropped.
     async fn record(&mut self, event: Event) -> Next {
         let mut step = legal(&self.operation, &event, self.shared.time.now());
         loop {
@@ -480,7 +479,7 @@ impl Driver {
         if finished { Next::Land } else { Next::AT_ONCE }
     }
 
-    /// Someone else changed the record: takes it over as it durably is, to go on from there.
+    /// Someone else changed the record: loads the durable record and continues from it.
     async fn reload(&mut self) -> Next {
         let stored = self.shared.log.get(self.pilot.key()).await;
         match self.shared.read(stored) {
@@ -496,7 +495,7 @@ impl Driver {
         }
     }
 
-    /// When to look again, after the wait that backoff and the bank ask for.
+    /// When the next step is due, after the wait that backoff and the bank require.
     fn after_wait(&self, tries: u32, at_least_ms: u64) -> Timestamp {
         let operation = &self.operation;
         // The version numbers the draw: no two waits of an operation share one.
@@ -507,7 +506,7 @@ impl Driver {
         self.shared.time.now().plus_ms(wait_ms)
     }
 
-    /// Takes a durable record over and tells everyone who joined.
+    /// Stores a durable record in the flight and tells everyone who joined.
     fn adopt(&mut self, operation: Arc<Operation>) {
         self.operation = operation.clone();
         self.pilot.flight.publish(operation);

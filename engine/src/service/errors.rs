@@ -1,42 +1,42 @@
-//! Why the service did not do what it was asked to.
+//! Why the service rejected a request.
 
 use std::sync::Arc;
 
 use holdfast_core::Operation;
 use holdfast_core::ledger::LedgerError;
 
-/// Why a create was not answered with its payment. None of these charged anything.
+/// Why a create got no payment. In none of these cases was anything charged.
 #[derive(Debug, thiserror::Error)]
 pub enum CreateError {
-    /// The key stands for another request.
+    /// The key belongs to a different request.
     #[error("the key was used for another request")]
     Mismatch {
         /// The fields that differ.
         fields: Vec<&'static str>,
-        /// What the key stands for.
+        /// The payment that the key belongs to.
         payment: Arc<Operation>,
     },
     /// The key's payment is in flight and the client did not want to join it.
     #[error("the key's payment is in flight")]
     InProgress(Arc<Operation>),
-    /// One of its accounts has no room for it. Nothing was stored; the key stays unused.
+    /// One of its accounts would exceed its limit. Nothing was stored, and the key stays unused.
     #[error(transparent)]
     AccountFull(LedgerError),
-    /// The request was not taken in.
+    /// The service is not accepting it.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
 }
 
-/// Why the service takes nothing in. Whatever was asked had no effect at the bank.
+/// Why the service is not accepting requests. The request had no effect at the bank.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Unavailable {
-    /// As many payments are in flight as may be.
+    /// The limit of payments in flight is reached.
     #[error("as many payments are in flight as this service is configured for")]
     AtCapacity,
     /// The service is shutting down.
     #[error("the service is shutting down")]
     Draining,
-    /// The disk is almost full; what is left is for payments under way.
+    /// The disk is almost full. The remaining space is for open payments.
     #[error(
         "the disk is almost full, so only what is known already is answered; it goes on by itself once \
          there is room"
@@ -56,7 +56,7 @@ pub enum CancelError {
     /// It is finished, or the bank may have it.
     #[error("the payment can no longer be cancelled")]
     TooLate(Arc<Operation>),
-    /// The service takes nothing in.
+    /// The service is not accepting changes.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
 }

@@ -1,5 +1,5 @@
-//! What the bank says of a finished operation. If it contradicts the end, that is journalled and counted, once; nothing is
-//! written over.
+//! The bank's answer about a finished operation. A contradiction is added to the journal and counted once. The record
+//! is never changed.
 
 use holdfast_core::{Cause, Event, Operation, State, transition};
 

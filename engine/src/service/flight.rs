@@ -10,10 +10,10 @@ use super::in_question::InQuestion;
 use crate::fatal::{Failure, FatalError};
 use crate::metrics::Metrics;
 
-/// What a flight has to say so far. Only durable things get in here.
+/// The news of a flight so far. Only durable data gets in here.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Stage {
-    /// The payment as it durably stands; `None` until the store has answered.
+    /// The durable payment; `None` until the store has answered.
     pub(super) payment: Option<Arc<Operation>>,
     /// Whether this flight admitted it, rather than found it in the store.
     pub(super) admitted_here: bool,
@@ -23,7 +23,7 @@ pub(super) struct Stage {
     pub(super) ended: bool,
 }
 
-/// Why a payment was not admitted. Nothing of it was stored.
+/// Why a payment was not admitted. Nothing was stored.
 #[derive(Debug, Clone)]
 pub(super) enum NotAdmitted {
     /// A guard did not hold.
@@ -32,7 +32,7 @@ pub(super) enum NotAdmitted {
     NoRoom,
 }
 
-/// The effort for one key.
+/// The flight of one key.
 #[derive(Debug)]
 pub(super) struct Flight {
     stage: Mutex<Stage>,
@@ -47,12 +47,12 @@ pub(super) struct Flight {
 }
 
 impl Flight {
-    /// What the flight has to say now.
+    /// The current news of the flight.
     pub(super) fn stage(&self) -> Stage {
         self.lock().clone()
     }
 
-    /// Waits until the flight has said enough.
+    /// Waits until the news satisfy the caller.
     pub(super) async fn said(&self, enough: impl Fn(&Stage) -> bool) -> Stage {
         loop {
             let staged = self.staged.notified();
@@ -83,7 +83,7 @@ impl Flight {
         self.wake.notify_one();
     }
 
-    /// Tells everyone who joined how the payment durably stands.
+    /// Tells everyone who joined the durable state of the payment.
     pub(super) fn publish(&self, payment: Arc<Operation>) {
         self.say(|stage| {
             let known = stage.payment.as_ref().map_or(0, |known| known.version);
@@ -100,7 +100,7 @@ impl Flight {
         self.say(|stage| stage.refused = Some(why));
     }
 
-    /// As [`Self::publish`], for the payment that this flight itself admitted.
+    /// Like [`Self::publish`], for a payment that this flight admitted.
     pub(super) fn publish_admitted(&self, payment: Arc<Operation>) {
         self.say(|stage| {
             stage.payment = Some(payment);
@@ -118,13 +118,13 @@ pub(super) struct Flights {
     failure: Failure,
 }
 
-/// What [`Flights::join_or_open`] came to.
+/// The result of [`Flights::join_or_open`].
 pub(super) enum Boarding {
     /// There is a flight; wait for it.
     Joined(Arc<Flight>),
-    /// There was none. Whoever holds the pilot must fly.
+    /// There was none. The holder of the pilot must run the flight.
     Opened(Arc<Flight>, Pilot),
-    /// There was none and may be no more.
+    /// There was none, and the limit is reached.
     Full,
 }
 
@@ -183,8 +183,7 @@ impl Flights {
     }
 }
 
-/// Owns an open flight: when it goes, by whatever way, the flight is closed and nobody waits for
-/// ever.
+/// Owns an open flight. When it is dropped, for any reason, the flight is closed, so that nobody waits for ever.
 #[derive(Debug)]
 pub(super) struct Pilot {
     flights: Arc<Flights>,

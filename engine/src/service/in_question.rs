@@ -1,4 +1,4 @@
-//! Payments whose outcome is in question: how many, and in which phase.
+//! Counts the payments whose outcome is unknown, by phase.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -7,7 +7,7 @@ use holdfast_core::{Operation, OperationId, Phase};
 
 use crate::metrics::{ByPhase, Metrics};
 
-/// The payments in the phases unknown and review. What an earlier life left there is noted as it is recovered.
+/// The payments in the phases unknown and review. Those of an earlier life are added as recovery reaches them.
 #[derive(Debug)]
 pub(super) struct InQuestion {
     noted: Mutex<BTreeMap<OperationId, Phase>>,
@@ -22,7 +22,7 @@ impl InQuestion {
         }
     }
 
-    /// Notes how a payment durably stands. Of one payment, versions are noted in their order.
+    /// Records the durable state of a payment. The versions of one payment must be recorded in order.
     pub(super) fn note(&self, payment: &Operation) {
         let phase = payment.state.phase();
         let phase = phase.filter(|phase| match phase {

@@ -9,14 +9,14 @@ use super::evidence::can_be_asked;
 use super::shared::Service;
 use crate::bank::InquiryOutcome;
 
-/// What came of asking.
+/// The result of an inquiry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Asked {
-    /// What the bank said. Nothing was changed by it.
+    /// The bank's answer. It changes nothing.
     Answered(InquiryOutcome),
-    /// The payment's bank cannot be asked by our reference, or is not the bank of this service.
+    /// The payment's bank cannot look up our reference, or is not configured in this service.
     CannotBeAsked,
-    /// Calls to the bank are held back, or there are too many of them, so it was not asked.
+    /// The bank was not asked: the circuit breaker is open, or there are too many calls.
     HeldBack,
 }
 
@@ -26,21 +26,22 @@ pub enum AskError {
     /// The merchant has no such payment.
     #[error("there is no such payment")]
     NotFound,
-    /// Its outcome is not in question.
+    /// Its outcome is not unknown.
     #[error("the payment is not in question")]
     NotInQuestion(Arc<Operation>),
-    /// The service takes nothing in.
+    /// The service is not accepting requests.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
 }
 
 impl Service {
-    /// Asks the bank what became of a payment in phase Unknown or Review. Changes nothing: the answer is for whoever decides.
+    /// Asks the bank for the outcome of a payment in phase Unknown or Review. It changes nothing: the answer is for
+    /// the operator who decides.
     ///
-    /// Waits for a turn no longer than for an answer.
+    /// It waits for a turn no longer than for an answer.
     ///
     /// # Errors
-    /// When there is no such payment, when it is not in question, or when nothing is taken in.
+    /// When there is no such payment, when its outcome is not unknown, or when the service is not accepting requests.
     pub async fn ask_bank(&self, merchant: &Merchant, id: OperationId) -> Result<Asked, AskError> {
         let shared = &self.shared;
         let found = self.find(merchant, id).await?;

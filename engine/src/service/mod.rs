@@ -1,10 +1,10 @@
 //! The service: one flight per key, the cache in front, the store behind, the banks at the side.
 //!
-//! - `start`: its life, from the parts it is made of to its orderly end.
-//! - `create`, `cancel`, `resolve`, `inquiry`, `reads`: what it does for clients and operators.
+//! - `start`: its life, from its parts to its orderly shutdown.
+//! - `create`, `cancel`, `resolve`, `inquiry`, `reads`: the operations for clients and operators.
 //! - `flight` and `driver`: the running effort for a key, which duplicates join, and the loop that does the work.
-//! - `recovery`: what an earlier life left unfinished.
-//! - `evidence` and `watch`: what a bank says of a finished payment.
+//! - `recovery`: resumes the operations that an earlier life left unfinished.
+//! - `evidence` and `watch`: answers of a bank about a finished payment.
 
 mod cache;
 mod cancel;

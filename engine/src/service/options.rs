@@ -1,21 +1,21 @@
-//! Bounds and intervals of the service, each with its reason.
+//! Limits and intervals of the service, each with its reason.
 
 use holdfast_core::Budgets;
 use holdfast_core::retry::Backoff;
 
 use crate::pipeline::BATCH_MAX;
 
-/// How the service behaves. What is about one bank is in [`LaneOptions`](crate::lanes::LaneOptions).
+/// The options of the service. Those of one bank are in [`LaneOptions`](crate::lanes::LaneOptions).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServiceOptions {
     /// Memory for finished payments, in bytes. The cache only saves reads; 0 turns it off.
     pub cache_bytes: u64,
-    /// Most open flights; beyond it new payments are refused as "at capacity". Bounds memory when
+    /// Most open flights. Above it new payments are rejected as "at capacity". It limits memory when
     /// the bank is slow: a flight takes a few kilobytes.
     pub flights_max: usize,
     /// Waits between attempts and between inquiries.
     pub backoff: Backoff,
-    /// How often to try without a person.
+    /// Limits of the automatic attempts and inquiries.
     pub budgets: Budgets,
     /// Most steps of one commit. A larger batch spreads the cost of a sync over more payments; the
     /// last of it waits longer.

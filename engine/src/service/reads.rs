@@ -17,7 +17,7 @@ use crate::store::{Page, Query};
 pub struct FeedPage {
     /// The merchant's own entries, in order.
     pub entries: Vec<(u64, JournalEntry)>,
-    /// Up to which sequence the journal was read, whosever entries they were.
+    /// The sequence up to which the journal was read, including entries of other merchants.
     pub read_to: u64,
     /// Whether there was more to read when this was read.
     pub more: bool,
@@ -93,7 +93,7 @@ impl Service {
         self.shared.read(self.shared.views.merchants().await)
     }
 
-    /// The balances of a merchant's account in each currency it moved in; empty when it never moved.
+    /// The balances of a merchant's account, one for each of its currencies; empty when it never had a movement.
     ///
     /// # Errors
     /// When the store has failed.

@@ -1,4 +1,4 @@
-//! Recovery: at a start, every unfinished operation and every watch is taken up again.
+//! Recovery: at a start, every unfinished operation and every watch resumes.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -19,28 +19,28 @@ pub enum ResolveError {
     /// The merchant has no such payment.
     #[error("there is no such payment")]
     NotFound,
-    /// Its outcome is not in question: it is finished, or the bank is being called.
+    /// Its outcome is not unknown: it is finished, or the bank is being called.
     #[error("the payment is not in question")]
     NotResolvable(Arc<Operation>),
     /// It has changed since the operator looked.
     #[error("the payment has changed since")]
     Stale(Arc<Operation>),
-    /// The service takes nothing in.
+    /// The service is not accepting changes.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
 }
 
 impl Service {
-    /// Takes an operator's decision about a payment in phase Unknown or Review. `is_seen` tells the
-    /// version of the payment that the operator looked at from others. Repeatable: the same resolution again changes nothing
-    /// and gives the same payment.
+    /// Applies an operator's decision to a payment in phase Unknown or Review. `is_seen` tells whether a version is
+    /// the one that the operator looked at. Repeatable: the same resolution again changes nothing and returns the same
+    /// payment.
     ///
-    /// The bank is watched afterwards, as far as it can be asked, across restarts; what it says otherwise is
-    /// journalled as a contradiction.
+    /// If the bank can be asked, it is watched afterwards, also across restarts. If it contradicts the decision, the
+    /// contradiction is added to the journal.
     ///
     /// # Errors
-    /// When there is no such payment, when it is not in question, when it has changed since, or when
-    /// nothing is taken in.
+    /// When there is no such payment, when its outcome is not unknown, when it has changed since, or when the service
+    /// is not accepting changes.
     pub async fn resolve(
         &self,
         merchant: &Merchant,

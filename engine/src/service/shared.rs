@@ -1,4 +1,4 @@
-//! What every part of the service shares.
+//! The state that every part of the service shares.
 
 use std::sync::Arc;
 
@@ -28,14 +28,14 @@ pub(super) struct Shared {
     pub(super) log: Arc<dyn Log>,
     pub(super) views: Arc<dyn Views>,
     pub(super) lanes: Lanes,
-    /// What is stamped and compared.
+    /// The source of times that are stamped and compared.
     pub(super) time: Timeline,
     pub(super) source: Arc<SeededSource>,
     pub(super) options: ServiceOptions,
     pub(super) pipeline: Pipeline,
     pub(super) cache: Cache,
     pub(super) flights: Arc<Flights>,
-    /// Set when the service drains: nothing new starts, whatever only waits is parked.
+    /// Set when the service drains: nothing new starts, and flights that only wait are parked.
     pub(super) parking: CancellationToken,
     /// Every flight's task.
     pub(super) tasks: TaskTracker,
@@ -46,7 +46,7 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    /// Takes a store's answer. Unless the error is a transient one, the store cannot be trusted any more, and the
+    /// Handles a store's answer. If the error is not transient, the store cannot be trusted any more, and the
     /// service stops.
     pub(super) fn read<T>(&self, answer: Result<T, StoreError>) -> Result<T, Unavailable> {
         answer.map_err(|error| {

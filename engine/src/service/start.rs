@@ -1,4 +1,4 @@
-//! The life of a service: its start, its housekeeping, its orderly end.
+//! The life of a service: start, housekeeping, orderly shutdown.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -20,7 +20,7 @@ use crate::source::SeededSource;
 use crate::store::Store;
 use crate::timeline::Timeline;
 
-/// What a service is made of. All of it comes from outside.
+/// The parts of a service. All of them come from outside.
 pub struct ServiceParts {
     /// The source of truth.
     pub store: Store,
@@ -30,11 +30,11 @@ pub struct ServiceParts {
     pub clock: Arc<dyn Clock>,
     /// Ids and jitter.
     pub source: Arc<SeededSource>,
-    /// Bounds and intervals.
+    /// Limits and intervals.
     pub options: ServiceOptions,
 }
 
-/// How often the service looks after its store: a life that ends leaves the time of its end known to about this.
+/// Interval of the housekeeping. After a crash, the time of the end is known to about this precision.
 const HOUSEKEEPING: Duration = Duration::from_secs(1);
 
 impl Service {
@@ -86,7 +86,7 @@ impl Service {
         &self.shared.failure
     }
 
-    /// What the service counts.
+    /// The metrics of the service.
     pub fn metrics(&self) -> &Metrics {
         &self.shared.metrics
     }
@@ -113,13 +113,13 @@ impl Service {
         self.shared.cache.len()
     }
 
-    /// Completes when the service begins to shut down: whoever only listens should end then.
+    /// Completes when the service begins to shut down. Tasks that only listen should end then.
     pub async fn draining(&self) {
         self.shared.parking.cancelled().await;
     }
 
-    /// Stops in order: accepts nothing new, parks what only waits, lets calls under way end, then
-    /// closes the store. What is parked resumes at the next start.
+    /// Shuts down in order: accepts nothing new, parks flights that only wait, lets current calls end, and then closes
+    /// the store. Parked operations resume at the next start.
     ///
     /// # Errors
     /// When the store has failed before or fails to sync.
@@ -140,7 +140,7 @@ impl Service {
     }
 }
 
-/// Notes the time while payments are under way, and checks that the log is still ours.
+/// Records the time while payments are open, and checks that this process is still the writer of the log.
 async fn keep_house(service: Weak<Shared>) {
     loop {
         tokio::time::sleep(HOUSEKEEPING).await;

@@ -1,5 +1,5 @@
-//! The watch: after an operator decided without the bank, the bank is still asked, for as often as it would have been
-//! asked otherwise.
+//! The watch: after an operator decided without the bank, the bank is still asked, as often as it would have been
+//! without the decision.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use super::shared::Shared;
 use crate::bank::InquiryOutcome;
 use crate::lanes::Lane;
 
-/// Goes on with a watch that an earlier life began, if it is not over.
+/// Resumes a watch that an earlier life began, if it is not over.
 pub(super) async fn resume(shared: Arc<Shared>, operation: Arc<Operation>) {
     if is_watched(&shared, &operation).await {
         begin(shared, operation).await;
@@ -28,7 +28,7 @@ async fn is_watched(shared: &Shared, operation: &Operation) -> bool {
     }
 }
 
-/// Watches the bank. Ends early when the bank decides. When the service stops, the next life goes on with it.
+/// Watches the bank. Ends early when the bank decides. If the service stops, the next life continues the watch.
 pub(super) async fn begin(shared: Arc<Shared>, operation: Arc<Operation>) {
     let lane = shared.lanes.of(&operation);
     let lane = lane.filter(|_| can_be_asked(&shared, &operation));
@@ -60,7 +60,7 @@ pub(super) async fn begin(shared: Arc<Shared>, operation: Arc<Operation>) {
     }
 }
 
-/// Makes it durable that a watch is over, unless it is.
+/// Makes the end of a watch durable, if it is not yet.
 async fn end(shared: &Shared, operation: &Operation) {
     let _comparing = shared.comparing.lock().await;
     if !is_watched(shared, operation).await {

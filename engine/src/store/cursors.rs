@@ -1,4 +1,4 @@
-//! Cursors: how far a consumer of the journal has got, across restarts.
+//! Cursors: the position of each consumer of the journal, kept across restarts.
 
 use std::fmt;
 
@@ -47,8 +47,8 @@ impl fmt::Display for CursorName {
     }
 }
 
-/// Where consumers of the journal note how far they have got. A consumer sees each entry at least once: it saves after it
-/// has done its work.
+/// Stores the positions of consumers of the journal. A consumer sees each entry at least once, because it saves its
+/// position after its work.
 #[async_trait]
 pub trait Cursors: Send + Sync + 'static {
     /// The sequence that was saved last; 0 when none was.

@@ -1,18 +1,19 @@
-//! Why a store could not do its work, by what follows from it. The adapter's own error is the source.
+//! Why a store failed, by the consequence. The adapter's own error is the source.
 
 /// The error of an adapter.
 pub type Source = Box<dyn std::error::Error + Send + Sync>;
 
-/// Why a store could not do its work.
+/// Why a store failed.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// What was to be written may be durable or not. Only the next tenure, which reads what is durable, will know.
+    /// The write may be durable or not. Only the next tenure, which reads the durable data, will know.
     #[error(transparent)]
     Ambiguous(Source),
-    /// Nothing was changed, and the store can still be trusted: it is closed, or asking again later can help.
+    /// Nothing was changed, and the store can still be trusted: it is closed, or a later retry can help.
     #[error(transparent)]
     Transient(Source),
-    /// The store cannot be trusted any more: a value is damaged, or an earlier failure left it open what is durable.
+    /// The store cannot be trusted any more: a value is damaged, or after an earlier failure it is unknown which data
+    /// is durable.
     #[error(transparent)]
     Fatal(Source),
 }

@@ -1,4 +1,4 @@
-//! The log: the one place that decides, and the one way to write.
+//! The log: the only place that decides, and the only way to write.
 
 use async_trait::async_trait;
 use holdfast_core::{
@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 use super::error::StoreError;
 
-/// What became of one step of a batch.
+/// The verdict about one step of a batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
     /// It is durable.
@@ -22,26 +22,27 @@ pub enum Verdict {
     Refused(Refusal),
 }
 
-/// What is durable about the time, for the next life to begin with.
+/// The durable times, from which the next life begins.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct NotedTime {
-    /// The newest time that was stamped or noted.
+    /// The newest time that was stamped or recorded.
     pub newest: Timestamp,
-    /// Whether times are ahead of a wall clock that was set back: by a correct clock, what was stamped then looks
-    /// younger than it is.
+    /// Whether times are ahead of a wall clock that was set back. Compared with a correct clock, times stamped then
+    /// look younger than they are.
     pub in_doubt: bool,
 }
 
 /// The journal, with the records that it leads to.
 ///
-/// Architecture invariant: whatever a log returns is durable. A read never shows a write that a power loss could still
-/// take back, and a commit answers only after its batch is synced.
+/// Architecture invariant: everything a log returns is durable. A read never shows a write that a power loss could
+/// still
+/// undo, and a commit answers only after its batch is synced.
 #[async_trait]
 pub trait Log: Send + Sync + 'static {
     /// The tenure in which this process writes: higher than that of every earlier life.
     fn tenure(&self) -> Tenure;
 
-    /// Whether a tenure is over, so that nobody is left who could record the end of its attempts.
+    /// Whether a tenure is over. Then nobody can record the end of its attempts any more.
     fn is_over(&self, tenure: Tenure) -> bool;
 
     /// Applies a batch in order, makes it durable with one sync, and gives a verdict per step.
@@ -49,12 +50,13 @@ pub trait Log: Send + Sync + 'static {
     /// Steps of one batch see each other; a lost one does not affect the others.
     ///
     /// # Errors
-    /// Any error ends this tenure: nothing of the batch may be believed, and every later call fails. The next tenure
+    /// Any error ends this tenure: it is unknown whether the batch is durable, and every later call fails. The next
+    /// tenure
     /// finds out what is durable.
     async fn commit(&self, batch: Vec<Step>) -> Result<Vec<Verdict>, StoreError>;
 
-    /// The operation under a key: the read that decides whether a request is new. It is asked for each of them, so it
-    /// must not wait for anything but what it saw to be durable.
+    /// The operation under a key. This read decides whether a request is new. It happens for every request, so it must
+    /// not wait, except until the data that it saw is durable.
     async fn get(&self, key: &OperationKey) -> Result<Option<Operation>, StoreError>;
 
     /// Entries of all merchants after a sequence, in order; at most `limit`, and at least one when there is one.
@@ -67,7 +69,7 @@ pub trait Log: Send + Sync + 'static {
     /// The sequence of the last durable entry, as it grows; 0 when there is none.
     fn head(&self) -> watch::Receiver<u64>;
 
-    /// The keys of operations about which something is left to do, oldest first, after the given id; at most `limit`.
+    /// The keys of operations that need more work, oldest first, after the given id; at most `limit`.
     /// They are unfinished, or were finished by an operator and their bank is still watched.
     async fn unfinished(
         &self,
@@ -75,20 +77,20 @@ pub trait Log: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<(OperationId, OperationKey)>, StoreError>;
 
-    /// Whether there is room for new operations beside what those under way may still write. While there is none,
-    /// admissions must not be committed; everything else may be.
+    /// Whether the disk has room for new operations, besides the writes of the open ones. If not, admissions must not
+    /// be committed. All other steps may be.
     fn has_room(&self) -> bool;
 
-    /// What is durable about the time: the newest of the last entry and what was noted later.
+    /// The durable times: the newest of the last entry and the time that was recorded later.
     fn noted_time(&self) -> NotedTime;
 
-    /// Makes it durable that it was this time, so that a later life does not begin before it. Called about every second
+    /// Makes a time durable, so that a later life does not begin before it. Called about every second
     /// while operations are under way.
     ///
-    /// That times are in doubt is remembered while operations are unfinished: those stem from the doubtful time.
+    /// Doubt about times is remembered while operations are unfinished, because their times may be wrong.
     async fn note_time(&self, noted: NotedTime) -> Result<(), StoreError>;
 
-    /// Checks that this process still is the writer. Called about every second.
+    /// Checks that this process is still the writer. Called about every second.
     ///
     /// # Errors
     /// When it is not: the log was moved away, replaced, or taken over.

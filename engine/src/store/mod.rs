@@ -21,11 +21,11 @@ pub use views::{LIST_SCAN_MAX, Page, Query, Views};
 /// The three seams of one store. Cheap to clone.
 #[derive(Clone)]
 pub struct Store {
-    /// What decides.
+    /// The log, which decides.
     pub log: Arc<dyn Log>,
-    /// What people look up.
+    /// The views for people.
     pub views: Arc<dyn Views>,
-    /// How far consumers have got.
+    /// The positions of consumers.
     pub cursors: Arc<dyn Cursors>,
 }
 

@@ -1,4 +1,4 @@
-//! Views: what people and programs look up. None of it decides what happens to an operation.
+//! Views: reads for people and programs. No decision about an operation depends on them.
 
 use std::collections::BTreeSet;
 
@@ -33,17 +33,17 @@ pub struct Query {
     pub phase: Option<Phase>,
     /// Only those created before this one.
     pub before: Option<OperationId>,
-    /// At most so many, at least 1.
+    /// The maximum number, at least 1.
     pub limit: usize,
 }
 
 impl Query {
-    /// Whether no more is read than is wanted: the newest there are, or one key.
+    /// Whether the query reads no more than it returns: the newest operations, or one key.
     pub fn is_short(&self) -> bool {
         self.idempotency_key.is_some() || (self.state.is_none() && self.phase.is_none())
     }
 
-    /// Whether an operation is one of those that are wanted.
+    /// Whether an operation matches the query.
     pub fn wants(&self, operation: &Operation) -> bool {
         let Self {
             merchant,
@@ -67,10 +67,9 @@ impl Query {
 /// page may therefore be short and still have a successor.
 pub const LIST_SCAN_MAX: usize = 10_000;
 
-/// Reads for people. What they return is durable.
+/// Reads for people. They return only durable data.
 ///
-/// Architecture invariant: no view does its reading on a worker thread of the runtime, so however long one takes, it
-/// holds up no payment.
+/// Architecture invariant: no view reads on a worker thread of the runtime, so a slow read delays no payment.
 #[async_trait]
 pub trait Views: Send + Sync + 'static {
     /// A merchant's operation by id.
@@ -100,7 +99,7 @@ pub trait Views: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<(u64, JournalEntry)>, StoreError>;
 
-    /// The balances of a merchant's account in each currency it moved in; empty when it never moved.
+    /// The balances of a merchant's account, one for each of its currencies; empty when it never had a movement.
     async fn account(
         &self,
         merchant: &Merchant,
@@ -110,6 +109,7 @@ pub trait Views: Send + Sync + 'static {
     /// The merchants that have operations.
     async fn merchants(&self) -> Result<BTreeSet<Merchant>, StoreError>;
 
-    /// The banks that attempts were sent to, by name. Earlier versions kept no names; their banks are not among them.
+    /// The banks that attempts were sent to, by name. Banks of earlier versions are missing, because those stored no
+    /// names.
     async fn banks(&self) -> Result<BTreeSet<BankName>, StoreError>;
 }

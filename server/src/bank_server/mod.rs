@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
-use holdfast_simulator::LedgerError;
+use holdfast_simulator::BankLedgerError;
 use holdfast_simulator::SimulatedBankOptions;
 use holdfast_simulator::bank::{Bank, Mode};
 use holdfast_simulator::faults::{FaultProfile, PROFILES};
@@ -82,7 +82,7 @@ impl From<Mode> for CapabilityName {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BankError {
     #[error(transparent)]
-    Ledger(#[from] LedgerError),
+    Ledger(#[from] BankLedgerError),
     #[error(transparent)]
     Listen(#[from] ListenError),
     #[error("cannot wait for signals: {0}")]

@@ -3,22 +3,22 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use holdfast_simulator::chaos::{Lane, Line, Look};
+use holdfast_simulator::chaos::{Line, Look, Track};
 
 use super::runner::Wrong;
 use crate::web::html::escape;
 
 /// The lanes of the picture, from left to right.
-const LANES: [Lane; 5] = [
-    Lane::Client,
-    Lane::Network,
-    Lane::Service,
-    Lane::Store,
-    Lane::Bank,
+const TRACKS: [Track; 5] = [
+    Track::Client,
+    Track::Network,
+    Track::Service,
+    Track::Store,
+    Track::Bank,
 ];
 
 /// Pixels between two lanes, between two rows, between two lines of a row, and before the first of each.
-const LANE_PX: usize = 84;
+const TRACK_PX: usize = 84;
 const ROW_PX: usize = 26;
 const LINE_PX: usize = 16;
 const LEFT_PX: usize = 90;
@@ -26,7 +26,7 @@ const TOP_PX: usize = 50;
 
 /// A screen of 1280 pixels shows all of it, with a scroll bar and the page's margins.
 const WIDTH_PX: usize = 1_200;
-const LABEL_PX: usize = LEFT_PX + LANES.len() * LANE_PX;
+const LABEL_PX: usize = LEFT_PX + TRACKS.len() * TRACK_PX;
 
 /// Characters of a label's line. The widest of the fonts takes less than 7.5 pixels for one.
 const LABEL_CHARS: usize = (WIDTH_PX - LABEL_PX) * 10 / 75;
@@ -49,9 +49,9 @@ fn shown(key: Option<u32>, lines: &[Line]) -> Vec<&Line> {
     rows[rows.len().saturating_sub(ROWS_MAX)..].to_vec()
 }
 
-fn lane_x(lane: Lane) -> Option<usize> {
-    let place = LANES.iter().position(|known| *known == lane)?;
-    Some(LEFT_PX + place * LANE_PX + LANE_PX / 2)
+fn track_x(track: Track) -> Option<usize> {
+    let place = TRACKS.iter().position(|known| *known == track)?;
+    Some(LEFT_PX + place * TRACK_PX + TRACK_PX / 2)
 }
 
 /// Text in lines of at most so many characters: broken between words, and within one only where it is longer itself.
@@ -118,8 +118,8 @@ pub(super) fn picture(lines: &[Line], wrong: Option<&Wrong>) -> String {
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{WIDTH_PX}\" height=\"{height}\" \
          viewBox=\"0 0 {WIDTH_PX} {height}\" role=\"img\" aria-label=\"Sequence of events\">{PICTURE_STYLE}"
     );
-    for lane in LANES {
-        let (x, name) = (lane_x(lane).unwrap_or(LEFT_PX), lane.name());
+    for track in TRACKS {
+        let (x, name) = (track_x(track).unwrap_or(LEFT_PX), track.name());
         let _ = write!(
             svg,
             "<text x=\"{x}\" y=\"24\" text-anchor=\"middle\" font-weight=\"bold\">{name}</text>\
@@ -155,14 +155,14 @@ fn draw_row(
     let gave_way = line.look == Look::GaveWay;
     if gave_way {
         draw_band(svg, "band", y, height);
-    } else if line.lane == Lane::World {
+    } else if line.track == Track::World {
         draw_band(svg, "calm", y, height);
     }
-    if let Some(x) = lane_x(line.lane) {
+    if let Some(x) = track_x(line.track) {
         let class = match line.look {
             Look::Durable => "dot durable",
             Look::GaveWay => "dot bad",
-            Look::Plain if line.lane == Lane::Store => "dot unsynced",
+            Look::Plain if line.track == Track::Store => "dot unsynced",
             Look::Plain => "dot",
         };
         if let Some((before_x, before_y)) = line.key.and_then(|key| from.get(&key)) {

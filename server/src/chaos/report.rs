@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use holdfast_simulator::chaos::{Lane, Line, Plan, Setup};
+use holdfast_simulator::chaos::{Line, Plan, Setup, Track};
 
 use super::picture::picture;
 use super::runner::Wrong;
@@ -74,7 +74,7 @@ fn verdict(setup: &Setup, wrong: Option<&Wrong>) -> String {
 fn histories(key: Option<u32>, lines: &[Line]) -> String {
     let mut keys: BTreeMap<u32, Vec<&Line>> = BTreeMap::new();
     for line in lines {
-        if let (Some(key), Lane::Store | Lane::Service) = (line.key, line.lane) {
+        if let (Some(key), Track::Store | Track::Service) = (line.key, line.track) {
             keys.entry(key).or_default().push(line);
         }
     }
@@ -91,7 +91,7 @@ fn histories(key: Option<u32>, lines: &[Line]) -> String {
                 html,
                 "<tr><td>{} ms</td><td>{}</td><td>{}</td></tr>",
                 line.at_ms,
-                line.lane.name(),
+                line.track.name(),
                 escape(&line.text)
             );
         }
@@ -117,7 +117,11 @@ fn plan(setup: &Setup) -> String {
             "<tr><td>operation {}</td><td>{} ms</td><td>{}</td><td>{}</td></tr>",
             operation.id,
             operation.at_ms,
-            escape(&format!("key-{}: {}", operation.what.key(), operation.what)),
+            escape(&format!(
+                "key-{}: {}",
+                operation.action.key(),
+                operation.action
+            )),
             escape(&operation.policy.to_string())
         );
     }

@@ -52,8 +52,8 @@ pub(super) fn trace(lines: &[Line]) -> String {
     let mut text = String::new();
     for line in lines {
         let key = line.key.map(|key| format!("key-{key}")).unwrap_or_default();
-        let (at_ms, lane, what) = (line.at_ms, line.lane.name(), &line.text);
-        line!(text, "{at_ms:>8} {lane:<8} {key:<7} {what}");
+        let (at_ms, track, what) = (line.at_ms, line.track.name(), &line.text);
+        line!(text, "{at_ms:>8} {track:<8} {key:<7} {what}");
     }
     text
 }

@@ -6,7 +6,7 @@ use holdfast_engine::startup::Misfit;
 use holdfast_engine::store::StoreError;
 use holdfast_local::offline::{ImportError, SnapshotError};
 use holdfast_local::{LocalError, OpenError, OpenProblem};
-use holdfast_simulator::LedgerError;
+use holdfast_simulator::BankLedgerError;
 
 use super::{Code, Coded};
 
@@ -115,7 +115,7 @@ impl Coded for ImportError {
     }
 }
 
-impl Coded for LedgerError {
+impl Coded for BankLedgerError {
     fn code(&self) -> Code {
         Code::SimulatedLedger
     }

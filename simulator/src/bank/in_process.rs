@@ -12,12 +12,11 @@ use holdfast_core::{
 use holdfast_engine::bank::{self, ChargeOutcome, InquiryOutcome, is_about};
 use holdfast_engine::pipeline::SendPermit;
 
-use super::{
-    Bank, BankAnswer, Charge, DUPLICATE, Deferred, Mode, NamedAnswer, Reaction,
-    SimulatedBankOptions,
-};
+use super::ledger::{BankLedgerError, ChargeTerms};
+use super::messages::{BankAnswer, Charge, DUPLICATE, Deferred, NamedAnswer, Reaction};
+use super::options::{Mode, SimulatedBankOptions};
+use super::processing::Bank;
 use crate::faults::Delivery;
-use crate::ledger::{ChargeTerms, LedgerError};
 
 /// A bank that lives in this process. It moves no money.
 #[derive(Debug, Clone)]
@@ -30,12 +29,12 @@ pub struct SimulatedBank {
     gullible: Option<Gullible>,
 }
 
-/// What a caller takes for the bank's word that is not. Only a service that is broken on purpose does.
+/// The kind of wrong answer that a caller accepts as the bank's. Only a service that is broken on purpose has one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Gullible {
     /// An answer about another reference.
     Strays,
-    /// What a gateway says.
+    /// The answer of a gateway.
     Gateways,
     /// "Duplicate" for a decline of the payment.
     Duplicates,
@@ -44,10 +43,10 @@ pub(crate) enum Gullible {
 /// The name of the simulated bank that is built in.
 pub const SIMULATED: &str = "simulated";
 
-/// Where a bank in this process is reached.
+/// The address of a bank in this process.
 const ADDRESS: &str = "in-process";
 
-/// Where the simulated bank is reached that is built in.
+/// The address of the built-in simulated bank.
 ///
 /// # Panics
 /// Never: the address is valid.
@@ -55,25 +54,25 @@ pub fn simulated_address() -> BankAddress {
     BankAddress::new(ADDRESS).expect("the address is one")
 }
 
-/// Takes care of what reaches the bank long after its caller gave up, also when the caller's process
+/// Delivers charges to the bank long after their caller gave up, even if the caller's process
 /// has ended by then.
 pub trait Later: Send + Sync + std::fmt::Debug {
-    /// Sees to it that the bank processes this in so many milliseconds.
+    /// Makes the bank process this after a delay in milliseconds.
     fn schedule(&self, after_ms: u64, deferred: Deferred);
 }
 
-/// A bank without a window never forgets a reference: a century, in milliseconds.
+/// The window of a bank that never forgets a reference: a century, in milliseconds.
 const WINDOW_MS_MAX: u64 = 100 * 365 * 24 * 60 * 60 * 1000;
 
 impl SimulatedBank {
-    /// Opens the bank with its books.
+    /// Opens the bank with its ledger.
     ///
     /// # Errors
     /// When the ledger file cannot be read or written.
     ///
     /// # Panics
     /// Never: its name is valid.
-    pub fn open(options: &SimulatedBankOptions) -> Result<Self, LedgerError> {
+    pub fn open(options: &SimulatedBankOptions) -> Result<Self, BankLedgerError> {
         Ok(Self {
             bank: Arc::new(Bank::open(options)?),
             name: BankName::new(SIMULATED).expect("the name is one"),
@@ -84,14 +83,14 @@ impl SimulatedBank {
         })
     }
 
-    /// Under another name, at another address.
+    /// Gives the bank another name and address.
     pub fn named(mut self, name: BankName, address: BankAddress) -> Self {
         self.name = name;
         self.address = address;
         self
     }
 
-    /// Takes something for the bank's word that is not.
+    /// Makes the caller accept wrong answers of this kind.
     pub(crate) fn gullible(mut self, gullible: Option<Gullible>) -> Self {
         self.gullible = gullible;
         self
@@ -107,7 +106,7 @@ impl SimulatedBank {
         (about_it || self.believes(Gullible::Strays)).then(|| decision(named.answer))
     }
 
-    /// Leaves what comes late to someone who outlives the caller.
+    /// Hands delayed charges to someone who outlives the caller.
     pub fn with_later(mut self, later: Arc<dyn Later>) -> Self {
         self.later = Some(later);
         self
@@ -129,7 +128,7 @@ impl SimulatedBank {
             },
         };
         let Ok(reaction) = self.bank.charge(&charge) else {
-            // Our references are unique; a bank that says otherwise cannot be understood.
+            // Our references are unique. If the bank says otherwise, the outcome is unknown.
             return ChargeOutcome::Unknown;
         };
         if let Some((after_ms, deferred)) = reaction.later.clone() {
@@ -161,13 +160,13 @@ impl SimulatedBank {
         }
     }
 
-    /// The bank itself, for auditors and for whoever changes what goes wrong.
+    /// The bank itself, for auditors and for changing its faults.
     pub fn bank(&self) -> &Bank {
         &self.bank
     }
 }
 
-/// What the caller gets of an answer; `None` when it cannot be told from any other failure.
+/// The part of an answer that the caller gets.
 enum Heard<T> {
     Whole(T),
     Broken,
@@ -175,7 +174,8 @@ enum Heard<T> {
     Throttled { retry_after_ms: u64 },
 }
 
-/// Takes the time and loses what is to be lost. The caller's own time limit ends a silence.
+/// Waits as long as the bank takes, and loses the answers that are lost. A silence ends at the caller's own time
+/// limit.
 async fn hear<T>(reaction: Reaction<T>) -> Heard<T> {
     if reaction.delay_ms > 0 {
         tokio::time::sleep(Duration::from_millis(reaction.delay_ms)).await;

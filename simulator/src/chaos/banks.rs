@@ -1,6 +1,6 @@
-//! The banks of a world: the one that its payments are meant for, and another that a slip of the hand may name.
+//! The two banks of a world: the usual one, and another that a wrong configuration may name.
 //!
-//! Their books are apart, as real banks' are. What counts for a key is what both have debited.
+//! They have separate ledgers, as real banks do. The debits of a key are those of both banks together.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,41 +10,22 @@ use holdfast_core::{BankAddress, BankName};
 use super::ground::Ground;
 use super::plan::Plan;
 use super::sabotage::Sabotage;
+use super::which_bank::WhichBank;
 use crate::bank::{AuditLine, Deferred, Gullible, Later, SimulatedBank, SimulatedBankOptions};
 use crate::faults::{Fault, FaultProfile};
 
 /// Their names.
 const NAMES: [&str; 2] = ["usual", "other"];
 
-/// Which of the two.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
-pub(super) enum Which {
-    /// The one that is meant.
-    #[default]
-    Usual,
-    /// The other one.
-    Other,
-}
-
-impl Which {
-    /// The one that this is not.
-    pub(super) const fn another(self) -> Self {
-        match self {
-            Self::Usual => Self::Other,
-            Self::Other => Self::Usual,
-        }
-    }
-}
-
 /// Both.
 #[derive(Debug, Clone)]
 pub(super) struct Banks([SimulatedBank; 2]);
 
-/// Sees to it that a bank processes later what is its own.
+/// Schedules delayed charges at the bank that took them.
 #[derive(Debug)]
 struct LateAt {
     ground: Arc<Ground>,
-    which: Which,
+    which: WhichBank,
 }
 
 impl Later for LateAt {
@@ -55,27 +36,27 @@ impl Later for LateAt {
 
 impl Banks {
     pub(super) fn new(ground: &Arc<Ground>) -> Self {
-        Self([Which::Usual, Which::Other].map(|which| open(ground, which)))
+        Self([WhichBank::Usual, WhichBank::Other].map(|which| open(ground, which)))
     }
 
     /// One of them.
-    pub(super) const fn get(&self, which: Which) -> &SimulatedBank {
+    pub(super) const fn get(&self, which: WhichBank) -> &SimulatedBank {
         &self.0[which as usize]
     }
 
-    /// How often a reference was debited, wherever.
+    /// How often a reference was debited, at both banks together.
     pub(super) fn debits_of(&self, reference: &str) -> u32 {
         let debits = self.0.iter().map(|bank| bank.bank().debits_of(reference));
         debits.sum()
     }
 
-    /// All that was debited.
+    /// All debits.
     pub(super) fn audit(&self) -> Vec<AuditLine> {
         let lines = self.0.iter().map(|bank| bank.bank().audit(0, usize::MAX).0);
         lines.flatten().collect()
     }
 
-    /// What went wrong at them.
+    /// The faults that they injected.
     pub(super) fn injected(&self) -> BTreeMap<Fault, u64> {
         let mut sums = BTreeMap::new();
         for bank in &self.0 {
@@ -86,7 +67,7 @@ impl Banks {
         sums
     }
 
-    /// Nothing goes wrong at them from now on, except that they forget.
+    /// Ends all their faults, except that they still forget references.
     pub(super) fn heal(&self) {
         for bank in &self.0 {
             let key_window_ms = bank.bank().faults().key_window_ms;
@@ -98,7 +79,7 @@ impl Banks {
     }
 }
 
-fn open(ground: &Arc<Ground>, which: Which) -> SimulatedBank {
+fn open(ground: &Arc<Ground>, which: WhichBank) -> SimulatedBank {
     let plan: &Plan = &ground.plan;
     let name = NAMES[which as usize];
     let bank = SimulatedBank::open(&SimulatedBankOptions {

@@ -1,35 +1,27 @@
-//! Clients, and the network between them and the service.
+//! The clients of a world: what each still wants, and how often it has tried.
 
 use std::collections::BTreeMap;
 
-use bytes::Bytes;
-use http::{HeaderValue, Method, Request};
+use super::message::Message;
+use super::plan::{Action, Operation, Plan, Policy};
 
-use super::auditor::{Asked, Standing, Wanted};
-use super::draw::Draw;
-use super::ground::{Answer, Message};
-use super::plan::{Operation, Plan, Policy, What};
-use super::sometimes::Sometimes;
-use super::trace::Lane;
-use super::world::{Event, World};
-
-/// What became of an operation so far.
+/// The progress of an operation.
 #[derive(Debug, Clone, Copy)]
-struct Effort {
-    operation: Operation,
+pub(super) struct Effort {
+    pub(super) operation: Operation,
     /// The latest attempt.
-    attempt: u32,
-    done: bool,
+    pub(super) attempt: u32,
+    pub(super) done: bool,
 }
 
 /// All clients.
 #[derive(Debug)]
 pub(super) struct Clients {
-    efforts: BTreeMap<u32, Effort>,
+    pub(super) efforts: BTreeMap<u32, Effort>,
     next: u32,
 }
 
-/// Questions that are asked in the end have numbers from here on.
+/// Operations that are added at the end have numbers from here on.
 const LAST_QUESTIONS: u32 = 1_000_000;
 
 impl Clients {
@@ -48,14 +40,14 @@ impl Clients {
         }
     }
 
-    /// Something to ask with patience, without faults.
-    pub(super) fn ask(&mut self, what: What) -> Message {
+    /// Adds a patient request, for the time after all faults have ended.
+    pub(super) fn ask(&mut self, action: Action) -> Message {
         let id = self.next;
         self.next += 1;
         let operation = Operation {
             id,
             at_ms: 0,
-            what,
+            action,
             policy: Policy {
                 copies: 1,
                 copy_gap_ms: 0,
@@ -77,339 +69,8 @@ impl Clients {
         }
     }
 
-    pub(super) fn what(&self, message: Message) -> Option<What> {
+    pub(super) fn action(&self, message: Message) -> Option<Action> {
         let effort = self.efforts.get(&message.operation)?;
-        Some(effort.operation.what)
+        Some(effort.operation.action)
     }
-}
-
-impl World<'_> {
-    fn draw_for(&self, message: Message, leg: &str) -> Draw {
-        self.ground
-            .draw("network")
-            .with(message.operation.into())
-            .with(message.attempt.into())
-            .with(message.copy.into())
-            .stream(leg)
-    }
-
-    fn happened(&self, moment: Sometimes, fault: &'static str) {
-        let mut state = self.ground.lock();
-        state.happened(moment);
-        state.injected(fault);
-    }
-
-    /// How long a message is on its way.
-    fn delay_ms(&self, draw: Draw) -> u64 {
-        let rates = &self.ground.plan.network;
-        if self.network_is_faulty() && draw.stream("slow").happens(rates.slow) {
-            self.ground.lock().injected("network_slow");
-            draw.stream("slow-ms").between(1, rates.slow_ms)
-        } else {
-            draw.stream("ms").between(0, 3)
-        }
-    }
-
-    pub(super) fn send(&mut self, message: Message) {
-        let Some(effort) = self.clients.efforts.get(&message.operation).copied() else {
-            return;
-        };
-        if effort.done {
-            return;
-        }
-        let what = effort.operation.what;
-        self.ground
-            .note(Lane::Client, Some(what.key()), message, || {
-                format!(
-                    "sends: {what} (attempt {}, copy {})",
-                    message.attempt + 1,
-                    message.copy + 1
-                )
-            });
-        if message.copy == 0 {
-            self.plan_in(effort.operation.policy.timeout_ms, Event::TimeUp(message));
-        }
-        let draw = self.draw_for(message, "request");
-        let rates = self.ground.plan.network;
-        if self.network_is_faulty() && draw.stream("lost").happens(rates.lost) {
-            self.happened(Sometimes::RequestLost, "request_lost");
-            self.ground
-                .note(Lane::Network, Some(what.key()), message, || {
-                    "the request is lost".to_owned()
-                });
-            return;
-        }
-        self.plan_in(self.delay_ms(draw), Event::Arrive(message));
-        if self.network_is_faulty() && draw.stream("repeated").happens(rates.repeated) {
-            self.happened(Sometimes::RequestRepeated, "request_repeated");
-            let repeat = Message {
-                copy: message.copy + 100,
-                ..message
-            };
-            self.plan_in(self.delay_ms(draw.with(1)), Event::Arrive(repeat));
-        }
-        if self.network_is_faulty() && draw.stream("reset").happens(rates.reset) {
-            let after = draw.stream("reset-ms").between(1, 60);
-            self.plan_in(after, Event::Reset(message));
-        }
-    }
-
-    pub(super) fn arrive(&mut self, message: Message) {
-        let Some(effort) = self.clients.efforts.get(&message.operation).copied() else {
-            return;
-        };
-        let what = effort.operation.what;
-        let key = what.key();
-        let Some(request) = self.request(what) else {
-            return;
-        };
-        if self.life.is_none() {
-            // Nobody listens.
-            self.ground.note(Lane::Network, Some(key), message, || {
-                "connection refused".to_owned()
-            });
-            self.broken(message);
-            return;
-        }
-        let floor = {
-            let mut state = self.ground.lock();
-            let known = state.auditor.of_key(key);
-            let standing = known.map(super::auditor::Known::standing);
-            if matches!(what, What::Pay { .. }) && standing.is_some_and(Standing::is_final) {
-                state.happened(Sometimes::LateDuplicate);
-            } else if standing.is_some() && state.recovering.contains(&key) {
-                state.happened(Sometimes::JoinedRecovery);
-            }
-            state.auditor.floor(key)
-        };
-        self.floors.insert(message, floor);
-        self.ground.note(Lane::Network, Some(key), message, || {
-            format!("arrives: {what}")
-        });
-        if let Some(life) = &mut self.life {
-            life.serve(message, request);
-        }
-    }
-
-    /// The request of an operation; `None` when its client does not know the payment yet.
-    fn request(&self, what: What) -> Option<Request<Bytes>> {
-        let builder = Request::builder();
-        let state = self.ground.lock();
-        let id = |key: u32| {
-            let known = state.auditor.of_key(key).filter(|known| known.shown > 0)?;
-            let id = state.auditor.by_key.get(&known.key)?;
-            Some(*id)
-        };
-        let request = match what {
-            What::Pay {
-                key,
-                variant,
-                strict,
-                wait_s,
-            } => {
-                let prefer = if strict {
-                    format!("wait={wait_s}, handling=strict")
-                } else {
-                    format!("wait={wait_s}")
-                };
-                builder
-                    .method(Method::POST)
-                    .uri("/v1/payments")
-                    .header("idempotency-key", format!("key-{key}"))
-                    .header("content-type", HeaderValue::from_static("application/json"))
-                    .header("prefer", prefer)
-                    .body(Wanted::of(key, variant).body())
-            }
-            What::Look { key } => builder
-                .uri(format!("/v1/payments/{}", id(key)?))
-                .body(Bytes::new()),
-            What::Events { key } => builder
-                .uri(format!("/v1/payments/{}/events", id(key)?))
-                .body(Bytes::new()),
-            What::Find { key } => builder
-                .uri(format!("/v1/payments?idempotency_key=key-{key}"))
-                .body(Bytes::new()),
-            What::Cancel { key } => builder
-                .method(Method::POST)
-                .uri(format!("/v1/payments/{}/cancel", id(key)?))
-                .body(Bytes::new()),
-            What::Resolve { key, carelessly } => {
-                // An operator looks the payment up, whoever was shown it before.
-                let payment = *state.auditor.by_key.get(&key)?;
-                let version = state.auditor.payments[&payment].version();
-                let reference = holdfast_core::BankReference::of(payment).to_string();
-                let debited = if carelessly {
-                    Draw::new(u64::from(key)).happens(0.5)
-                } else {
-                    self.banks.debits_of(&reference) > 0
-                };
-                let body = if debited {
-                    r#"{"outcome":"settled","evidence":"The bank's books.","bank_transaction_id":"b_seen"}"#
-                } else {
-                    r#"{"outcome":"failed","evidence":"Not in the bank's books."}"#
-                };
-                builder
-                    .method(Method::POST)
-                    .uri(format!("/v1/payments/{payment}/resolve"))
-                    .header("if-match", format!("\"{version}\""))
-                    .header("content-type", HeaderValue::from_static("application/json"))
-                    .body(Bytes::from_static(body.as_bytes()))
-            }
-        };
-        Some(request.expect("the parts of a request are valid"))
-    }
-
-    /// An answer leaves the service: the auditor sees it first.
-    pub(super) fn answered(&mut self, answer: Answer) {
-        let message = answer.message;
-        if let Some(life) = &mut self.life {
-            life.at_work.remove(&message);
-        }
-        let Some(what) = self.clients.what(message) else {
-            return;
-        };
-        let floor = self.floors.remove(&message).unwrap_or(0);
-        let key = what.key();
-        {
-            let mut state = self.ground.lock();
-            let in_flight = state
-                .auditor
-                .of_key(key)
-                .is_some_and(|known| !known.standing().is_final());
-            state
-                .auditor
-                .answered(Asked { what, floor }, answer.status, &answer.body);
-            let life = state.auditor.life;
-            let finished_before = state
-                .auditor
-                .of_key(key)
-                .is_some_and(|known| known.finished_in.is_some_and(|finished| finished < life));
-            let is_pay = matches!(what, What::Pay { .. });
-            match answer.status {
-                201 | 402 if is_pay && answer.replayed && finished_before => {
-                    state.happened(Sometimes::ReplayedAfterRestart);
-                }
-                202 => state.happened(Sometimes::Accepted),
-                409 if is_pay => state.happened(Sometimes::StrictRefused),
-                409 if matches!(what, What::Cancel { .. }) => {
-                    state.happened(Sometimes::CancelTooLate);
-                }
-                422 if in_flight => state.happened(Sometimes::MismatchInFlight),
-                422 => state.happened(Sometimes::Mismatch),
-                503 => state.happened(Sometimes::AtCapacity),
-                _ => {}
-            }
-        }
-        self.ground.note(
-            Lane::Service,
-            Some(key),
-            (message, answer.status, &answer.body),
-            || format!("answers {} {}", answer.status, summary(&answer.body)),
-        );
-        let draw = self.draw_for(message, "answer");
-        if self.network_is_faulty()
-            && draw
-                .stream("lost")
-                .happens(self.ground.plan.network.answer_lost)
-        {
-            self.happened(Sometimes::AnswerLost, "answer_lost");
-            self.ground.note(Lane::Network, Some(key), message, || {
-                "the answer is lost".to_owned()
-            });
-            return;
-        }
-        self.plan_in(self.delay_ms(draw), Event::Hear(answer));
-    }
-
-    /// The connection of a request breaks while the service works on it.
-    pub(super) fn reset(&mut self, message: Message) {
-        let was_at_work = self.life.as_mut().is_some_and(|life| life.reset(message));
-        if was_at_work {
-            self.happened(Sometimes::ConnectionReset, "connection_reset");
-            let key = self.clients.what(message).map(What::key);
-            self.ground.note(Lane::Network, key, message, || {
-                "the connection breaks".to_owned()
-            });
-            self.floors.remove(&message);
-            self.broken(message);
-        }
-    }
-
-    /// A client learns at once that its request got no answer.
-    pub(super) fn broken(&mut self, message: Message) {
-        self.floors.remove(&message);
-        self.retry(message, 0);
-    }
-
-    pub(super) fn hear(&mut self, answer: &Answer) {
-        let message = answer.message;
-        let Some(effort) = self.clients.efforts.get_mut(&message.operation) else {
-            return;
-        };
-        let more = matches!(answer.status, 202 | 503)
-            || (answer.status == 409 && matches!(effort.operation.what, What::Pay { .. }));
-        effort.done |= !more;
-        let key = effort.operation.what.key();
-        self.ground
-            .note(Lane::Client, Some(key), (message, answer.status), || {
-                format!("hears {}", answer.status)
-            });
-        if more {
-            self.retry(message, 20);
-        }
-    }
-
-    pub(super) fn time_up(&mut self, message: Message) {
-        let waiting = self
-            .clients
-            .efforts
-            .get(&message.operation)
-            .is_some_and(|effort| !effort.done && effort.attempt == message.attempt);
-        if waiting {
-            let key = self.clients.what(message).map(What::key);
-            self.ground.lock().happened(Sometimes::ClientTimeout);
-            self.ground.note(Lane::Client, key, message, || {
-                "has waited long enough".to_owned()
-            });
-            self.retry(message, 0);
-        }
-    }
-
-    fn retry(&mut self, message: Message, at_least_ms: u64) {
-        let Some(effort) = self.clients.efforts.get_mut(&message.operation) else {
-            return;
-        };
-        let policy = effort.operation.policy;
-        let latest = effort.attempt == message.attempt;
-        if effort.done || !latest || effort.attempt >= policy.retries {
-            return;
-        }
-        effort.attempt += 1;
-        let next = Message {
-            attempt: effort.attempt,
-            copy: 0,
-            ..message
-        };
-        let wait_ms = policy.backoff_ms << effort.attempt.min(6);
-        self.plan_in(wait_ms.max(at_least_ms), Event::Send(next));
-    }
-}
-
-/// The state in an answer, for people.
-fn summary(body: &Bytes) -> String {
-    let value: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
-    let payment = value.get("payment").unwrap_or(&value);
-    let text = |name: &str| {
-        payment
-            .get(name)
-            .and_then(|value| value.as_str().map(str::to_owned))
-    };
-    text("state")
-        .map(|state| format!("{state}, version {}", payment["version"]))
-        .or_else(|| {
-            value
-                .get("type")
-                .and_then(|kind| kind.as_str().map(str::to_owned))
-        })
-        .unwrap_or_default()
 }

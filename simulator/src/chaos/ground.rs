@@ -1,74 +1,54 @@
-//! What outlives every life of the service: time, the auditor, what is still on its way to the bank, and the
-//! faults of medium and process.
+//! Everything that survives a crash of the service: time, the auditor, and the charges that have not reached the bank
+//! yet.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bytes::Bytes;
-use holdfast_core::{
-    BankName, Cause, JournalEntry, OperationId, Phase, State, StateName, Timestamp,
-};
+use holdfast_core::{BankName, Phase, Timestamp};
 use holdfast_engine::clock::Clock;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::auditor::{Auditor, Standing};
-use super::banks::Which;
-use super::draw::Draw;
-use super::plan::{Family, MediumRates, Plan};
+use super::auditor::{Auditor, Known, Standing};
+use super::message::Answer;
+use super::moments::{Moments, Sometimes};
+use super::plan::Plan;
+use super::random::Draw;
 use super::sabotage::Sabotage;
-use super::sometimes::{Moments, Sometimes};
-use super::trace::{Lane, Trace, Words};
-use super::words;
+use super::trace::{Trace, Track, Words};
+use super::which_bank::WhichBank;
 use crate::bank::Deferred;
-use crate::store::{CommitFate, CrashPoint, MediumPlan};
+use crate::store::CrashPoint;
 
-/// Where wall clocks begin: 2026-01-01T00:00:00Z.
+/// The start of the wall clock: 2026-01-01T00:00:00Z.
 const EPOCH_MS: u64 = 1_767_225_600_000;
 
-/// A request on its way: operation, attempt, copy.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct Message {
-    pub(super) operation: u32,
-    pub(super) attempt: u32,
-    pub(super) copy: u32,
-}
-
-/// An answer as it leaves the service.
-#[derive(Debug)]
-pub(super) struct Answer {
-    pub(super) message: Message,
-    pub(super) status: u16,
-    pub(super) replayed: bool,
-    pub(super) body: Bytes,
-}
-
-/// The ground.
+/// The part of a world that survives every life of the service.
 #[derive(Debug)]
 pub(super) struct Ground {
     pub(super) plan: Plan,
     pub(super) sabotage: Option<Sabotage>,
     /// Virtual milliseconds, as the bank keeps them too.
     pub(super) time: Arc<AtomicU64>,
-    /// Ends a stretch of time before its end.
+    /// Ends a wait of the world early.
     pub(super) wake: Notify,
-    state: Mutex<Standpoint>,
+    state: Mutex<GroundState>,
 }
 
-/// All that changes.
+/// Its changing part.
 #[derive(Debug)]
-pub(super) struct Standpoint {
+pub(super) struct GroundState {
     pub(super) auditor: Auditor,
     pub(super) moments: Moments,
     pub(super) trace: Trace,
     /// How often each fault was injected, besides the bank's.
     pub(super) faults: BTreeMap<&'static str, u64>,
-    /// What reaches which bank later, and when.
-    pub(super) late: Vec<(u64, Which, Deferred)>,
+    /// Delayed charges: when, at which bank, and which charge.
+    pub(super) late: Vec<(u64, WhichBank, Deferred)>,
     pub(super) answers: Vec<Answer>,
-    /// Where the process ended, until the world has seen to it.
+    /// Where the process crashed, until the world has handled it.
     pub(super) crash: Option<CrashPoint>,
     /// Whether an orderly stop is complete.
     pub(super) stopped: bool,
@@ -83,14 +63,14 @@ pub(super) struct Standpoint {
     set_ms: [u64; 2],
     /// When this life began, by its own runtime and by the world.
     began: Option<(Instant, u64)>,
-    commits: u64,
-    points: u64,
-    reads: u64,
+    pub(super) commits: u64,
+    pub(super) points: u64,
+    pub(super) reads: u64,
 }
 
 impl Ground {
     pub(super) fn new(plan: Plan, sabotage: Option<Sabotage>, in_words: bool) -> Arc<Self> {
-        let state = Standpoint {
+        let state = GroundState {
             auditor: Auditor::new(&plan),
             moments: Moments::new(),
             trace: Trace::new(in_words),
@@ -118,7 +98,7 @@ impl Ground {
         })
     }
 
-    pub(super) fn lock(&self) -> MutexGuard<'_, Standpoint> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, GroundState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -152,7 +132,7 @@ impl Ground {
         self.lock().began = None;
     }
 
-    /// Takes the time over from the life's own clock. Only within its runtime.
+    /// Takes over the time of the life's clock. Call it only within the life's runtime.
     pub(super) fn touch(&self) -> u64 {
         let began = self.lock().began;
         if let Some((instant, base_ms)) = began {
@@ -162,7 +142,7 @@ impl Ground {
         self.now_ms()
     }
 
-    /// Sets the wall clock off.
+    /// Changes the wall clock.
     pub(super) fn jump(&self, by_ms: i64) {
         let mut state = self.lock();
         state.skew_ms += by_ms;
@@ -180,36 +160,31 @@ impl Ground {
         *state.faults.entry("clock_jump").or_default() += 1;
     }
 
-    /// Notes something.
+    /// Records an event in the trace.
     pub(super) fn note<W: Into<Words>>(
         &self,
-        lane: Lane,
+        track: Track,
         key: Option<u32>,
         facts: impl std::hash::Hash,
         words: impl FnOnce() -> W,
     ) {
         let now_ms = self.now_ms();
-        self.lock().trace.note(now_ms, lane, key, facts, words);
+        self.lock().trace.note(now_ms, track, key, facts, words);
     }
 
     pub(super) fn is_sabotaged_by(&self, sabotage: Sabotage) -> bool {
         self.sabotage == Some(sabotage)
     }
 
-    /// Sees to it that a bank processes something later.
-    pub(super) fn schedule(&self, after_ms: u64, which: Which, deferred: Deferred) {
+    /// Schedules a delayed charge at a bank.
+    pub(super) fn schedule(&self, after_ms: u64, which: WhichBank, deferred: Deferred) {
         let at_ms = self.touch() + after_ms;
         self.lock().late.push((at_ms, which, deferred));
         self.wake.notify_one();
     }
-
-    fn medium(&self) -> Option<&MediumRates> {
-        let in_force = self.plan.families.contains(&Family::Medium) && !self.lock().healed;
-        in_force.then_some(&self.plan.medium)
-    }
 }
 
-impl Standpoint {
+impl GroundState {
     /// Whether a life of the service is under way.
     pub(super) const fn is_alive(&self) -> bool {
         self.began.is_some()
@@ -225,12 +200,13 @@ impl Standpoint {
 
     /// Whether every payment is final or in review, and this bank is watched about none.
     pub(super) fn all_ended(&self, bank: &BankName) -> bool {
-        let watched = |known: &super::auditor::Known| known.is_watched_by(bank);
+        let watched = |known: &Known| known.is_watched_by(bank);
         let none_watched = !self.auditor.payments.values().any(watched);
         none_watched && self.none_waits()
     }
 
-    fn none_waits(&self) -> bool {
+    /// Whether every payment is final or in review.
+    pub(super) fn none_waits(&self) -> bool {
         self.auditor.unfinished() == 0
             || self.auditor.payments.values().all(|known| {
                 matches!(
@@ -238,31 +214,6 @@ impl Standpoint {
                     Standing::Settled | Standing::Failed(_) | Standing::Called(Phase::Review)
                 )
             })
-    }
-
-    fn moment_of(&mut self, entry: &JournalEntry) {
-        let moment = match (&entry.cause, &entry.to) {
-            (Cause::Inquiry, State::Settled { .. } | State::Failed { .. }) => {
-                Sometimes::InquiryDecided
-            }
-            (Cause::Inquiry, State::BankCalled(called)) if called.phase == Phase::Awaiting => {
-                Sometimes::ProvenUnsent
-            }
-            (Cause::Inquiry, _) => Sometimes::InquiryNotFound,
-            (Cause::Recovery, _) => Sometimes::RecoveryClosed,
-            (Cause::Timer, _) => Sometimes::Expired,
-            (Cause::Cancel, _) => Sometimes::Cancelled,
-            (Cause::BankAnswer, State::Failed { .. }) => Sometimes::Declined,
-            (Cause::BudgetSpent, State::BankCalled(_)) => Sometimes::Reviewed,
-            (Cause::Resolution { .. }, _) => Sometimes::Resolved,
-            (Cause::Contradiction(_), _) => Sometimes::Contradicted,
-            (Cause::WatchEnded, _) => Sometimes::WatchEnded,
-            (Cause::NotSent, State::BankCalled(called)) if called.held_back > 0 => {
-                Sometimes::HeldBack
-            }
-            _ => return,
-        };
-        self.happened(moment);
     }
 }
 
@@ -281,127 +232,5 @@ impl Clock for Ground {
             Some(Sabotage::ClockAheadTrusted) => now_ms + ahead_ms,
             _ => now_ms,
         })
-    }
-}
-
-impl MediumPlan for Ground {
-    fn commit(&self, writes: usize) -> (u64, CommitFate) {
-        let now_ms = self.touch();
-        let n = {
-            let mut state = self.lock();
-            state.commits += 1;
-            if writes >= 8 {
-                state.happened(Sometimes::BatchOfMany);
-            }
-            state.commits
-        };
-        let draw = self.draw("medium").with(n);
-        let sync_ms = draw.stream("sync").between(0, self.plan.medium.sync_ms);
-        let (sync_ms, fate) = match self.medium() {
-            Some(rates) => {
-                let full = rates
-                    .full
-                    .is_some_and(|(from, to)| (from..to).contains(&now_ms));
-                let mut state = self.lock();
-                if full {
-                    state.happened(Sometimes::DiskFull);
-                    state.injected("disk_full");
-                    (0, CommitFate::NoRoom)
-                } else if draw.stream("fails").happens(rates.fails) {
-                    state.happened(Sometimes::SyncFailed);
-                    state.injected("sync_failed");
-                    (sync_ms, CommitFate::SyncFails)
-                } else if draw.stream("slow").happens(rates.slow) {
-                    state.happened(Sometimes::SyncSlow);
-                    state.injected("sync_slow");
-                    (
-                        draw.stream("slow-ms").between(1, rates.slow_ms),
-                        CommitFate::Synced,
-                    )
-                } else {
-                    (sync_ms, CommitFate::Synced)
-                }
-            }
-            None => (sync_ms, CommitFate::Synced),
-        };
-        self.note(Lane::Store, None, (n, writes, sync_ms, fate as u8), || {
-            let text = format!(
-                "commit {n}: {}, a sync of {sync_ms} ms: {}",
-                words::counted(writes as u64, "write"),
-                words::fate(fate)
-            );
-            Words::gave_way(text, fate != CommitFate::Synced)
-        });
-        (sync_ms, fate)
-    }
-
-    fn ends_at(&self, point: CrashPoint) -> bool {
-        let mut state = self.lock();
-        if state.healed || !self.plan.families.contains(&Family::Crash) {
-            return false;
-        }
-        state.points += 1;
-        let n = state.points;
-        // Ends are likelier while something is written and not synced.
-        let rate = match point {
-            CrashPoint::BeforeWrite => self.plan.crashes.in_commit / 2.0,
-            CrashPoint::BeforeSync => self.plan.crashes.in_commit * 1.5,
-            CrashPoint::AfterSync => self.plan.crashes.in_commit,
-        };
-        let ends = self.draw("crash-point").with(n).happens(rate);
-        if ends {
-            state.crash = Some(point);
-            self.wake.notify_one();
-        }
-        ends
-    }
-
-    fn flips(&self) -> bool {
-        let rate = self.medium().map_or(0.0, |rates| rates.flips);
-        let mut state = self.lock();
-        state.reads += 1;
-        let flips = self.draw("flip").with(state.reads).happens(rate);
-        if flips {
-            state.flipped = true;
-            state.happened(Sometimes::BitFlipped);
-            state.injected("bit_flipped");
-        }
-        flips
-    }
-
-    fn durable(
-        &self,
-        first_sequence: u64,
-        entries: &[JournalEntry],
-        versions: &[(OperationId, u64)],
-    ) {
-        let now_ms = self.touch();
-        let mut state = self.lock();
-        for (n, (sequence, entry)) in (first_sequence..).zip(entries).enumerate() {
-            state.auditor.entry(sequence, entry);
-            state.moment_of(entry);
-            let sent_at_once = entries.get(n + 1).is_some_and(|next| {
-                next.operation_id == entry.operation_id && next.to.name() == StateName::BankCalled
-            });
-            if entry.admission.is_some() && !sent_at_once {
-                state.happened(Sometimes::Waited);
-            }
-            let key = state.auditor.payments.get(&entry.operation_id);
-            let key = key.map(|known| known.key);
-            let facts = (sequence, entry.version, entry.attempts, entry.to.name());
-            state.trace.note(now_ms, Lane::Store, key, facts, || {
-                Words::durable(format!(
-                    "durable: entry {sequence}, {}: {}",
-                    entry.to.name(),
-                    words::cause(&entry.cause)
-                ))
-            });
-        }
-        for (id, version) in versions {
-            state.auditor.recorded(*id, *version);
-        }
-        if state.healed && state.none_waits() {
-            self.wake.notify_one();
-        }
     }
 }

@@ -1,52 +1,30 @@
 //! One life of the service: from its start to the crash that ends it.
 //!
-//! Each life has a runtime of its own, on the same thread and with its time paused: dropping it ends
-//! every task wherever it stands, as a killed process would, and the bank and the clients go on.
+//! Each life has its own runtime, on the same thread and with paused time. Dropping it ends every task at once, as
+//! killing a process would. The bank and the clients continue.
 
 use std::collections::BTreeMap;
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use holdfast_core::Merchant;
 use holdfast_engine::bank::Bank;
-use holdfast_engine::clock::Clock;
 use holdfast_engine::lanes::LaneParts;
 use holdfast_engine::service::{Service, ServiceParts};
 use holdfast_engine::source::SeededSource;
 use holdfast_engine::store::Store;
-use http::{Request, Response};
+use http::Request;
 use tokio::runtime::Runtime;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
-use super::ground::{Answer, Ground, Message};
-use super::saboteur;
+use super::front_door::{Door, FrontDoor};
+use super::ground::Ground;
+use super::message::{Answer, Message};
+use super::{sabotaged_door, sabotaged_log};
 
-/// An answer on its way out of the service.
-pub type Reply = Pin<Box<dyn Future<Output = Response<Bytes>> + Send>>;
-
-/// The HTTP API of a running service.
-pub trait Door: Send + Sync {
-    /// Answers a request.
-    fn call(&self, request: Request<Bytes>) -> Reply;
-}
-
-/// Opens the HTTP API over a service.
-pub trait FrontDoor: Sync {
-    /// The API of this service, where everyone acts for one merchant.
-    fn open(
-        &self,
-        service: Service,
-        clock: Arc<dyn Clock>,
-        source: Arc<SeededSource>,
-        merchant: &Merchant,
-    ) -> Arc<dyn Door>;
-}
-
-/// A life.
+/// One life of the service.
 pub(super) struct Life {
     runtime: Runtime,
     pub(super) service: Service,
@@ -54,9 +32,9 @@ pub(super) struct Life {
     ground: Arc<Ground>,
     began: Instant,
     base_ms: u64,
-    /// Requests at work.
+    /// Requests that have no answer yet.
     pub(super) at_work: BTreeMap<Message, AbortHandle>,
-    /// Whether no new requests get in.
+    /// Whether an orderly stop is under way.
     pub(super) stopping: bool,
 }
 
@@ -81,7 +59,7 @@ impl Life {
         seed[..8].copy_from_slice(&ground.draw("ids").with(number.into()).value().to_le_bytes());
         let source = Arc::new(SeededSource::new(seed));
         let service = Service::start(ServiceParts {
-            store: saboteur::store(ground, store),
+            store: sabotaged_log::store(ground, store),
             banks: vec![LaneParts {
                 bank,
                 options: ground.plan.lane,
@@ -91,7 +69,7 @@ impl Life {
             options: ground.plan.options.clone(),
         });
         let door = front_door.open(service.clone(), ground.clone(), source, merchant);
-        let door = saboteur::door(ground, door);
+        let door = sabotaged_door::door(ground, door);
         let recovering = service.clone();
         tokio::spawn(async move {
             // A failure shows in the service itself.
@@ -111,7 +89,7 @@ impl Life {
         }
     }
 
-    /// Lets time pass, up to a moment or until something wants attention.
+    /// Lets time pass until a moment, or until something needs attention.
     pub(super) fn advance(&self, until_ms: u64) {
         let passed = until_ms.saturating_sub(self.base_ms);
         let until = self.began + Duration::from_millis(passed);
@@ -125,7 +103,7 @@ impl Life {
         });
     }
 
-    /// A request comes in.
+    /// Handles a request.
     pub(super) fn serve(&mut self, message: Message, request: Request<Bytes>) {
         let entered = self.runtime.enter();
         let ground = self.ground.clone();
@@ -147,7 +125,7 @@ impl Life {
         drop(entered);
     }
 
-    /// The connection of a request breaks.
+    /// Breaks the connection of a request.
     pub(super) fn reset(&mut self, message: Message) -> bool {
         let task = self.at_work.remove(&message);
         task.map(|task| task.abort()).is_some()

@@ -1,63 +1,56 @@
-//! The simulated world: the real engine behind the real HTTP handler, on one thread and in virtual time,
-//! against clients, a network, a bank, a disk and a clock that do everything wrong. One number makes it
-//! happen again.
+//! The simulated world: the real engine behind the real HTTP handler, on one thread and in virtual time. Clients,
+//! network, bank, disk and clock all misbehave. One number, the seed, reproduces everything.
 //!
 //! It follows the simulations of `FoundationDB` (Zhou et al., SIGMOD 2021) and `TigerBeetle` (the VOPR): swarm
-//! testing, an auditor with a model of its own, a phase without faults in which everything must end, and
-//! planted bugs that must be found.
+//! testing, an auditor with a model of its own, a final phase without faults in which everything must end, and planted
+//! bugs that must be found.
 
 mod auditor;
-mod bank;
 mod banks;
-mod books;
 mod clients;
-mod draw;
-mod drawing;
+mod describe;
+mod disk_faults;
+mod event;
+mod final_checks;
+mod final_reads;
+mod front_door;
 mod ground;
-mod judge;
 mod life;
-mod lives;
+mod life_cycle;
+mod message;
+mod moments;
+mod network;
 mod plan;
+mod random;
+mod requests;
 mod sabotage;
-mod saboteur;
-mod scenario;
+mod sabotaged_door;
+mod sabotaged_log;
+mod setup;
 mod shrink;
-mod sometimes;
 mod trace;
-mod words;
+mod watched_bank;
+mod which_bank;
 mod world;
 
 use std::collections::BTreeMap;
 
 pub use auditor::{Invariant, Violation};
-pub use life::{Door, FrontDoor, Reply};
-pub use plan::{Family, KEYS, Mask, OPERATIONS, Operation, Plan, What};
+pub use front_door::{Door, FrontDoor, Reply};
+pub use moments::{Moments, Sometimes};
+pub use plan::{Action, Family, KEYS, Mask, OPERATIONS, Operation, Plan, Scenario};
 pub use sabotage::Sabotage;
-pub use scenario::Scenario;
+pub use setup::Setup;
 pub use shrink::shrink;
-pub use sometimes::{Moments, Sometimes};
-pub use trace::{Lane, Line, Look};
+pub use trace::{Line, Look, Track};
 use world::World;
 
-/// Which world to run.
-#[derive(Debug, Clone, Default)]
-pub struct Setup {
-    /// Everything follows from it.
-    pub seed: u64,
-    /// Its shape.
-    pub scenario: Scenario,
-    /// A planted bug.
-    pub sabotage: Option<Sabotage>,
-    /// What is left out.
-    pub mask: Mask,
-}
-
-/// What became of a world.
+/// The outcome of a world.
 #[derive(Debug, Default)]
 pub struct Outcome {
-    /// What did not hold, if anything.
+    /// The broken invariant, if there is one.
     pub violation: Option<Violation>,
-    /// Digest of all that happened.
+    /// Digest of all events.
     pub trace_hash: u64,
     /// Virtual time that passed, in milliseconds.
     pub virtual_ms: u64,
@@ -69,11 +62,11 @@ pub struct Outcome {
     pub faults: BTreeMap<&'static str, u64>,
     /// Moments that happened.
     pub moments: Moments,
-    /// All that happened in words, if they were asked for.
+    /// All events in words, if the caller asked for them.
     pub lines: Vec<Line>,
 }
 
-/// Runs a world to its end, or to the first thing that does not hold. `in_words` keeps the words.
+/// Runs a world to its end, or to the first broken invariant. `in_words` keeps the description of each event.
 pub fn run(setup: &Setup, front_door: &dyn FrontDoor, in_words: bool) -> Outcome {
     let plan = Plan::draw(setup.seed, setup.scenario).masked(&setup.mask);
     let mut world = World::new(plan, setup.sabotage, front_door, in_words);

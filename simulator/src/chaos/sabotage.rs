@@ -1,6 +1,6 @@
-//! Planted bugs. A check that cannot fail proves nothing: each of these must be found.
+//! The planted bugs, by name. A check that cannot fail proves nothing: the auditor must find each of these.
 //!
-//! They sit at the seams, in what stands around the engine: its store, its bank, its front door.
+//! They are planted at the seams around the engine: its store, its bank, its front door and its clock.
 
 use serde::Serialize;
 
@@ -19,24 +19,24 @@ macro_rules! sabotages {
         }
 
         impl Sabotage {
-            /// All of them.
+            /// All planted bugs.
             pub const ALL: &[Self] = &[$(Self::$name),*];
 
-            /// Its name.
+            /// The name on the command line and in JSON.
             pub const fn name(self) -> &'static str {
                 match self {
                     $(Self::$name => $label,)*
                 }
             }
 
-            /// What is done wrong.
+            /// The bug, in one sentence.
             pub const fn description(self) -> &'static str {
                 match self {
                     $(Self::$name => $text,)*
                 }
             }
 
-            /// By which invariants one would expect it to be found.
+            /// The invariants that should catch it.
             pub const fn expected(self) -> &'static [Invariant] {
                 match self {
                     $(Self::$name => &[$(Invariant::$invariant),+],)*
@@ -48,65 +48,65 @@ macro_rules! sabotages {
 
 sabotages! {
     AcknowledgeEarly = "acknowledge-early",
-        "a commit answers before it is durable", [DurableBeforeShown, IntentBeforeBank];
+        "a commit is acknowledged before it is durable", [DurableBeforeShown, IntentBeforeBank];
     LostCompareAndSwap = "lost-compare-and-swap",
-        "the store applies a write whatever version it expects", [LegalEdges, FinalIsFinal];
+        "the store applies writes without checking the expected version", [LegalEdges, FinalIsFinal];
     NewReference = "new-reference",
-        "each attempt goes to the bank under a reference of its own", [OneDebit];
+        "each attempt uses a new bank reference", [OneDebit];
     TimeoutIsFailure = "timeout-is-failure",
-        "a call without an answer is called declined", [FailedIsUncharged];
+        "a timed-out call is reported as declined", [FailedIsUncharged];
     ResendBlindly = "resend-blindly",
-        "an unanswered charge is sent again to a bank that does not deduplicate", [OneDebit];
+        "a charge without an answer is sent again to a bank that does not deduplicate", [OneDebit];
     NotFoundIsProof = "not-found-is-proof",
-        "an inquiry that finds nothing counts as proof at once", [OneDebit, FailedIsUncharged];
+        "a \"not found\" counts as proof before the grace is over", [OneDebit, FailedIsUncharged];
     RecoverySkips = "recovery-skips",
-        "recovery leaves payments out", [EveryPaymentEnds];
+        "recovery skips unfinished payments", [EveryPaymentEnds];
     HoldNotVoided = "hold-not-voided",
-        "a failed payment's hold stays", [Ledger];
+        "the hold of a failed payment is never voided", [Ledger];
     PostedTwice = "posted-twice",
         "a settled payment is posted twice", [Ledger];
     DirtyRead = "dirty-read",
-        "a read shows what is not durable yet", [DurableBeforeShown];
+        "a read shows data that is not durable yet", [DurableBeforeShown];
     UnfinishedCached = "unfinished-cached",
-        "an unfinished payment is cached as if it were finished", [Linearizable, OtherRequestRefused];
+        "unfinished payments are cached as if they were finished", [Linearizable, OtherRequestRefused];
     FingerprintIgnored = "fingerprint-ignored",
-        "a key answers whatever request comes with it", [OtherRequestRefused];
+        "a different request under a known key is accepted", [OtherRequestRefused];
     LostWakeUp = "lost-wake-up",
-        "who joins a flight is never told how it ended", [EveryRequestAnswered];
+        "clients that join a flight never get an answer", [EveryRequestAnswered];
     JournalGap = "journal-gap",
-        "an entry is left out of the journal", [Journal, IntentBeforeBank];
+        "some journal entries are not written", [Journal, IntentBeforeBank];
     ClockTrusted = "clock-trusted",
-        "a clock that is set back makes the bank's memory look longer", [OneDebit];
+        "a wall clock that is set back makes the deduplication window look longer", [OneDebit];
     ClockAheadTrusted = "clock-ahead-trusted",
-        "a clock that is set ahead makes the grace look over", [OneDebit, FailedIsUncharged];
+        "a wall clock that is set ahead makes the grace look over", [OneDebit, FailedIsUncharged];
     TimesForgotten = "times-forgotten",
-        "a life begins at the wall clock, whatever is durable", [OneDebit];
+        "after a restart, time begins at the wall clock, even if it is behind durable times", [OneDebit];
     TenureKept = "tenure-kept",
-        "a life takes the attempts of the life before it for its own", [EveryPaymentEnds];
+        "after a restart, the attempts of the previous process are taken for its own", [EveryPaymentEnds];
     OtherBank = "other-bank",
-        "a service starts with another bank than its payments are for", [OneDebit, FailedIsUncharged, SettledIsCharged];
+        "the service starts with a different bank than its payments belong to", [OneDebit, FailedIsUncharged, SettledIsCharged];
     MerchantRenamed = "merchant-renamed",
-        "a service starts with its merchant under another name", [OneDebit];
+        "the service starts although its merchant was renamed", [OneDebit];
     StrayBelieved = "stray-believed",
-        "an answer about another payment is believed", [SettledIsCharged, FailedIsUncharged];
+        "an answer about another payment is accepted", [SettledIsCharged, FailedIsUncharged];
     GatewayBelieved = "gateway-believed",
-        "what a gateway says is taken for the bank's word", [OneDebit, FailedIsUncharged];
+        "the answer of a gateway is taken for the bank's answer", [OneDebit, FailedIsUncharged];
     DuplicateIsDecline = "duplicate-is-decline",
-        "a repeat that the bank refuses as a duplicate is called declined", [FailedIsUncharged];
+        "a repeat that the bank rejects as a duplicate is reported as declined", [FailedIsUncharged];
     WatchForgotten = "watch-forgotten",
-        "the watch after an operator's decision does not outlive a restart", [EveryPaymentEnds];
+        "the watch after an operator's decision is lost at a restart", [EveryPaymentEnds];
     BreakerStuck = "breaker-stuck",
-        "a breaker that has opened never closes", [EveryPaymentEnds];
+        "the circuit breaker never closes after it has opened", [EveryPaymentEnds];
     ReplayDiffers = "replay-differs",
-        "a repeat gets an answer of its own", [SameAnswer];
+        "each repeat of a finished payment gets different bytes", [SameAnswer];
     BitServed = "bit-served",
-        "a flipped bit is served as if it were the payment", [AnswerMatchesRequest];
+        "a damaged record is served instead of stopping the service", [AnswerMatchesRequest];
     SyncErrorIgnored = "sync-error-ignored",
-        "a failed sync is taken for a good one", [DurableBeforeShown, IntentBeforeBank];
+        "a failed sync is ignored", [DurableBeforeShown, IntentBeforeBank];
 }
 
 impl Sabotage {
-    /// The sabotage of a name.
+    /// Looks a planted bug up by its name.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL
             .iter()

@@ -1,14 +1,14 @@
-//! Finding the smallest world that still fails.
+//! Finds the smallest world that still fails.
 
 use std::collections::BTreeSet;
 
-use super::Setup;
 use super::plan::{Family, Plan};
+use super::setup::Setup;
 
-/// No more worlds than this are tried.
+/// Most worlds that are tried.
 const TRIES_MAX: u32 = 400;
 
-/// Leaves out of a world whatever is not needed for it to fail: families of faults, keys, and single
+/// Removes everything from a world that it does not need to fail: families of faults, keys, and single
 /// operations. `fails` says whether a world still fails in the same way.
 pub fn shrink(setup: &Setup, fails: &dyn Fn(&Setup) -> bool) -> Setup {
     let mut shrinking = Shrinking {
@@ -23,7 +23,7 @@ pub fn shrink(setup: &Setup, fails: &dyn Fn(&Setup) -> bool) -> Setup {
     let keys: BTreeSet<u32> = plan
         .operations
         .iter()
-        .map(|operation| operation.what.key())
+        .map(|operation| operation.action.key())
         .collect();
     let keys: Vec<u32> = keys.difference(&setup.mask.keys).copied().collect();
     shrinking.halve(&keys, &|setup, key| setup.mask.keys.insert(key));
@@ -44,7 +44,7 @@ struct Shrinking<'a> {
 }
 
 impl Shrinking<'_> {
-    /// Keeps a change if the world fails all the same. Whether it did.
+    /// Keeps a change if the world still fails. Returns whether it did.
     fn attempt(&mut self, change: impl FnOnce(&mut Setup) -> bool) -> bool {
         let mut smaller = self.best.clone();
         if self.tries_left == 0 || !change(&mut smaller) {

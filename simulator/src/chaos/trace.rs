@@ -1,56 +1,71 @@
-//! What happened in a world, as a digest always and in words on demand.
+//! The trace of a world: a digest of all events, and their description if someone wants to read it.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use serde::Serialize;
 
-/// Where something happened.
+/// The track of the picture on which an event is drawn: the part of the world where it happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Lane {
-    /// At a client.
+pub enum Track {
+    /// Clients.
     Client,
-    /// On the way between clients and the service.
+    /// The network between clients and the service.
     Network,
-    /// In the service.
+    /// The service.
     Service,
-    /// At the medium.
+    /// The medium of the store.
     Store,
-    /// At the bank.
+    /// The bank.
     Bank,
-    /// To the world as a whole.
+    /// The world as a whole.
     World,
 }
 
-/// How a picture sets something that happened.
+impl Track {
+    /// Its name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Client => "client",
+            Self::Network => "network",
+            Self::Service => "service",
+            Self::Store => "store",
+            Self::Bank => "bank",
+            Self::World => "world",
+        }
+    }
+}
+
+/// How a picture shows an event.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Look {
     /// As usual.
     #[default]
     Plain,
-    /// It is safe from a crash from here on.
+    /// From here on a crash cannot undo it.
     Durable,
-    /// The process or its disk gave way.
+    /// The process or its disk failed.
     GaveWay,
 }
 
-/// Something that happened.
+/// An event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Line {
     /// When, in virtual milliseconds.
     pub at_ms: u64,
-    /// Where.
-    pub lane: Lane,
-    /// To which key, if to one.
+    /// On which track. JSON calls it a lane.
+    #[serde(rename = "lane")]
+    pub track: Track,
+    /// The key it concerns, if it concerns one.
     pub key: Option<u32>,
-    /// What, in words.
+    /// Its description.
     pub text: String,
-    /// How it is set.
+    /// How a picture shows it.
     #[serde(skip)]
     pub look: Look,
 }
 
-/// What happened, in words.
+/// The description of an event.
 #[derive(Debug)]
 pub(super) struct Words {
     text: String,
@@ -64,7 +79,7 @@ impl Words {
         Self { text, look }
     }
 
-    /// The process or its disk gave way, if `really`.
+    /// The process or its disk failed, if `really`.
     pub(super) fn gave_way(text: String, really: bool) -> Self {
         let look = if really { Look::GaveWay } else { Look::Plain };
         Self { text, look }
@@ -78,7 +93,7 @@ impl From<String> for Words {
     }
 }
 
-/// Follows a world.
+/// The trace of a world.
 #[derive(Debug)]
 pub(super) struct Trace {
     digest: DefaultHasher,
@@ -95,22 +110,22 @@ impl Trace {
         }
     }
 
-    /// Notes something. `facts` go into the digest; `words` are only asked for when they are kept.
+    /// Records an event. `facts` go into the digest. `words` are computed only if they are kept.
     pub(super) fn note<W: Into<Words>>(
         &mut self,
         at_ms: u64,
-        lane: Lane,
+        track: Track,
         key: Option<u32>,
         facts: impl Hash,
         words: impl FnOnce() -> W,
     ) {
-        (at_ms, lane, key).hash(&mut self.digest);
+        (at_ms, track, key).hash(&mut self.digest);
         facts.hash(&mut self.digest);
         if let Some(lines) = &mut self.lines {
             let Words { text, look } = words().into();
             lines.push(Line {
                 at_ms,
-                lane,
+                track,
                 key,
                 text,
                 look,

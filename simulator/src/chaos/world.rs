@@ -1,4 +1,4 @@
-//! A world: events in the order of their virtual time, one life of the service after the other.
+//! A world: it runs events in the order of their virtual time, and one life of the service after another.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
@@ -8,67 +8,22 @@ use holdfast_core::{BankName, Merchant, Phase};
 use holdfast_engine::bank::Bank;
 
 use super::auditor::{Invariant, Known, Standing};
-use super::banks::{Banks, Which};
+use super::banks::Banks;
 use super::clients::Clients;
-use super::ground::{Answer, Ground, Message};
-use super::life::{FrontDoor, Life};
+use super::event::{Event, Planned};
+use super::front_door::FrontDoor;
+use super::ground::Ground;
+use super::life::Life;
+use super::message::Message;
+use super::moments::Sometimes;
 use super::plan::{Family, Plan};
 use super::sabotage::Sabotage;
-use super::sometimes::Sometimes;
-use super::trace::Lane;
+use super::trace::Track;
+use super::which_bank::WhichBank;
 use crate::bank::Deferred;
 use crate::store::Medium;
 
-/// Something that is going to happen.
-#[derive(Debug)]
-pub(super) enum Event {
-    /// A client sends a request.
-    Send(Message),
-    /// A request reaches the service.
-    Arrive(Message),
-    /// The connection of a request breaks.
-    Reset(Message),
-    /// An answer reaches its client.
-    Hear(Answer),
-    /// A client has waited long enough.
-    TimeUp(Message),
-    /// A charge reaches the bank's processing at last.
-    Late(Which, Deferred),
-    /// The process ends without a word.
-    Crash,
-    /// It is started again.
-    Restart,
-    /// It is stopped in order.
-    Stop,
-    /// An orderly stop takes too long, or a failed process has said what it had to say.
-    Die,
-    /// The wall clock jumps.
-    Jump(i64),
-    /// All faults end.
-    Heal,
-}
-
-/// In which order things happen: by time, then as they were planned.
-pub(super) struct Planned(Reverse<(u64, u64)>, Event);
-
-impl PartialEq for Planned {
-    fn eq(&self, other: &Self) -> bool {
-        self.0 == other.0
-    }
-}
-impl Eq for Planned {}
-impl PartialOrd for Planned {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-impl Ord for Planned {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.0.cmp(&other.0)
-    }
-}
-
-/// A process that failed answers for so long before it ends, in milliseconds.
+/// How long a failed process still answers before it ends, in milliseconds.
 const LAST_WORDS_MS: u64 = 100;
 
 /// The world.
@@ -78,15 +33,15 @@ pub(super) struct World<'a> {
     pub(super) medium: Arc<Medium>,
     pub(super) banks: Banks,
     /// The bank that the service is configured with.
-    pub(super) bank: Which,
-    /// How often it was to be started again.
+    pub(super) bank: WhichBank,
+    /// How many restarts were tried.
     pub(super) restarts: u64,
     pub(super) life: Option<Life>,
     pub(super) lives: u32,
     pub(super) queue: BinaryHeap<Planned>,
     planned: u64,
     pub(super) clients: Clients,
-    /// What was known when each request came in.
+    /// The version that someone had already seen when each request arrived.
     pub(super) floors: BTreeMap<Message, u64>,
     pub(super) restarting: bool,
     pub(super) dying: bool,
@@ -107,7 +62,7 @@ impl<'a> World<'a> {
             front_door,
             medium: Arc::new(Medium::default()),
             banks: Banks::new(&ground),
-            bank: Which::Usual,
+            bank: WhichBank::Usual,
             restarts: 0,
             life: None,
             lives: 0,
@@ -162,17 +117,17 @@ impl<'a> World<'a> {
             .push(Planned(Reverse((at_ms, self.planned)), event));
     }
 
-    /// In so many milliseconds.
+    /// Plans an event relative to now.
     pub(super) fn plan_in(&mut self, in_ms: u64, event: Event) {
         self.plan(self.ground.now_ms() + in_ms, event);
     }
 
-    /// Runs until nothing is left to happen, or something did not hold.
+    /// Runs until no events are left, or an invariant is broken.
     pub(super) fn run(&mut self) {
         while self.step() {}
     }
 
-    /// Runs until `done`, or until nothing can happen for a long time.
+    /// Runs until `done`, or until the time limit.
     pub(super) fn run_until(&mut self, limit_ms: u64, done: impl Fn(&Self) -> bool) {
         while !self.is_violated() && self.ground.now_ms() < limit_ms {
             if !self.step_until(Some(limit_ms), &done) {
@@ -185,7 +140,7 @@ impl<'a> World<'a> {
         self.step_until(None, &|_| false)
     }
 
-    /// Does the next thing; says whether there was one.
+    /// Runs the next event. Returns whether there was one.
     fn step_until(&mut self, limit_ms: Option<u64>, done: &impl Fn(&Self) -> bool) -> bool {
         if self.is_violated() || done(self) {
             return false;
@@ -219,7 +174,7 @@ impl<'a> World<'a> {
         self.ground.lock().auditor.violation.is_some()
     }
 
-    /// Takes up what came out of the service.
+    /// Takes over everything that the service produced.
     fn look(&mut self) {
         let (answers, late, crash, stopped, flipped) = {
             let mut state = self.ground.lock();
@@ -249,7 +204,7 @@ impl<'a> World<'a> {
             self.plan_in(LAST_WORDS_MS, Event::Die);
         } else if flipped && !self.dying {
             let mut state = self.ground.lock();
-            let detail = "a flipped bit was read, and the service goes on";
+            let detail = "a damaged record was read, and the service continues";
             state.auditor.violated(Invariant::StopsLoudly, None, detail);
         }
         self.watch_life();
@@ -276,7 +231,7 @@ impl<'a> World<'a> {
             Event::Stop if !self.healed => self.stop(),
             Event::Jump(by_ms) if !self.healed => {
                 self.ground.jump(by_ms);
-                self.ground.note(Lane::World, None, by_ms, || {
+                self.ground.note(Track::World, None, by_ms, || {
                     format!("the wall clock jumps by {by_ms} ms")
                 });
             }
@@ -291,7 +246,7 @@ impl<'a> World<'a> {
         }
     }
 
-    fn late(&mut self, which: Which, deferred: &Deferred) {
+    fn late(&mut self, which: WhichBank, deferred: &Deferred) {
         self.banks.get(which).bank().process_late(deferred);
         let debits = self.banks.debits_of(deferred.reference());
         let mut state = self.ground.lock();
@@ -307,8 +262,8 @@ impl<'a> World<'a> {
         }
         state.auditor.processed(deferred.amount(), debits);
         drop(state);
-        self.ground.note(Lane::Bank, key, debits, || {
-            "processes a charge that nobody waits for".to_owned()
+        self.ground.note(Track::Bank, key, debits, || {
+            "processes a charge after its caller gave up".to_owned()
         });
     }
 
@@ -317,7 +272,7 @@ impl<'a> World<'a> {
         self.ground.lock().healed = true;
         self.banks.heal();
         self.ground
-            .note(Lane::World, None, 0, || "all faults end".to_owned());
+            .note(Track::World, None, 0, || "all faults end".to_owned());
     }
 
     /// Whether the network misbehaves.

@@ -5,7 +5,9 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{self, Deserializer, MapAccess, Visitor};
 
-use super::{FaultProfile, PROFILES, Range, Rate, Timed};
+use super::built_in::{CUSTOM, PROFILES};
+use super::profile::FaultProfile;
+use super::rates::{Range, Rate, Timed};
 
 /// A profile that cannot be used.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -18,11 +20,11 @@ pub enum InvalidProfile {
     },
 }
 
-/// A profile as people write it: a name, or a base and what differs from it.
+/// A profile as people write it: a name, or a base and the differences.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct Written {
-    /// What the rest differs from; `healthy` when left out.
+    /// The base profile; `healthy` when left out.
     profile: Option<String>,
     latency_ms: Option<Range>,
     lost_before: Option<WrittenTimed>,
@@ -45,7 +47,7 @@ struct Written {
     key_window_ms: Option<Given<Option<u64>>>,
 }
 
-/// Something that was given, be it null.
+/// A value that was given, even if it is null.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Given<T>(T);
 
@@ -72,9 +74,6 @@ impl WrittenTimed {
         timed.ms = self.ms.unwrap_or(timed.ms);
     }
 }
-
-/// The name of a profile that is none of the built-in ones.
-pub(super) const CUSTOM: &str = "custom";
 
 impl TryFrom<Written> for FaultProfile {
     type Error = InvalidProfile;

@@ -1,4 +1,4 @@
-//! What a store holds, in memory.
+//! The content of a store, in memory.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,22 +9,22 @@ use holdfast_core::{
 };
 use holdfast_engine::store::{Page, Query, Verdict};
 
-/// A store that does its work wrong, for those who must notice.
+/// A way in which a store works wrongly, for the checks that must notice it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tamper {
-    /// It applies a write whatever version it expects.
+    /// It applies writes without checking the expected version.
     BlindWrites,
-    /// It leaves the holds of failed payments.
+    /// It never voids the holds of failed payments.
     NoVoids,
-    /// It posts twice what is settled.
+    /// It posts settled payments twice.
     PostTwice,
     /// It leaves entries out of its journal.
     DropEntries,
-    /// It shows what is not durable.
+    /// It shows data that is not durable.
     DirtyReads,
 }
 
-/// One entry in so many is left out.
+/// One entry in this many is left out.
 const GAP_EVERY: usize = 13;
 
 /// Payments, journal and balances.
@@ -39,7 +39,7 @@ pub struct Content {
     book: Book,
 }
 
-/// What a batch changes, beside the content it was judged by.
+/// The changes of a batch, kept apart from the content until they are durable.
 #[derive(Debug, Default)]
 pub(super) struct Change {
     payments: BTreeMap<OperationKey, Operation>,
@@ -60,7 +60,7 @@ impl Change {
 }
 
 impl Content {
-    /// Gives a verdict per write; what applies is in the change.
+    /// Gives a verdict per write, and the change that the applied ones make.
     pub(super) fn judge(&self, batch: &[Step], tamper: Option<Tamper>) -> (Vec<Verdict>, Change) {
         let mut change = Change::default();
         let verdicts = batch
@@ -134,7 +134,7 @@ impl Content {
         Verdict::Applied
     }
 
-    /// Takes a change over.
+    /// Applies a change.
     pub(super) fn absorb(&mut self, change: Change) {
         for (key, payment) in change.payments {
             let id = payment.id;

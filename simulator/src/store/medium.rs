@@ -11,7 +11,7 @@ use holdfast_engine::store::{CursorName, NotedTime, StoreError};
 
 use super::content::{Change, Content};
 
-/// What a crash leaves of the bytes that were written and not synced.
+/// How much of the unsynced bytes a crash leaves.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Kept {
     /// None of them.
@@ -24,10 +24,10 @@ pub enum Kept {
     All,
 }
 
-/// What was found of the last frame after a crash.
+/// How much of the last frame was found after a crash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Leftover {
-    /// There was nothing that had not been synced.
+    /// There was no unsynced frame.
     Clean,
     /// Nothing of it.
     Lost,
@@ -37,7 +37,7 @@ pub enum Leftover {
     Whole,
 }
 
-/// Bytes per sector: what is written of a frame is written in these.
+/// Bytes per sector: frames are written in sectors.
 const SECTOR: usize = 64;
 
 /// The medium. It outlives the processes that write to it.
@@ -48,19 +48,19 @@ pub struct Medium {
 
 #[derive(Debug, Default)]
 struct State {
-    /// What the durable bytes say.
+    /// The content of the durable bytes.
     content: Content,
     /// The durable bytes: one frame per batch.
     frames: Vec<Vec<u8>>,
-    /// What was written and not synced, and what it says.
+    /// The unsynced frame, and its content.
     written: Option<(Vec<u8>, Change)>,
     head: Head,
     commits: u64,
-    /// What was noted of the time beside the journal.
+    /// The time that was noted beside the journal.
     noted: NotedTime,
     /// The latest tenure.
     tenure: Tenure,
-    /// How far consumers of the journal have got.
+    /// The cursors of consumers of the journal.
     cursors: BTreeMap<CursorName, u64>,
 }
 
@@ -69,7 +69,7 @@ impl Medium {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Another medium with what is durable on this one.
+    /// A copy with the durable data of this medium.
     pub fn copy(&self) -> Self {
         let state = self.lock();
         Self {
@@ -103,12 +103,12 @@ impl Medium {
         self.lock().cursors.insert(name.clone(), sequence);
     }
 
-    /// Looks at what is durable.
+    /// Reads the durable content.
     pub fn read<T>(&self, look: impl FnOnce(&Content) -> T) -> T {
         look(&self.lock().content)
     }
 
-    /// What is durable about the time.
+    /// The durable times.
     pub fn noted_time(&self) -> NotedTime {
         let state = self.lock();
         NotedTime {
@@ -127,7 +127,7 @@ impl Medium {
         };
     }
 
-    /// What was written and is not durable.
+    /// A payment as the unsynced frame has it.
     pub(super) fn unsynced(&self, wanted: impl Fn(&Operation) -> bool) -> Option<Operation> {
         let state = self.lock();
         let (_, change) = state.written.as_ref()?;
@@ -139,7 +139,7 @@ impl Medium {
         self.lock().commits
     }
 
-    /// Looks at what is durable, and at its frames, byte for byte.
+    /// Reads the durable content and its frames, byte for byte.
     pub fn read_frames<T>(&self, look: impl FnOnce(&Content, &[Vec<u8>]) -> T) -> T {
         let state = self.lock();
         look(&state.content, &state.frames)
@@ -154,7 +154,7 @@ impl Medium {
         Ok(entries)
     }
 
-    /// Makes what was written durable; returns the sequence of the last entry.
+    /// Makes the written frame durable; returns the sequence of the last entry.
     pub(super) fn sync(&self) -> u64 {
         let mut state = self.lock();
         state.commits += 1;
@@ -162,10 +162,10 @@ impl Medium {
         state.content.sequence()
     }
 
-    /// The process ends. What was not synced is kept as far as `kept` says.
+    /// The process crashes. `kept` says how much unsynced data survives.
     ///
     /// # Panics
-    /// When a part of a frame passes for a whole one: its checksum would be none.
+    /// When a part of a frame is accepted as a whole one: the checksum would be broken.
     pub fn crash(&self, kept: Kept) -> Leftover {
         let mut state = self.lock();
         let Some((whole, _)) = &state.written else {
@@ -228,7 +228,7 @@ fn frame(head: Head, change: &Change) -> Result<Vec<u8>, EncodeError> {
         let encoded = chunk.encode(head.sequence + 1)?;
         bytes.extend(length_of(&encoded));
         bytes.extend(encoded);
-        // The next chunk goes on from the end of this one.
+        // The next chunk continues from the end of this one.
         if entries.len() == CHUNK_ENTRIES {
             head = entries.iter().fold(head, after);
         }
@@ -254,7 +254,7 @@ fn after(head: Head, entry: &JournalEntry) -> Head {
     }
 }
 
-/// Reads a frame whose first entry has this sequence; `None` when a byte of it is not what was written.
+/// Reads a frame whose first entry has this sequence; `None` when any byte of it has changed.
 pub fn read_frame(first_sequence: u64, bytes: &[u8]) -> Option<Vec<Chunk>> {
     let (length, mut rest) = bytes.split_first_chunk::<LENGTH>()?;
     if *length != length_of(rest) {
@@ -298,7 +298,7 @@ fn tear(whole: &[u8], kept: Kept) -> Vec<u8> {
     }
 }
 
-/// What a read gives when a bit of the stored record was flipped.
+/// The result of a read when a bit of the stored record has flipped.
 pub(super) fn flipped(payment: &Operation) -> Result<Option<Operation>, StoreError> {
     let storage_key = payment.key.idempotency_key.as_str().as_bytes();
     let encoded = Record::of(payment, 1).encode(storage_key);

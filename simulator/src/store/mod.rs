@@ -1,8 +1,8 @@
-//! A store whose medium forgets what was not synced.
+//! A simulated store. Its medium forgets unsynced data.
 //!
-//! A commit is applied in memory, written to the medium as one frame with a checksum, and synced. What
-//! a crash leaves of a frame that was not synced is the medium's to say: nothing, a part, or all of it.
-//! A new life reads what is there, and a torn frame is found out by its checksum, as in the real store.
+//! A commit is applied in memory, written to the medium as one frame with a checksum, and synced. After a crash the
+//! medium decides how much of an unsynced frame is left: nothing, a part, or all of it. The next life reads what is
+//! left, and the checksum reveals a torn frame, as in the real store.
 
 mod content;
 mod medium;
@@ -26,14 +26,14 @@ use tokio::sync::watch;
 pub use content::{Content, Tamper};
 pub use medium::{Kept, Leftover, Medium, read_frame};
 
-/// What becomes of a commit at the medium.
+/// The fate of a commit at the medium.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CommitFate {
     /// It is synced.
     Synced,
     /// There is no room: nothing is written.
     NoRoom,
-    /// The sync fails; what is on the medium then is open.
+    /// The sync fails; it is unknown what is on the medium then.
     SyncFails,
 }
 
@@ -44,23 +44,22 @@ pub enum CrashPoint {
     BeforeWrite,
     /// Written, not synced.
     BeforeSync,
-    /// Durable, and nobody has heard of it.
+    /// Durable, and nobody was told.
     AfterSync,
 }
 
-/// Decides what goes wrong at the medium. Without one nothing does.
+/// Decides the faults of the medium. Without a plan there are none.
 pub trait MediumPlan: Send + Sync + std::fmt::Debug {
-    /// What becomes of the next commit, and how long its sync takes, in milliseconds.
+    /// The time that the sync of the next commit takes, in milliseconds, and the fate of the commit.
     fn commit(&self, writes: usize) -> (u64, CommitFate);
 
-    /// Whether the process ends here. If so it must see to it: the commit never returns.
+    /// Whether the process crashes here. If so, the plan must end it: the commit never returns.
     fn ends_at(&self, point: CrashPoint) -> bool;
 
-    /// Whether a bit is flipped in what is read next.
+    /// Whether the next read has a flipped bit.
     fn flips(&self) -> bool;
 
-    /// Hears which entries have just become durable, before anyone else does, and which versions the
-    /// records have that became durable with them.
+    /// Called first when entries have become durable, with the versions of the records that became durable with them.
     fn durable(
         &self,
         first_sequence: u64,
@@ -87,7 +86,7 @@ pub struct SimulatedStore {
     tenure: Tenure,
 }
 
-/// What an injected failure says.
+/// The message of an injected failure.
 #[derive(Debug, thiserror::Error)]
 enum Injected {
     #[error("the store refuses work since an earlier failure")]
@@ -101,7 +100,7 @@ enum Injected {
 }
 
 impl SimulatedStore {
-    /// What a new process finds on a medium. Its tenure begins with it.
+    /// Opens the store of a new process on a medium, in a new tenure.
     pub fn open(medium: Arc<Medium>, plan: Option<Arc<dyn MediumPlan>>) -> Self {
         let appended = watch::Sender::new(medium.read(Content::sequence));
         Self {
@@ -113,18 +112,18 @@ impl SimulatedStore {
         }
     }
 
-    /// Does its work wrong from now on.
+    /// Makes the store work wrongly from now on.
     pub fn tampered(mut self, tamper: Option<Tamper>) -> Self {
         self.tamper = tamper;
         self
     }
 
-    /// Makes every commit take so long, in milliseconds.
+    /// Sets how long every commit takes, in milliseconds.
     pub fn set_sync_ms(&self, sync_ms: u64) {
         self.sync_ms.store(sync_ms, Ordering::SeqCst);
     }
 
-    /// Makes the next commit fail at its sync; what it wrote is lost.
+    /// Makes the next commit fail at its sync. Its data is lost.
     pub fn fail_next_sync(&self) {
         self.fail_next_sync.store(true, Ordering::SeqCst);
     }
@@ -139,7 +138,7 @@ impl SimulatedStore {
         self.medium.commits()
     }
 
-    /// What a new process would find on a copy of what is synced.
+    /// Opens a copy of the durable data, as a new process would find it.
     pub fn reopen(&self) -> Self {
         Self::open(Arc::new(self.medium.copy()), None)
     }
@@ -174,7 +173,7 @@ impl SimulatedStore {
         }
     }
 
-    /// The process may end here. Nothing runs on after that.
+    /// The process may crash here. Nothing runs after that.
     async fn may_end(&self, point: CrashPoint) {
         if self.plan.as_ref().is_some_and(|plan| plan.ends_at(point)) {
             std::future::pending::<()>().await;
@@ -186,7 +185,7 @@ impl SimulatedStore {
         dirty.then(|| self.medium.unsynced(wanted)).flatten()
     }
 
-    /// A payment as it is read, bit for bit.
+    /// A payment as a read returns it, perhaps with a flipped bit.
     fn seen(&self, payment: Option<Operation>) -> Result<Option<Operation>, StoreError> {
         match (&self.plan, payment) {
             (Some(plan), Some(payment)) if plan.flips() => {

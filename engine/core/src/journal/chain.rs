@@ -1,8 +1,8 @@
-//! The hash chain over the journal: each entry is bound to the one before it, so a past that was
-//! rewritten no longer leads to the present.
+//! The hash chain over the journal: each entry is bound to the one before it, so a rewritten past no longer leads to
+//! the present.
 //!
-//! It shows tampering and damage to whoever knows a later digest. Who can rewrite the whole store can
-//! also compute a new chain; keep a digest elsewhere (`holdfast verify` prints it) to notice even that.
+//! Anyone who knows a later digest can detect tampering and damage. Someone who can rewrite the whole store can also
+//! compute a new chain. To detect even that, keep a digest elsewhere (`holdfast verify` prints it).
 
 use std::fmt;
 
@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 use super::entry::JournalEntry;
 use crate::codec::{self, EncodeError};
 
-/// What a journal comes to, up to and including some entry: SHA-256 over the digest of the entry
+/// The digest of a journal up to and including an entry: SHA-256 over the digest of the entry
 /// before, the sequence (big-endian), and the entry's body.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Digest([u8; 32]);
@@ -29,7 +29,7 @@ impl Digest {
         Ok(self.after_body(sequence, &codec::body(entry)?))
     }
 
-    /// As [`Self::after`], for an entry whose body was encoded already.
+    /// Like [`Self::after`], for an entry whose body is already encoded.
     pub fn after_body(self, sequence: u64, body: &[u8]) -> Self {
         let mut hasher = Sha256::new();
         hasher.update(self.0);
@@ -58,7 +58,7 @@ pub struct Head {
 mod tests {
     use super::*;
 
-    /// Computed with another program from the definition: whoever keeps digests must be able to.
+    /// Computed from the definition with another program: everyone who keeps digests must be able to do that.
     #[test]
     fn a_digest_is_sha256_over_the_one_before_the_sequence_and_the_body() {
         let second = Digest::GENESIS

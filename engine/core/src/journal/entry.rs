@@ -11,9 +11,9 @@ use crate::time::Timestamp;
 /// One transition of one payment, as it is written to the journal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JournalEntry {
-    /// Whose payment.
+    /// The merchant.
     pub merchant: Merchant,
-    /// Which operation.
+    /// The operation's id.
     pub operation_id: OperationId,
     /// The payment's version after this transition.
     pub version: u64,
@@ -23,13 +23,13 @@ pub struct JournalEntry {
     pub to: State,
     /// The number of attempts after.
     pub attempts: u32,
-    /// What brought it about.
+    /// Its cause.
     pub cause: Cause,
     /// When.
     pub at: Timestamp,
-    /// What moved in the ledger.
+    /// The movement in the ledger.
     pub movement: Option<Movement>,
-    /// Key and request, in the admission only: what no later entry repeats.
+    /// Key and request, in the admission only. Later entries do not repeat them.
     pub admission: Option<Admission>,
 }
 
@@ -39,8 +39,8 @@ impl JournalEntry {
         matches!(self.cause, Cause::Contradiction(_))
     }
 
-    /// Whether something is left to do about the payment after this entry: it is unfinished, or an operator
-    /// finished it and the bank is still asked what it says of it.
+    /// Whether the payment needs more work after this entry: it is unfinished, or an operator finished it and the bank
+    /// is still being watched.
     pub const fn leaves_open(&self) -> bool {
         match self.cause {
             Cause::Resolution { watched, .. } => watched,
@@ -61,18 +61,18 @@ impl JournalEntry {
     }
 }
 
-/// What the admission adds to the journal.
+/// The part of an entry that only an admission has.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Admission {
     /// The client's key.
     pub idempotency_key: IdempotencyKey,
-    /// What was asked for.
+    /// The request.
     pub request: Request,
     /// The bank that it is for; `None` where an earlier version admitted it.
     pub bank: Option<BankName>,
 }
 
-/// What brought a transition about.
+/// The cause of a transition.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Cause {
     /// A client's request was admitted.
@@ -85,13 +85,13 @@ pub enum Cause {
     NotSent,
     /// The attempt ended without a readable answer.
     NoAnswer,
-    /// The bank answered the attempt that it has the reference already.
+    /// The bank answered the attempt by saying that it already has the reference.
     Known,
-    /// The bank was asked by our reference.
+    /// An inquiry by our reference.
     Inquiry,
     /// The process found the attempt interrupted when it started.
     Recovery,
-    /// The automatic attempts or inquiries are used up.
+    /// No automatic attempts or inquiries are left.
     BudgetSpent,
     /// The client cancelled.
     Cancel,
@@ -99,21 +99,21 @@ pub enum Cause {
     Timer,
     /// An operator decided.
     Resolution {
-        /// Who.
+        /// The operator.
         operator: OperatorName,
         /// Why the operator was sure.
         evidence: EvidenceText,
-        /// Whether the bank is asked afterwards what it says of it, until it contradicts or the watch ends.
+        /// Whether the bank is watched afterwards, until it contradicts the decision or the watch ends.
         watched: bool,
     },
-    /// The bank said otherwise of a finished payment. Nothing was changed by it.
+    /// The bank contradicted a finished payment. This changes nothing.
     Contradiction(Decision),
-    /// After an operator's decision the bank was asked as often as it should be, or said the same.
+    /// The watch after an operator's decision ended: the inquiries are used up, or the bank confirmed the decision.
     WatchEnded,
 }
 
 impl Cause {
-    /// Whether nothing was changed by it: the entry notes something about a finished payment.
+    /// Whether it changed nothing: the entry is a note about a finished payment.
     pub const fn is_note(&self) -> bool {
         match self {
             Self::Contradiction(_) | Self::WatchEnded => true,

@@ -1,7 +1,7 @@
-//! Rebuilding payments and balances from the journal alone, and telling where it makes no sense.
+//! Rebuilds payments and balances from the journal alone, and reports entries that cannot be right.
 //!
-//! Architecture invariant: this room does no IO and trusts nothing it is given. Memory holds the
-//! payments that are open and one balance per account, however long the journal.
+//! Architecture invariant: this room does no IO and does not trust its input. It keeps only the open payments and one
+//! balance per account in memory, however long the journal is.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,7 +18,7 @@ use crate::tenure::Tenure;
 pub struct Replay {
     head: Head,
     open: BTreeMap<OperationId, Operation>,
-    /// Finished by an operator; the bank is still asked what it says of them.
+    /// Payments that an operator finished and whose bank is still watched.
     watched: BTreeMap<OperationId, OperationKey>,
     /// The banks that attempts were sent to.
     banks: BTreeSet<BankName>,
@@ -27,10 +27,10 @@ pub struct Replay {
     book: Book,
 }
 
-/// What an entry came to.
+/// The effect of an entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Replayed {
-    /// The payment is unfinished still.
+    /// The payment is still unfinished.
     Open(OperationId),
     /// The payment is finished with this entry; it is not kept.
     Finished(Box<Operation>),
@@ -38,7 +38,7 @@ pub enum Replayed {
     Note(OperationId),
 }
 
-/// An entry that cannot follow on those before it.
+/// Why an entry cannot follow the ones before it.
 #[derive(Debug, thiserror::Error)]
 pub enum ReplayError {
     /// Its sequence is not the next one.
@@ -49,13 +49,13 @@ pub enum ReplayError {
         /// The one found.
         found: u64,
     },
-    /// It goes on with a payment that no entry before it admitted, or that is finished.
+    /// It continues a payment that no earlier entry admitted, or that is finished.
     #[error("payment {0} is not open here: its admission is missing, or it was finished before")]
     NotOpen(OperationId),
-    /// It admits a payment that is open already.
+    /// It admits a payment that is already open.
     #[error("payment {0} is admitted a second time")]
     AdmittedTwice(OperationId),
-    /// Its shape is none that the state machine makes.
+    /// The state machine never makes such an entry.
     #[error("payment {operation_id}: {problem}")]
     Shape {
         /// Whose entry.
@@ -80,8 +80,8 @@ impl Replay {
     /// Takes the next entry.
     ///
     /// # Errors
-    /// When it cannot follow. It is passed over then, as far as it goes: what comes after is
-    /// looked at all the same.
+    /// When the entry cannot follow. It is then skipped as far as possible, so that the entries after it are still
+    /// checked.
     pub fn apply(&mut self, sequence: u64, entry: &JournalEntry) -> Result<Replayed, ReplayError> {
         let expected = self.head.sequence + 1;
         self.head = Head {
@@ -145,7 +145,7 @@ impl Replay {
         follow(before, entry)
     }
 
-    /// Goes on after another entry than the one before: where damage was found and told of.
+    /// Continues after a different entry: used where damage was found and reported.
     pub const fn go_on_after(&mut self, head: Head) {
         self.head = head;
     }
@@ -165,18 +165,18 @@ impl Replay {
         self.open.get(&id)
     }
 
-    /// The key of a payment about which something is left to do: it is open, or watched.
+    /// The key of a payment that needs more work: it is open, or its bank is watched.
     pub fn unfinished(&self, id: OperationId) -> Option<&OperationKey> {
         let open = self.open.get(&id).map(|payment| &payment.key);
         open.or_else(|| self.watched.get(&id))
     }
 
-    /// The banks that attempts were sent to, as far as the entries name them.
+    /// The banks that attempts were sent to, if the entries name them.
     pub const fn banks(&self) -> &BTreeSet<BankName> {
         &self.banks
     }
 
-    /// The highest tenure that an attempt was sent in, as far as the entries name them.
+    /// The highest tenure that an attempt was sent in, if the entries name them.
     pub const fn tenure(&self) -> Tenure {
         self.tenure
     }

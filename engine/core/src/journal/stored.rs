@@ -1,8 +1,8 @@
-//! How entries, states and causes are written down, beside how they are worked with.
+//! The stored forms of entries, states and causes, separate from the types that the code works with.
 //!
-//! What was written once is read for ever and gives the same digest in the chain. So what an earlier version wrote keeps
-//! its form, and what has more to say has a form of its own, at the end of the list: a value is written in the
-//! oldest form that can hold it. In storage a form is its place in the list.
+//! A stored entry must stay readable and must always give the same digest in the chain. So the forms of earlier
+//! versions never change, and new data gets a new form at the end of the list. A value is written in the oldest form
+//! that can hold it. In storage a form is identified by its place in the list.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ use crate::time::Timestamp;
 enum StoredState {
     Received,
     Persisted,
-    /// A call to the bank, by a version that kept no names of banks.
+    /// A call to the bank, written by a version that stored no bank names.
     BankCalled(Call),
     Settled {
         bank_transaction_id: BankTransactionId,
@@ -33,13 +33,13 @@ enum StoredState {
         reason: FailureReason,
         at: Timestamp,
     },
-    /// A call to the bank, by a version that kept no tenures.
+    /// A call to the bank, written by a version that stored no tenures.
     Called(MarkedCall),
     /// A call to the bank.
     Sent(SentCall),
 }
 
-/// What every form of a call has.
+/// The fields that every form of a call has.
 #[derive(Serialize, Deserialize)]
 struct Call {
     phase: Phase,
@@ -358,7 +358,7 @@ enum StoredAdmission {
     },
 }
 
-/// The same in text, where members have names and may be left out.
+/// The same in text formats, where fields have names and may be missing.
 #[derive(Serialize, Deserialize)]
 struct WrittenAdmission {
     idempotency_key: IdempotencyKey,
@@ -367,7 +367,7 @@ struct WrittenAdmission {
     bank: Option<BankName>,
 }
 
-/// The forms so far hold payments; another kind of operation gets forms of its own, at the end.
+/// The existing forms hold payments. Another kind of operation gets new forms, at the end.
 fn payment(request: Request) -> Arc<PaymentRequest> {
     match request {
         Request::Payment(payment) => payment,

@@ -1,4 +1,4 @@
-//! Balances of accounts, and what a movement does to the two that it touches.
+//! Balances of accounts, and the effect of a movement on its two accounts.
 
 use std::fmt;
 
@@ -12,15 +12,15 @@ use crate::operation::Merchant;
 /// One account of a merchant in one currency.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct AccountKey {
-    /// Whose books.
+    /// The merchant.
     pub merchant: Merchant,
-    /// Which account.
+    /// The account.
     pub account: AccountId,
-    /// In which currency.
+    /// The currency.
     pub currency: Currency,
 }
 
-/// What an account holds and has moved, in minor units.
+/// The pending and posted amounts of an account, in minor units.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Balance {
     /// Held to be debited.
@@ -49,7 +49,7 @@ impl fmt::Display for Balance {
     }
 }
 
-/// No side of an account, pending and posted together, goes beyond this, in minor units: the largest
+/// The largest sum of pending and posted on one side of an account, in minor units: the largest
 /// integer that every JSON reader keeps exactly (RFC 8259, section 6).
 pub const SIDE_MAX: u64 = (1 << 53) - 1;
 
@@ -61,17 +61,17 @@ pub enum LedgerError {
         "account {account} cannot take more in {currency}: one of its sides would pass {SIDE_MAX}"
     )]
     Full {
-        /// Which account.
+        /// The account.
         account: AccountId,
-        /// In which currency.
+        /// The currency.
         currency: Currency,
     },
-    /// A post or void of something that was not held: the books do not fit the payments.
+    /// A post or void without a hold: the balances do not match the payments.
     #[error("account {account} has not held what is to be posted or voided in {currency}")]
     NotHeld {
-        /// Which account.
+        /// The account.
         account: AccountId,
-        /// In which currency.
+        /// The currency.
         currency: Currency,
     },
 }

@@ -1,4 +1,4 @@
-//! All balances in memory: for replays, and for stores that keep everything there.
+//! All balances in memory: for replays, and for stores that keep everything in memory.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,7 +9,7 @@ use crate::ids::AccountId;
 use crate::money::Currency;
 use crate::operation::Merchant;
 
-/// All balances, in memory: for replays, and for stores that keep everything there.
+/// All balances, in memory.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Book {
     balances: BTreeMap<AccountKey, Balance>,
@@ -71,12 +71,12 @@ impl Book {
         self.balances.extend(balances);
     }
 
-    /// The balance of an account; untouched when it never moved.
+    /// The balance of an account; zero when it never had a movement.
     pub fn balance(&self, key: &AccountKey) -> Balance {
         self.balances.get(key).copied().unwrap_or_default()
     }
 
-    /// The balances of one account in every currency it moved in.
+    /// The balances of one account, one for each of its currencies.
     pub fn account(&self, merchant: &Merchant, account: &AccountId) -> Vec<(Currency, Balance)> {
         let of_account = |key: &&AccountKey| key.merchant == *merchant && key.account == *account;
         self.balances

@@ -1,8 +1,8 @@
-//! The double-entry ledger: what each account holds and has moved, as pure arithmetic.
+//! The double-entry ledger: pending and posted amounts of each account, as pure arithmetic.
 //!
-//! Two-phase, as payment systems know it: a hold makes a debit and a credit pending, a post makes
-//! them final, a void takes them back. Every movement touches one debit and one credit of the same
-//! amount, so the sums over all accounts agree at any time.
+//! It has two phases, as in other payment systems: a hold makes a debit and a credit pending, a post makes them final,
+//! and a void removes them. Every movement touches one debit and one credit of the same amount, so debits and credits
+//! over all accounts are always equal.
 //!
 //! Architecture invariant: this room does no IO, reads no clock and has no `async`.
 

@@ -1,4 +1,4 @@
-//! Movements: what a journal entry changes in the ledger.
+//! Movements: the changes that journal entries make in the ledger.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,15 +8,15 @@ use crate::money::{Amount, Currency};
 /// A movement of the two-phase double-entry ledger.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Movement {
-    /// Which of the two phases.
+    /// Its phase.
     pub kind: MovementKind,
     /// The account debited.
     pub debit: AccountId,
     /// The account credited.
     pub credit: AccountId,
-    /// How much.
+    /// The amount.
     pub amount: Amount,
-    /// In which currency.
+    /// The currency.
     pub currency: Currency,
 }
 
@@ -27,6 +27,6 @@ pub enum MovementKind {
     Hold,
     /// Pending becomes posted when the operation settles.
     Post,
-    /// Pending is taken back when the operation fails.
+    /// Pending is removed when the operation fails.
     Void,
 }

@@ -1,4 +1,4 @@
-//! The step that allows an attempt, as a type of its own: whoever commits it always gets a permit.
+//! The step that allows an attempt, as a separate type: committing it always gives a permit.
 
 use std::sync::Arc;
 

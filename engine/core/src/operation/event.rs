@@ -1,4 +1,4 @@
-//! What can happen to an operation, and why an event can be illegal.
+//! The events of an operation, and the reasons why an event can be illegal.
 
 use std::sync::Arc;
 
@@ -6,59 +6,59 @@ use super::mark::Mark;
 use super::resolution::{Decision, Resolution};
 use crate::time::Timestamp;
 
-/// Something that happened to an operation.
+/// An event that concerns an operation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
     /// The request was accepted: the intent becomes durable, the hold is placed.
     Admit,
     /// The next attempt is about to be sent, to this bank.
     Dispatch(Arc<Mark>),
-    /// The bank decided. On a finished payment that says otherwise, this is a contradiction.
+    /// The bank decided. If a finished payment says otherwise, this is a contradiction.
     Decided {
-        /// What it decided.
+        /// Its decision.
         decision: Decision,
         /// How we know.
         evidence: Evidence,
     },
-    /// The attempt under way provably was not processed; try again at `next_at`.
+    /// The bank provably did not process the current attempt. Try again at `next_at`.
     NotSent {
         /// When the next attempt is due.
         next_at: Timestamp,
     },
-    /// The attempt under way was not sent, because it would have been too late; try again at `next_at`. It counts
-    /// in no budget.
+    /// The current attempt was not sent, because it would have been too late. Try again at `next_at`. It does not
+    /// count in any budget.
     HeldBack {
         /// When the next attempt is due.
         next_at: Timestamp,
     },
-    /// The attempt under way ended without an answer; look again at `next_at`.
+    /// The current attempt ended without an answer. Continue at `next_at`.
     OutcomeUnknown {
         /// When the next step is due.
         next_at: Timestamp,
-        /// What ended it.
+        /// How it ended.
         interruption: Interruption,
     },
-    /// An inquiry decided nothing; look again at `next_at`.
+    /// An inquiry gave no decision. Continue at `next_at`.
     InquiryInconclusive {
         /// When the next step is due.
         next_at: Timestamp,
     },
-    /// An inquiry proved that no attempt was processed and none will be.
+    /// An inquiry proved that the bank processed no attempt and will process none.
     ProvenUnsent {
         /// When the next attempt is due.
         next_at: Timestamp,
     },
-    /// Every attempt is proven unsent and no more are allowed.
+    /// Every attempt is proven unsent, and no attempts are left.
     GiveUp,
-    /// The outcome is unknown and no automatic option is left.
+    /// The outcome is unknown, and no automatic option is left.
     Escalate,
-    /// The client wants it undone before the bank is called.
+    /// The client cancels it before the bank is called.
     Cancel,
-    /// It waited too long for its turn.
+    /// It waited too long for a free slot.
     Expire,
     /// An operator decided a payment whose outcome is unknown.
     Resolve {
-        /// What was decided.
+        /// The decision.
         resolution: Resolution,
         /// Whether the bank is watched afterwards.
         watched: bool,
@@ -76,12 +76,12 @@ pub enum Evidence {
     Inquiry,
 }
 
-/// What ended an attempt without an answer.
+/// How an attempt ended without an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Interruption {
     /// Timeout, reset, 5xx or an unreadable answer.
     NoAnswer,
-    /// The bank answered that it has the reference already.
+    /// The bank answered that it already has the reference.
     Known,
     /// The process stopped while the attempt was under way.
     Restart,
@@ -102,22 +102,22 @@ pub enum Illegal {
     /// No attempt was ever made durable.
     #[error("the bank was never called")]
     NeverCalled,
-    /// The bank may have it, so it can no longer be undone here.
+    /// The bank may have it, so it cannot be cancelled any more.
     #[error("the bank may have it")]
     MayBeAtBank,
-    /// A call is under way; its end comes first.
+    /// A call is under way. It must end first.
     #[error("a call is under way")]
     CallUnderWay,
     /// No call is under way.
     #[error("no call is under way")]
     NoCallUnderWay,
-    /// The outcome is not in question.
+    /// The outcome is not unknown.
     #[error("the outcome is not in question")]
     NotInQuestion,
     /// Some attempt may have reached the bank.
     #[error("some attempt may have been processed")]
     Exposed,
-    /// An operator decides.
+    /// The operation is in review: an operator decides.
     #[error("the payment is in review")]
     InReview,
     /// No operator has decided it, so nothing is watched.

@@ -26,10 +26,10 @@ impl Merchant {
     }
 }
 
-/// The identity of an operation: at most one effect at a bank ever happens per value of this type.
+/// The identity of an operation. For each value of this type, at most one effect ever happens at a bank.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct OperationKey {
-    /// Whose key it is. Two merchants may use the same text for different operations.
+    /// The merchant that the key belongs to. Two merchants may use the same text for different operations.
     pub merchant: Merchant,
     /// The client's key.
     pub idempotency_key: IdempotencyKey,

@@ -1,4 +1,4 @@
-//! What a bank promises about repeats, and the mark that an attempt leaves in the record before it is sent.
+//! The promise of a bank about repeats, and the mark that the record gets before an attempt is sent.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::ids::{BankAddress, BankName};
 use crate::tenure::Tenure;
 
-/// What a bank promises about repeats. The recovery policy follows from it.
+/// The promise of a bank about repeats. The recovery policy follows from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Capability {
     /// The bank deduplicates our reference for `window_ms` after it first saw it, and can be asked
@@ -15,15 +15,15 @@ pub enum Capability {
     Keyed {
         /// How long the bank remembers, in milliseconds.
         window_ms: u64,
-        /// How long after its mark a request may reach the bank, in milliseconds, 0 if no request
-        /// outlives its call: an attempt is sent only if it must arrive while the bank remembers, and
-        /// "not found" proves nothing before it has passed.
+        /// Longest time between recording an attempt and the bank receiving it, in milliseconds; 0 if no request
+        /// outlives its call. An attempt is sent only if it must arrive while the bank remembers the reference. "Not
+        /// found" proves nothing before this time has passed.
         grace_ms: u64,
     },
     /// No deduplication, but the bank can be asked by our reference.
     InquiryOnly {
-        /// How long after an attempt "not found" still proves nothing, in milliseconds: longer than
-        /// any request may be delayed on its way.
+        /// How long after an attempt "not found" still proves nothing, in milliseconds. It must be longer than the
+        /// longest possible delay of a request.
         grace_ms: u64,
     },
     /// Neither: after an unknown outcome only a person can decide.
@@ -42,10 +42,10 @@ impl Capability {
 }
 
 impl Capability {
-    /// What holds under both: the weaker promise, the shorter window, the longer grace.
+    /// The promise that holds under both: the weaker one, the shorter window, the longer grace.
     ///
-    /// An attempt is judged by what the bank promised when it was sent. A configuration that promises more today
-    /// says nothing about that attempt; one that promises less may know better.
+    /// An attempt is judged by the promise that the bank gave when it was sent. A configuration that promises more
+    /// today does not apply to that attempt. One that promises less may be right, so it does apply.
     pub const fn weaker(self, other: Self) -> Self {
         const fn max(a: u64, b: u64) -> u64 {
             if a > b { a } else { b }
@@ -81,16 +81,16 @@ impl Capability {
     }
 }
 
-/// The durable mark "about to call": to which bank an attempt goes, what that bank promises, and who sends it.
+/// The durable mark "about to call": the bank of the attempt, the bank's promise, and the sender.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Mark {
     /// The bank's configured name.
     pub bank: BankName,
-    /// Where it was reached.
+    /// The bank's address.
     pub address: BankAddress,
-    /// What it promised about repeats.
+    /// Its promise about repeats.
     pub capability: Capability,
-    /// Whose attempt it is. `None` where an earlier version sent it, which kept no tenures: that life is over.
+    /// The tenure that sent it. `None` if an earlier version sent it, which stored no tenures; that process is gone.
     pub tenure: Option<Tenure>,
 }
 

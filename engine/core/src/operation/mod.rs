@@ -1,7 +1,7 @@
 //! Operations: the state machine that every payment goes through, and every kind of operation that comes later.
 //!
-//! An [`Operation`] is what a client asked for under a key, with where it stands. [`transition`] is the whole machine.
-//! What a transition does is data, a [`Step`]; others carry it out.
+//! An [`Operation`] is a client's request under a key, with its state. [`transition`] is the whole machine. The effect
+//! of a transition is data, a [`Step`], which others carry out.
 //!
 //! Architecture invariant: this room does no IO, reads no clock, draws no randomness and has no `async`. It knows no
 //! HTTP, no store and no bank.

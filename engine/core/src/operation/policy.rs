@@ -1,11 +1,11 @@
-//! The recovery policy: what to do next about an operation that the bank may have and for which no call is under way.
-//! It follows from what the bank promises.
+//! The recovery policy: the next step for an operation that the bank may have and for which no call is under way. It
+//! follows from the bank's promise.
 
 use super::mark::Capability;
 use super::state::{BankCalled, Operation, Phase};
 use crate::time::Timestamp;
 
-/// Bounds on what is tried without a person.
+/// Limits of the automatic attempts and inquiries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Budgets {
     /// Most attempts of one payment.
@@ -21,21 +21,21 @@ pub enum NextStep {
     Send,
     /// Ask the bank by our reference.
     Inquire,
-    /// The outcome is unknown and nothing automatic is left.
+    /// The outcome is unknown, and no automatic option is left.
     Escalate,
-    /// Proven unsent, and the attempts are used up.
+    /// Proven unsent, and no attempts are left.
     GiveUp,
-    /// An operator decides; there is nothing to do here.
+    /// Nothing to do: an operator decides.
     Rest,
 }
 
 /// Decides the next step for a payment whose `next_at` has come.
 ///
-/// `present` is what the bank promises today; what it promised when the payment was sent counts as well, and the
-/// weaker of the two decides. `latest` is the latest that it may be: where clocks disagree, the bank may have
-/// forgotten more than the nearer one says.
+/// `present` is today's promise of the bank. The promise at the time of sending counts too, and the weaker of the two
+/// decides. `latest` is the latest time that it may be now: if clocks disagree, the bank may have forgotten more than
+/// the earlier clock says.
 ///
-/// An attempt whose end was never recorded (`next_at` is `None`) is the caller's to close first.
+/// If the end of an attempt was never recorded (`next_at` is `None`), the caller must close it first.
 pub fn next_step(
     present: Capability,
     budgets: Budgets,

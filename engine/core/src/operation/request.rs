@@ -1,5 +1,5 @@
-//! What the client asked for. The stored request is its own fingerprint: a repeat is compared field
-//! by field, so a mismatch can be named, and no hash collision can pass one payment for another.
+//! The client's request. The stored request is its own fingerprint: a repeat is compared field by field. So the answer
+//! can name the fields that differ, and no hash collision can confuse two payments.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ text_newtype!(
 #[serde(try_from = "BTreeMap<String, String>")]
 pub struct Metadata(BTreeMap<String, String>);
 
-/// Which bound the metadata broke.
+/// The limit that the metadata exceeds.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidMetadata {
     /// More than [`Metadata::ENTRIES_MAX`] entries.
@@ -45,7 +45,7 @@ impl Metadata {
     /// Most characters of a value.
     pub const VALUE_CHARS_MAX: usize = 500;
 
-    /// Checks the bounds.
+    /// Checks the limits.
     ///
     /// # Errors
     /// When there are too many entries, or a key or value is too long.
@@ -120,22 +120,22 @@ impl PaymentRequest {
         })
     }
 
-    /// How much, in minor units.
+    /// The amount.
     pub const fn amount(&self) -> Amount {
         self.amount
     }
 
-    /// In which currency.
+    /// The currency.
     pub const fn currency(&self) -> Currency {
         self.currency
     }
 
-    /// Who pays.
+    /// The account to debit.
     pub const fn debtor(&self) -> &AccountId {
         &self.debtor
     }
 
-    /// Who is paid.
+    /// The account to credit.
     pub const fn creditor(&self) -> &AccountId {
         &self.creditor
     }
@@ -161,8 +161,8 @@ impl PaymentRequest {
         &self.metadata
     }
 
-    /// The names of the fields in which `other` asks for something else; empty when it is the same
-    /// request. The order is that of the API's documentation.
+    /// The names of the fields in which `other` differs; empty when it is the same request. The order is that of the
+    /// API's documentation.
     pub fn mismatched_fields(&self, other: &Self) -> Vec<&'static str> {
         // Destructured, so that a new field does not compile until it is compared.
         let Self {
@@ -190,15 +190,15 @@ impl PaymentRequest {
     }
 }
 
-/// An empty reference says as much as none. Earlier versions stored it.
+/// An empty reference means the same as no reference. Earlier versions stored it.
 fn said(reference: Option<&Reference>) -> Option<&Reference> {
     reference.filter(|reference| !reference.as_str().is_empty())
 }
 
-/// What a client asked for, by the kind of operation. Cheap to clone.
+/// A client's request, by the kind of operation. Cheap to clone.
 ///
-/// The kind decides what moves in the ledger, what is checked at admission, and which call the bank gets. Match on it
-/// without a default arm, so that a new kind does not compile until each of these is decided.
+/// The kind decides the movement in the ledger, the checks at admission, and the call to the bank. Match on it without
+/// a default arm, so that a new kind does not compile until each of these is decided.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Request {
     /// Debit one account and credit another, once.
@@ -220,28 +220,28 @@ impl Request {
         }
     }
 
-    /// How much, in minor units.
+    /// The amount.
     pub fn amount(&self) -> Amount {
         match self {
             Self::Payment(payment) => payment.amount(),
         }
     }
 
-    /// In which currency.
+    /// The currency.
     pub fn currency(&self) -> Currency {
         match self {
             Self::Payment(payment) => payment.currency(),
         }
     }
 
-    /// What moves in the ledger in one phase.
+    /// Its movement in the ledger in one phase.
     pub fn movement(&self, kind: MovementKind) -> Movement {
         match self {
             Self::Payment(payment) => payment.movement(kind),
         }
     }
 
-    /// The names of the fields in which `other` asks for something else; empty when it is the same request.
+    /// The names of the fields in which `other` differs; empty when it is the same request.
     pub fn mismatched_fields(&self, other: &Self) -> Vec<&'static str> {
         match (self, other) {
             (Self::Payment(payment), Self::Payment(other)) => payment.mismatched_fields(other),

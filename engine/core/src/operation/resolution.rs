@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::ids::{BankTransactionId, DeclineCode, DeclineMessage};
 use crate::text::{is_name, text_newtype};
 
-/// What the bank decided.
+/// The decision of a bank.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Decision {
     /// The debit happened.
@@ -17,13 +17,13 @@ pub enum Decision {
     Declined {
         /// The bank's code.
         code: DeclineCode,
-        /// The bank's words.
+        /// The bank's explanation.
         message: DeclineMessage,
     },
 }
 
 text_newtype!(
-    /// Why an operator is sure: what was looked at, in words.
+    /// Why an operator is sure, as a text: the evidence that the operator looked at.
     EvidenceText,
     "1 to 1000 characters without control characters, not only spaces",
     |text| {
@@ -43,7 +43,7 @@ text_newtype!(
 /// An operator's decision about an operation whose outcome is unknown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Resolution {
-    /// What became of the operation.
+    /// The outcome of the operation.
     pub outcome: ResolvedOutcome,
     /// Why the operator is sure.
     pub evidence: EvidenceText,
@@ -51,7 +51,7 @@ pub struct Resolution {
     pub operator: OperatorName,
 }
 
-/// What an operator found out about an operation.
+/// The outcome that an operator found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ResolvedOutcome {
     /// The debit happened.

@@ -21,16 +21,16 @@ pub struct Operation {
     pub id: OperationId,
     /// Merchant and idempotency key.
     pub key: OperationKey,
-    /// What was asked for; never changes.
+    /// The request. It never changes.
     pub request: Request,
-    /// The bank that it was admitted for; never changes. `None` where an earlier version admitted it, which kept
-    /// no names.
+    /// The bank that it was admitted for. It never changes. `None` if an earlier version admitted it, which stored no
+    /// bank names.
     pub bank: Option<BankName>,
-    /// Where it stands.
+    /// Its state.
     pub state: State,
-    /// How many numbered tries at the bank were made durable so far.
+    /// How many attempts have been made durable so far.
     pub attempts: u32,
-    /// How many transitions led here. Every transition is a compare-and-swap on it.
+    /// The number of transitions so far. Every transition is a compare-and-swap on it.
     pub version: u64,
     /// When the intent was admitted.
     pub created_at: Timestamp,
@@ -71,7 +71,7 @@ impl Operation {
         BankReference::of(self.id)
     }
 
-    /// Whether the payment is Settled or Failed, and so immutable for ever.
+    /// Whether the payment is Settled or Failed. Then it never changes again.
     pub const fn is_finished(&self) -> bool {
         self.state.name().is_final()
     }
@@ -90,7 +90,7 @@ pub enum State {
     Settled {
         /// The bank's id for it.
         bank_transaction_id: BankTransactionId,
-        /// When the confirmation was taken in.
+        /// When the confirmation was received.
         at: Timestamp,
     },
     /// Final: no debit happened and none can.
@@ -103,7 +103,7 @@ pub enum State {
 }
 
 impl State {
-    /// What is being done about a payment that the bank may have; `None` in every other state.
+    /// The phase of a payment that the bank may have; `None` in every other state.
     pub const fn phase(&self) -> Option<Phase> {
         match self {
             Self::BankCalled(called) => Some(called.phase),
@@ -111,7 +111,7 @@ impl State {
         }
     }
 
-    /// The bank that the last attempt is marked for; `None` in every other state, and of an earlier version's attempt.
+    /// The bank of the last attempt; `None` in every other state, and for an attempt of an earlier version.
     pub fn sent_to(&self) -> Option<&BankName> {
         match self {
             Self::BankCalled(called) => called.mark.as_ref().map(|mark| &mark.bank),
@@ -119,7 +119,7 @@ impl State {
         }
     }
 
-    /// The tenure that sent the last attempt; `None` in every other state, and of an earlier version's attempt.
+    /// The tenure that sent the last attempt; `None` in every other state, and for an attempt of an earlier version.
     pub fn sent_in(&self) -> Option<Tenure> {
         match self {
             Self::BankCalled(called) => called.mark.as_ref().and_then(|mark| mark.tenure),
@@ -139,10 +139,10 @@ impl State {
     }
 }
 
-/// What is known of a payment that the bank may have.
+/// The data of a payment that the bank may have.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct BankCalled {
-    /// What is being done about it.
+    /// Its phase.
     pub phase: Phase,
     /// When the next automatic step is due; `None` while a call is under way, and in review.
     pub next_at: Option<Timestamp>,
@@ -156,18 +156,19 @@ pub struct BankCalled {
     /// Whether some attempt may have reached the bank. While `false`, every attempt so far is
     /// proven not to have been processed.
     pub exposed: bool,
-    /// To which bank the attempts were sent, and what it promised: the weakest of all attempts that may have
-    /// reached it. `None` where an earlier version sent them.
+    /// The bank that the attempts were sent to, with the weakest promise of all attempts that may have reached it.
+    /// `None` if an earlier version sent them.
     pub mark: Option<Arc<Mark>>,
-    /// How many attempts were held back because their time was over before they left: they count in no budget.
+    /// How many attempts were held back because their time limit had passed before they were sent. They do not count
+    /// in any budget.
     pub held_back: u32,
-    /// Whether the bank said that it has the reference already. Then it is asked; sending again cannot help.
+    /// Whether the bank said that it already has the reference. Then it is asked for the outcome; sending again cannot
+    /// help.
     pub known: bool,
 }
 
 impl BankCalled {
-    /// What the bank can be relied on for: what it promises today, or promised when it was called, whichever is
-    /// less.
+    /// The promise that can be relied on: the weaker of today's and the one at the time of the call.
     pub fn capability(&self, present: Capability) -> Capability {
         match &self.mark {
             Some(mark) => mark.capability.weaker(present),
@@ -176,18 +177,18 @@ impl BankCalled {
     }
 }
 
-/// What is being done about a payment in [`State::BankCalled`].
+/// How a payment in [`State::BankCalled`] is being handled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Phase {
     /// A call is under way, or the next attempt waits for its time.
     Awaiting,
-    /// The outcome is unknown; inquiring or re-sending.
+    /// The outcome is unknown. The service asks the bank or sends the attempt again.
     Unknown,
-    /// Out of automatic options: an operator decides.
+    /// No automatic option is left: an operator decides.
     Review,
 }
 
-/// Why a payment failed. Each of them means: no debit happened and none can.
+/// Why a payment failed. Every reason means that no debit happened and none can.
 ///
 /// New reasons go to the end: their place is their number in storage.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -201,11 +202,11 @@ pub enum FailureReason {
     },
     /// The client cancelled it before the bank was called.
     Cancelled,
-    /// It waited too long for its turn and was never sent.
+    /// It waited too long for a free slot and was never sent.
     Expired,
-    /// Every attempt is proven not to have reached the bank, and the attempts are used up.
+    /// Every attempt is proven not to have reached the bank, and no attempts are left.
     NotSent,
-    /// An operator found out that no debit happened. Who and why stands in the journal.
+    /// An operator found that no debit happened. The journal says who and why.
     Resolved,
 }
 
@@ -221,7 +222,7 @@ pub enum StateName {
 }
 
 impl StateName {
-    /// Whether some transition leads from this state to another: the legal edges, named once.
+    /// Whether a transition from this state to another is legal. This is the only list of legal transitions.
     pub const fn may_become(self, next: Self) -> bool {
         match (self, next) {
             (Self::Received, Self::Persisted)
@@ -234,7 +235,7 @@ impl StateName {
         }
     }
 
-    /// Whether nothing may follow.
+    /// Whether the state is final.
     pub const fn is_final(self) -> bool {
         match self {
             Self::Received | Self::Persisted | Self::BankCalled => false,
@@ -244,7 +245,7 @@ impl StateName {
 }
 
 impl fmt::Display for StateName {
-    /// As the API has it.
+    /// Its name in the API.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Received => "received",

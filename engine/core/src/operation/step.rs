@@ -1,5 +1,5 @@
-//! Steps: legal transitions as data. A step says what becomes durable, what is checked in the same commit, and what may
-//! be done once it is durable.
+//! Steps: legal transitions as data. A step holds the new record and journal entries, the checks of the same commit,
+//! and the effect that is allowed once it is durable.
 
 use super::key::OperationKey;
 use super::request::Request;
@@ -13,15 +13,15 @@ use crate::ledger::LedgerError;
 pub struct Step {
     /// The operation afterwards.
     pub operation: Operation,
-    /// What the journal says of it, oldest first, with the ledger's movements; never empty.
+    /// Its journal entries with the ledger's movements, oldest first; never empty.
     pub entries: Vec<JournalEntry>,
-    /// What must hold in the commit that applies it.
+    /// The conditions that the commit checks.
     pub guards: Vec<Guard>,
-    /// What it allows once it is durable.
+    /// The effect that is allowed once it is durable.
     pub effect: Option<Attempt>,
 }
 
-/// What is checked in the commit that admits an operation. A guard that does not hold refuses the whole step.
+/// A condition that the commit of an admission checks. If a guard does not hold, the whole step is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Guard {
     /// Both accounts have room for the movement: see [`SIDE_MAX`](crate::ledger::SIDE_MAX).
@@ -33,16 +33,16 @@ pub enum Guard {
 pub struct Attempt {
     /// Its number, from 1.
     pub number: u32,
-    /// What is sent.
+    /// The order that is sent.
     pub order: Order,
 }
 
-/// What the bank is asked to do: the same for every attempt of an operation.
+/// The order to the bank. It is the same for every attempt of an operation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Order {
     /// Our reference, by which the bank can recognise a repeat.
     pub bank_reference: BankReference,
-    /// What was asked for.
+    /// The request.
     pub request: Request,
 }
 
@@ -65,7 +65,8 @@ impl Step {
         &self.operation.key
     }
 
-    /// The version that the stored record must have for the step to apply; 0 means that there must be none. This is the
+    /// The version that the stored record must have for the step to apply; 0 means that there must be no record. This
+    /// is the
     /// compare of the compare-and-swap. A note about a finished operation leaves the record, and its version, as it is.
     pub fn expected_version(&self) -> u64 {
         let first = &self.entries[0];

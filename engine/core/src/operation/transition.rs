@@ -12,7 +12,7 @@ use crate::journal::{Admission, Cause, JournalEntry};
 use crate::ledger::MovementKind;
 use crate::time::Timestamp;
 
-/// What the machine decides for one pair, before it is dressed as a [`Step`].
+/// The decision for one pair, before it becomes a [`Step`].
 struct Move {
     to: State,
     cause: Cause,
@@ -193,7 +193,7 @@ fn decide(decision: &Decision, cause: Cause, now: Timestamp) -> Move {
     }
 }
 
-/// Only an outcome in question is an operator's to decide, and not while an attempt is under way.
+/// An operator may decide only a payment whose outcome is unknown, and not while an attempt is under way.
 fn resolve(
     called: &BankCalled,
     resolution: &Resolution,
@@ -222,7 +222,8 @@ fn resolve(
     })
 }
 
-/// Evidence against a finished operation is noted in the journal and never written over it; so is the end of a watch.
+/// Evidence against a finished operation is added to the journal and never changes the record. The same is true for
+/// the end of a watch.
 fn note(operation: &Operation, event: &Event, now: Timestamp) -> Result<Step, Illegal> {
     let cause = match event {
         Event::Decided { decision, .. } if agrees(&operation.state, decision) => {
@@ -287,7 +288,7 @@ fn agrees(state: &State, decision: &Decision) -> bool {
     }
 }
 
-/// The attempt under way was not processed. What an earlier attempt may have done stays in question.
+/// The current attempt was not processed. An earlier attempt may still have been.
 fn not_sent(called: &BankCalled, next_at: Timestamp) -> Result<Move, Illegal> {
     call_under_way(called)?;
     let phase = if called.exposed {
@@ -314,7 +315,7 @@ fn dispatch_again(called: &BankCalled, mark: &Arc<Mark>, now: Timestamp) -> Resu
         to: State::BankCalled(BankCalled {
             phase: Phase::Awaiting,
             next_at: None,
-            // What no attempt has reached has nothing to remember: its memory is counted anew.
+            // If no attempt has reached the bank, it remembers nothing: its window starts again.
             first_called_at: if called.exposed {
                 called.first_called_at
             } else {

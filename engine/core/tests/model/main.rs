@@ -10,7 +10,10 @@
     reason = "what a test cannot go on without fails it"
 )]
 
+mod action;
+mod bank;
 mod machine;
+mod model;
 mod properties;
 #[path = "../sample/mod.rs"]
 mod sample;

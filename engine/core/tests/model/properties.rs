@@ -6,9 +6,22 @@ use stateright::{Model, Property};
 use super::machine::Machine;
 use super::world::World;
 
-/// What must hold in every world, and what must be possible in some.
+/// All properties, for a bank with this capability.
 pub(crate) fn of(capability: Capability) -> Vec<Property<Machine>> {
-    let mut properties = vec![
+    let mut properties = must_hold();
+    properties.extend(must_be_possible());
+    if capability != Capability::Neither {
+        properties.push(Property::sometimes(
+            "it is proven unsent",
+            |_, world: &World| world.moments.proven_unsent,
+        ));
+    }
+    properties
+}
+
+/// What must hold in every world.
+fn must_hold() -> Vec<Property<Machine>> {
+    vec![
         Property::always("at most one debit", |_, world: &World| world.debits <= 1),
         Property::always("failed is not debited", |_, world: &World| {
             world.debits == 0 || !world.stands(|state| matches!(state, State::Failed { .. }))
@@ -47,6 +60,12 @@ pub(crate) fn of(capability: Capability) -> Vec<Property<Machine>> {
                 })
             },
         ),
+    ]
+}
+
+/// What must happen in at least one world.
+fn must_be_possible() -> Vec<Property<Machine>> {
+    vec![
         Property::sometimes("the bank declines", |_, world: &World| {
             world.failed(|reason| matches!(reason, FailureReason::Declined { .. }))
         }),
@@ -83,12 +102,5 @@ pub(crate) fn of(capability: Capability) -> Vec<Property<Machine>> {
         Property::sometimes("recovery closes an attempt", |_, world: &World| {
             world.moments.recovered
         }),
-    ];
-    if capability != Capability::Neither {
-        properties.push(Property::sometimes(
-            "it is proven unsent",
-            |_, world: &World| world.moments.proven_unsent,
-        ));
-    }
-    properties
+    ]
 }

@@ -4,31 +4,11 @@ use std::hash::{Hash, Hasher};
 
 use holdfast_core::*;
 
+use super::bank::Verdict;
 use super::machine::{Flaw, Machine};
 
 /// How long after its mark became durable a request may still reach the bank, in ticks.
 pub(crate) const DELAY_MAX: u64 = 1;
-
-/// What the bank decided.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum Verdict {
-    Confirms,
-    Declines,
-}
-
-impl Verdict {
-    fn decision(self) -> Decision {
-        match self {
-            Self::Confirms => Decision::Confirmed {
-                bank_transaction_id: BankTransactionId::new("b_1").unwrap(),
-            },
-            Self::Declines => Decision::Declined {
-                code: DeclineCode::new("insufficient_funds").unwrap(),
-                message: DeclineMessage::new("no").unwrap(),
-            },
-        }
-    }
-}
 
 /// What a flight has heard and not yet made durable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -1,4 +1,4 @@
-//! Making a store from a journal: under another name, verified, and only then renamed into place.
+//! Creates a store from a journal: under another name, verified, and only then renamed into place.
 
 use std::collections::HashMap;
 use std::fs::{self, DirBuilder, File};
@@ -25,35 +25,35 @@ use crate::options::LocalOptions;
 use crate::problem::{self, OpenProblem};
 use crate::trees::Trees;
 
-/// A store could not be made. Nothing that serves is left behind.
+/// Why a store could not be created. No usable store is left behind.
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
     /// The directory holds something.
     #[error("{} is not empty. Import into a new or empty directory", .0.display())]
     NotEmpty(PathBuf),
-    /// The disk or sled refuses.
+    /// The disk or sled reported an error.
     #[error("cannot make the store: {0}")]
     Make(#[from] OpenProblem),
-    /// sled refuses.
+    /// sled reported an error.
     #[error("cannot write the store: {0}")]
     Write(#[from] sled::Error),
     /// A value is too large.
     #[error(transparent)]
     Encode(#[from] EncodeError),
-    /// The journal makes no sense.
+    /// The journal has an entry that cannot be right.
     #[error("entry {sequence}: {source}")]
     Replay {
-        /// Which entry.
+        /// The entry.
         sequence: u64,
-        /// Why.
+        /// The reason.
         source: ReplayError,
     },
-    /// The journal leads elsewhere than it says.
+    /// The entries do not lead to the end that the file states.
     #[error("the journal ends at entry {} with {}, but the file says {} with {}", .found.sequence, .found.digest, .told.sequence, .told.digest)]
     Head {
-        /// What the file says.
+        /// The end that the file states.
         told: Head,
-        /// To what its entries lead.
+        /// The end that its entries lead to.
         found: Head,
     },
     /// The new store does not verify: a bug.
@@ -61,7 +61,7 @@ pub enum ImportError {
     Verify(Box<Finding>),
 }
 
-/// Takes a journal in, entry by entry.
+/// Imports a journal, entry by entry.
 pub struct Importer {
     data: PathBuf,
     /// `None` once the store was moved into place.
@@ -80,14 +80,14 @@ pub struct Importer {
 }
 
 impl Importer {
-    /// Begins a store in a directory, which is made when it does not exist.
+    /// Begins a store in a directory, which is created if it does not exist.
     ///
     /// # Errors
-    /// When the directory holds anything, or the disk refuses.
+    /// When the directory is not empty, or the disk reports an error.
     pub fn begin(data: &Path) -> Result<Self, ImportError> {
         let data = &directory::make_directory(data)?;
-        // Looked at before a lock file is put there, and again when nobody else can change it: another import may have
-        // ended meanwhile.
+        // Checked before a lock file is created there, and again under the lock: another import may have ended
+        // meanwhile.
         refuse_used(data)?;
         let lock = directory::take_lock(data)?;
         refuse_used(data)?;
@@ -112,7 +112,7 @@ impl Importer {
     /// Takes the next entry.
     ///
     /// # Errors
-    /// When it makes no sense where it stands, or the disk refuses.
+    /// When the entry cannot be right in this place, or the disk reports an error.
     pub fn take(&mut self, sequence: u64, entry: JournalEntry) -> Result<(), ImportError> {
         let before = self.replay.head();
         let replayed = self.replay.apply(sequence, &entry);
@@ -150,7 +150,7 @@ impl Importer {
             .expect("the store is open until it is finished")
     }
 
-    /// How far the journal was taken in.
+    /// How far the journal was imported.
     pub const fn head(&self) -> Head {
         self.replay.head()
     }
@@ -162,7 +162,7 @@ impl Importer {
         Ok(())
     }
 
-    /// A note goes to the end of a finished payment's history; returns what stood there.
+    /// Adds a note to the end of a finished payment's history; returns the previous end.
     fn follow_up(&self, sequence: u64, entry: &JournalEntry) -> Result<Option<u64>, ImportError> {
         let orphan = || ImportError::Replay {
             sequence,
@@ -206,7 +206,7 @@ impl Importer {
     /// Ends the journal at `told`, verifies the store, and makes all of it durable. It serves once it is put in place.
     ///
     /// # Errors
-    /// When the entries lead elsewhere, when the store does not verify, or the disk refuses.
+    /// When the entries do not lead to that end, when the store does not verify, or the disk reports an error.
     pub fn finish(mut self, told: Head) -> Result<Imported, ImportError> {
         let found = self.replay.head();
         if found != told {
@@ -276,17 +276,17 @@ impl Importer {
     }
 }
 
-/// A store that is whole and durable, and has not yet the name under which it serves.
+/// A complete and durable store that does not yet have its final name.
 pub struct Imported {
     importer: Importer,
     report: Report,
 }
 
 impl Imported {
-    /// Gives the store its name. Nothing is left to be done after it, so an import that fails leaves nothing that serves.
+    /// Gives the store its final name. This is the last step, so a failed import leaves no usable store.
     ///
     /// # Errors
-    /// When the disk refuses. The store has not its name then.
+    /// When the disk reports an error. Then the store does not have its final name.
     pub fn put_in_place(mut self) -> Result<Report, ImportError> {
         if let Some(unfinished) = &self.importer.unfinished {
             let data = &self.importer.data;
@@ -297,7 +297,7 @@ impl Imported {
     }
 }
 
-/// A store is made in an empty directory, or in what an import before left.
+/// Checks the directory: it must be empty, or contain only the rest of an earlier import.
 fn refuse_used(data: &Path) -> Result<(), ImportError> {
     // An import that was cut short may have left the note; one without such an import is a store's.
     let again = directory::is_there(&data.join(STORE_IN_IMPORT))?;

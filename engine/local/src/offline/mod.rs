@@ -1,5 +1,4 @@
-//! A store that no service runs on: looking at it whole, taking its journal out, making one from a
-//! journal.
+//! Work on a store without a running service: verify it, export its journal, create one from a journal.
 
 mod import;
 mod snapshot;

@@ -1,7 +1,7 @@
-//! A copy of a store to look at: the original is only read.
+//! A copy of a store for inspection. The original is only read.
 //!
-//! sled cannot open a database without writing to it (it cuts off torn tails and keeps snapshots of its
-//! own), so a copy is opened in its place.
+//! sled cannot open a database without writing to it (it cuts off torn tails and writes its own snapshots). So a copy
+//! is opened instead.
 
 use std::fs::{self, DirBuilder, File, TryLockError};
 use std::io;
@@ -23,10 +23,10 @@ use crate::problem::OpenProblem;
 use crate::trees::Trees;
 use crate::values::decode_chunk;
 
-/// The oldest format that has all there is to look at.
+/// The oldest format that can be inspected.
 const OLDEST_WITH_CHAIN: u32 = 2;
 
-/// A store cannot be looked at; each message says what to do.
+/// Why a store cannot be inspected. Each message says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum SnapshotError {
     /// There is no store.
@@ -51,17 +51,17 @@ pub enum SnapshotError {
         "{} may not be read by this user ({source}). Run the command as the user that the service runs as", path.display()
     )]
     NotPermitted {
-        /// What may not be read.
+        /// The path that may not be read.
         path: PathBuf,
-        /// What the operating system said.
+        /// The error of the operating system.
         source: io::Error,
     },
     /// It cannot be read.
     #[error("cannot read {}: {source}", path.display())]
     Read {
-        /// What cannot be read.
+        /// The path that cannot be read.
         path: PathBuf,
-        /// Why.
+        /// The reason.
         source: io::Error,
     },
     /// It cannot be copied.
@@ -70,9 +70,9 @@ pub enum SnapshotError {
          for it with --scratch", scratch.display()
     )]
     Copy {
-        /// To where.
+        /// The destination.
         scratch: PathBuf,
-        /// Why.
+        /// The reason.
         source: io::Error,
     },
     /// The copy cannot be opened.
@@ -90,26 +90,26 @@ pub enum SnapshotError {
     },
 }
 
-/// A copy of a store, opened. It is removed when this goes.
+/// An open copy of a store. Dropping it deletes the copy.
 pub struct Snapshot {
     pub(crate) trees: Trees,
     pub(crate) tree_names: Vec<String>,
-    /// What was noted beside the store.
+    /// The content of the head file.
     pub(crate) noted: Found,
     _database: sled::Db,
     _copy: tempfile::TempDir,
-    /// Keeps a service from starting on the original while it is copied and looked at.
+    /// Keeps a service from starting on the original during copy and inspection.
     _lock: Option<File>,
 }
 
-/// A store that no service runs on, nor can start on while this is held.
+/// A store without a running service. No service can start on it while this is held.
 pub struct Original {
     data: PathBuf,
     lock: Option<File>,
 }
 
 impl Original {
-    /// Looks for the store of a data directory, and keeps services from it. Nothing is made there.
+    /// Finds the store of a data directory, and keeps services from starting on it. Creates nothing there.
     ///
     /// # Errors
     /// When there is none, when it may not be read, or when it is in use.
@@ -172,7 +172,7 @@ impl Original {
 }
 
 impl Snapshot {
-    /// The end of the journal, as the store says it is.
+    /// The end of the journal that the store has recorded.
     ///
     /// # Errors
     /// When it cannot be read.
@@ -180,7 +180,7 @@ impl Snapshot {
         meta::load(&self.trees.meta, meta::CHAIN_HEAD)
     }
 
-    /// The journal, entry by entry. Ends at the first that cannot be read.
+    /// The journal, entry by entry. It ends at the first entry that cannot be read.
     pub fn journal(
         &self,
     ) -> impl Iterator<Item = Result<(u64, JournalEntry), LocalError>> + use<'_> {
@@ -209,7 +209,7 @@ fn is_missing(error: &io::Error) -> bool {
     )
 }
 
-/// What reading failed with.
+/// The error of a failed read.
 fn unread(path: &Path) -> impl Fn(io::Error) -> SnapshotError {
     move |source| {
         let path = path.to_owned();

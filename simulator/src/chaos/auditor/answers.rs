@@ -1,4 +1,4 @@
-//! What clients are shown.
+//! Checks of every answer that leaves the service.
 
 use std::fmt;
 
@@ -6,15 +6,15 @@ use bytes::Bytes;
 use holdfast_core::Phase;
 use serde::Deserialize;
 
-use super::super::plan::What;
+use super::super::plan::Action;
 use super::{Auditor, Invariant, Known, Standing, Wanted};
 
 /// A request that was answered.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::chaos) struct Asked {
-    /// What was wanted.
-    pub(in crate::chaos) what: What,
-    /// The highest version of the payment that anyone had been shown when this was asked.
+    /// The action that was answered.
+    pub(in crate::chaos) action: Action,
+    /// The highest version of the payment that anyone had seen when it was sent.
     pub(in crate::chaos) floor: u64,
 }
 
@@ -57,7 +57,7 @@ struct Problem {
     payment: Option<Shown>,
 }
 
-/// What an answer has in it.
+/// The content of an answer.
 #[derive(Debug)]
 pub(in crate::chaos) enum Told {
     /// A payment.
@@ -74,46 +74,46 @@ impl Auditor {
         self.of_key(key).map_or(0, |known| known.shown)
     }
 
-    /// Looks at an answer as it leaves the service.
+    /// Checks an answer as it leaves the service.
     pub(in crate::chaos) fn answered(&mut self, asked: Asked, status: u16, body: &Bytes) -> Told {
-        let key = asked.what.key();
+        let key = asked.action.key();
         let told = read(status, body);
         if let Told::Payment(shown) = &told {
             self.shown(asked, shown);
         }
         let known = self.of_key(key);
-        let right = match (asked.what, status, &told) {
-            (What::Pay { variant, .. }, 422, Told::Problem(kind)) => {
+        let right = match (asked.action, status, &told) {
+            (Action::Pay { variant, .. }, 422, Told::Problem(kind)) => {
                 let stands_for_it =
                     known.is_some_and(|known| known.wanted == Wanted::of(key, variant));
                 kind.ends_with("/idempotency-key-reused") && !stands_for_it
             }
             (_, 503, _)
-            | (What::Pay { .. }, 201 | 202 | 402, Told::Payment(_))
-            | (What::Pay { strict: true, .. } | What::Cancel { .. }, 409, _)
+            | (Action::Pay { .. }, 201 | 202 | 402, Told::Payment(_))
+            | (Action::Pay { strict: true, .. } | Action::Cancel { .. }, 409, _)
             | (
-                What::Look { .. } | What::Cancel { .. } | What::Resolve { .. },
+                Action::Look { .. } | Action::Cancel { .. } | Action::Resolve { .. },
                 200,
                 Told::Payment(_),
             )
-            | (What::Events { .. } | What::Find { .. }, 200, _)
-            | (What::Resolve { .. }, 409 | 412, _) => true,
+            | (Action::Events { .. } | Action::Find { .. }, 200, _)
+            | (Action::Resolve { .. }, 409 | 412, _) => true,
             _ => false,
         };
         self.check(right, Invariant::KnownAnswer, Some(key), || {
             let text = String::from_utf8_lossy(body);
-            format!("\"{}\" is answered with {status}: {text}", asked.what)
+            format!("\"{}\" is answered with {status}: {text}", asked.action)
         });
-        if matches!(asked.what, What::Pay { .. }) && matches!(status, 201 | 402) {
+        if matches!(asked.action, Action::Pay { .. }) && matches!(status, 201 | 402) {
             self.frozen(key, status, body);
         }
         told
     }
 
     fn shown(&mut self, asked: Asked, shown: &Shown) {
-        let key = asked.what.key();
+        let key = asked.action.key();
         let Some(known) = self.of_key(key).cloned() else {
-            let detail = format!("{} is shown, and nothing is durable", shown.state);
+            let detail = format!("{} is shown, but nothing is durable", shown.state);
             return self.violated(Invariant::DurableBeforeShown, Some(key), detail);
         };
         let durable = known.version();
@@ -123,7 +123,7 @@ impl Auditor {
             Some(key),
             || {
                 format!(
-                    "version {} is shown, and {durable} is durable",
+                    "version {} is shown, but {durable} is durable",
                     shown.version
                 )
             },
@@ -154,7 +154,7 @@ impl Auditor {
             Some(key),
             || format!("{shown} is shown for {} under key-{key}", known.wanted),
         );
-        if let What::Pay { variant, .. } = asked.what {
+        if let Action::Pay { variant, .. } = asked.action {
             self.check(
                 known.wanted == Wanted::of(key, variant),
                 Invariant::OtherRequestRefused,

@@ -1,4 +1,4 @@
-//! What became durable, entry by entry.
+//! Checks of every journal entry as it becomes durable.
 
 use holdfast_core::journal::{Digest, Head};
 use holdfast_core::{
@@ -6,7 +6,7 @@ use holdfast_core::{
     State,
 };
 
-use super::super::words;
+use super::super::describe;
 use super::{Auditor, Failed, Invariant, Known, Read, Standing, Wanted};
 use crate::store::read_frame;
 
@@ -15,7 +15,7 @@ impl Auditor {
     pub(in crate::chaos) fn entry(&mut self, sequence: u64, entry: &JournalEntry) {
         let expected = self.sequence + 1;
         self.check(sequence == expected, Invariant::Journal, None, || {
-            format!("entry {sequence} follows on {}", expected - 1)
+            format!("entry {sequence} follows entry {}", expected - 1)
         });
         self.sequence = sequence;
         self.digest = self
@@ -28,7 +28,7 @@ impl Auditor {
             return;
         }
         let Some(known) = self.payments.get(&entry.operation_id) else {
-            let detail = format!("entry {sequence} is of a payment that was never admitted");
+            let detail = format!("entry {sequence} belongs to a payment that was never admitted");
             return self.violated(Invariant::Journal, None, detail);
         };
         let (key, before, version) = (Some(known.key), known.standing(), known.version());
@@ -38,7 +38,7 @@ impl Auditor {
                 before.is_final() && after == before,
                 Invariant::FinalIsFinal,
                 key,
-                || format!("a note on a payment that is {before} makes it {after}"),
+                || format!("a note on a payment that is {before} changes it to {after}"),
             );
             if let Some(known) = self.payments.get_mut(&entry.operation_id) {
                 known.watched = false;
@@ -46,20 +46,20 @@ impl Auditor {
             return;
         }
         self.check(!before.is_final(), Invariant::FinalIsFinal, key, || {
-            format!("{after} follows on {before}, in entry {sequence}")
+            format!("{after} follows {before}, in entry {sequence}")
         });
         self.check(
             entry.version == version + 1,
             Invariant::LegalEdges,
             key,
-            || format!("version {} follows on {version}", entry.version),
+            || format!("version {} follows version {version}", entry.version),
         );
         self.check(
             is_edge(before, after, &entry.cause),
             Invariant::LegalEdges,
             key,
             || {
-                let cause = words::cause(&entry.cause);
+                let cause = describe::cause(&entry.cause);
                 format!("from {before} to {after}: {cause}")
             },
         );
@@ -88,7 +88,7 @@ impl Auditor {
             .strip_prefix("key-")
             .and_then(|number| number.parse().ok());
         let Some(key) = number else {
-            let detail = format!("nobody pays under the key \"{key}\"");
+            let detail = format!("no client uses the key \"{key}\"");
             return self.violated(Invariant::Journal, None, detail);
         };
         let fresh = !self.by_key.contains_key(&key) && entry.version == 1;
@@ -99,7 +99,7 @@ impl Auditor {
             after == Standing::Persisted && entry.from.is_none() && entry.cause == Cause::Request,
             Invariant::LegalEdges,
             Some(key),
-            || format!("admitted as {after}: {}", words::cause(&entry.cause)),
+            || format!("admitted as {after}: {}", describe::cause(&entry.cause)),
         );
         let Request::Payment(request) = &entry
             .admission
@@ -115,7 +115,7 @@ impl Auditor {
                     && request.creditor().as_str() == wanted.creditor
             });
         let Some(wanted) = wanted else {
-            let detail = "the stored request is not one that anybody made";
+            let detail = "no client made the stored request";
             return self.violated(Invariant::AnswerMatchesRequest, Some(key), detail);
         };
         let id = entry.operation_id;
@@ -151,7 +151,7 @@ impl Auditor {
         let known = self.payments.get(&id);
         let (key, led_to) = known.map_or((None, 0), |known| (Some(known.key), known.version()));
         self.check(led_to == version, Invariant::Journal, key, || {
-            format!("the record has version {version}, and the journal leads to {led_to}")
+            format!("the record has version {version}, but the journal leads to {led_to}")
         });
     }
 
@@ -162,7 +162,7 @@ impl Auditor {
         (attempts, held_back): (u32, u32),
     ) {
         let expected = attempts + u32::from(entry.cause == Cause::Dispatch);
-        // What was held back was never sent.
+        // An attempt that was held back was never sent.
         let most = self.bounds.attempts + held_back;
         self.check(
             entry.attempts == expected && expected <= most,
@@ -203,7 +203,7 @@ impl Auditor {
         self.check(kind == expected, Invariant::Ledger, key, || {
             format!(
                 "the ledger moves {} on becoming {after}",
-                words::moves(kind)
+                describe::moves(kind)
             )
         });
         let Some(movement) = &entry.movement else {
@@ -217,7 +217,7 @@ impl Auditor {
                 && movement.currency.code() == wanted.currency,
             Invariant::Ledger,
             key,
-            || format!("{} for {wanted}", words::movement(movement)),
+            || format!("{} for {wanted}", describe::movement(movement)),
         );
         let known = self
             .payments
@@ -325,7 +325,7 @@ fn standing_of(state: &State) -> Standing {
     }
 }
 
-/// The edges of the state machine, with what may bring each about.
+/// The legal transitions of the state machine, with the causes that each may have.
 fn is_edge(before: Standing, after: Standing, cause: &Cause) -> bool {
     use Phase::{Awaiting, Review, Unknown};
     use Standing::{Called, Failed as Fails, Persisted, Settled};

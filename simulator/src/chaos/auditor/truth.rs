@@ -1,23 +1,24 @@
-//! What the bank hears and what its books hold; and what must be true in the end.
+//! Checks against the bank: the attempts it receives, its ledger, and the state of all payments at the end.
 
 use std::collections::BTreeMap;
 
 use holdfast_core::{BankName, Phase};
 
+use super::super::describe;
 use super::super::plan::Plan;
-use super::super::words;
 use super::{Auditor, Balances, Failed, Invariant, Standing, Wanted};
 use crate::bank::{AuditLine, Mode};
+use crate::phrases::counted;
 
 impl Auditor {
-    /// The bank hears of an attempt.
+    /// Called when the bank receives an attempt.
     pub(in crate::chaos) fn heard(&mut self, reference: &str, amount: u64, attempt: u32) {
         let known = self
             .by_reference
             .get(reference)
             .map(|id| &self.payments[id]);
         let Some(known) = known else {
-            let detail = format!("the bank hears of {reference}, of which nothing is durable");
+            let detail = format!("the bank receives {reference}, but nothing about it is durable");
             let key = Wanted::key_of(amount);
             return self.violated(Invariant::IntentBeforeBank, key, detail);
         };
@@ -28,22 +29,22 @@ impl Auditor {
             Some(key),
             || {
                 format!(
-                    "the bank hears of attempt {attempt}; durable is attempt {attempts}, {standing}"
+                    "the bank receives attempt {attempt}, but attempt {attempts} is durable, {standing}"
                 )
             },
         );
     }
 
-    /// The bank's books after it processed something.
+    /// Called after the bank has processed a charge, with the number of debits.
     pub(in crate::chaos) fn processed(&mut self, amount: u64, debits: u32) {
         let key = Wanted::key_of(amount);
         self.check(debits <= 1, Invariant::OneDebit, key, || {
-            format!("debited {}", words::counted(debits, "time"))
+            format!("debited {}", counted(debits, "time"))
         });
     }
 
-    /// The faults have ended some time ago: every payment must have ended, or stand in review where
-    /// nothing else is left.
+    /// Checks that every payment has ended, or is in review with no option left. Called when the faults have ended some
+    /// time ago.
     pub(in crate::chaos) fn all_ended(&mut self, plan: &Plan, bank: &BankName) {
         let waiting: Vec<(u32, Standing)> = self
             .payments
@@ -63,10 +64,7 @@ impl Auditor {
             watched.is_none(),
             Invariant::EveryPaymentEnds,
             watched,
-            || {
-                "the bank is asked about it after an operator's decision, and that has not ended"
-                    .to_owned()
-            },
+            || "the watch of the bank after an operator's decision has not ended".to_owned(),
         );
         self.checks += 1;
         if let Some((key, standing)) = waiting.first() {
@@ -82,29 +80,33 @@ impl Auditor {
                 .values()
                 .find(|known| known.standing() == Standing::Called(Phase::Review));
             if let Some(key) = reviewed.map(|known| known.key) {
-                let detail = "in review, though nothing ever went wrong";
+                let detail = "in review, although there were no faults";
                 self.violated(Invariant::EveryPaymentEnds, Some(key), detail);
             }
         }
     }
 
-    /// Holds every outcome against the bank's books.
+    /// Checks every outcome against the bank's ledger.
     pub(in crate::chaos) fn books(&mut self, lines: &[AuditLine]) {
         let mut debits: BTreeMap<u32, u32> = BTreeMap::new();
         for line in lines {
             match Wanted::key_of(line.terms.amount) {
                 Some(key) => *debits.entry(key).or_default() += line.debits,
-                None => self.violated(Invariant::OneDebit, None, "a debit of nobody's payment"),
+                None => self.violated(
+                    Invariant::OneDebit,
+                    None,
+                    "a debit that belongs to no payment",
+                ),
             }
         }
         let keys: Vec<(u32, u32)> = debits.iter().map(|(key, times)| (*key, *times)).collect();
         for (key, times) in keys {
             self.check(times <= 1, Invariant::OneDebit, Some(key), || {
-                format!("debited {}", words::counted(times, "time"))
+                format!("debited {}", counted(times, "time"))
             });
             let known = self.of_key(key).is_some();
             self.check(known, Invariant::IntentBeforeBank, Some(key), || {
-                "debited, and nothing is durable".to_owned()
+                "debited, but nothing is durable".to_owned()
             });
         }
         let outcomes: Vec<(u32, Standing, bool)> = self
@@ -115,15 +117,15 @@ impl Auditor {
         for (key, standing, resolved) in outcomes {
             let times = debits.get(&key).copied().unwrap_or(0);
             match standing {
-                // An operator's word stands against the bank's; a contradiction is noted, no more.
+                // An operator decided against the bank: the contradiction is recorded, and nothing changes.
                 Standing::Settled if !resolved => {
                     self.check(times == 1, Invariant::SettledIsCharged, Some(key), || {
-                        format!("settled, and debited {}", words::counted(times, "time"))
+                        format!("settled, but debited {}", counted(times, "time"))
                     });
                 }
                 Standing::Failed(Failed::Uncharged) => {
                     self.check(times == 0, Invariant::FailedIsUncharged, Some(key), || {
-                        format!("failed, and debited {}", words::counted(times, "time"))
+                        format!("failed, but debited {}", counted(times, "time"))
                     });
                 }
                 Standing::Settled
@@ -134,12 +136,12 @@ impl Auditor {
         }
     }
 
-    /// The accounts that must exist, and what they must hold.
+    /// The expected balances of all accounts.
     pub(in crate::chaos) const fn balances(&self) -> &Balances {
         &self.balances
     }
 
-    /// Holds an account, as the service shows it, against the sums of all movements.
+    /// Checks an account, as the service shows it, against the sums of all movements.
     pub(in crate::chaos) fn account(&mut self, account: &str, shown: &BTreeMap<String, [u64; 4]>) {
         let expected: BTreeMap<String, [u64; 4]> = self
             .balances
@@ -150,13 +152,13 @@ impl Auditor {
         self.check(*shown == expected, Invariant::Ledger, None, || {
             format!(
                 "{account} shows {}, but its movements add up to {}",
-                words::balances(shown),
-                words::balances(&expected)
+                describe::balances(shown),
+                describe::balances(&expected)
             )
         });
     }
 
-    /// Debits and credits over all accounts.
+    /// Checks that debits equal credits over all accounts.
     pub(in crate::chaos) fn sums(&mut self) {
         let mut sums: BTreeMap<&str, [u64; 4]> = BTreeMap::new();
         for ((_, currency), balance) in &self.balances {
@@ -168,14 +170,14 @@ impl Auditor {
         let wrong = sums
             .iter()
             .find(|(_, sum)| sum[0] != sum[2] || sum[1] != sum[3]);
-        let detail = wrong.map(|(currency, sum)| format!("{currency}: {}", words::sums(sum)));
+        let detail = wrong.map(|(currency, sum)| format!("{currency}: {}", describe::sums(sum)));
         let holds = detail.is_none();
         self.check(holds, Invariant::Ledger, None, || {
             detail.unwrap_or_default()
         });
     }
 
-    /// Holds the feed against the journal.
+    /// Checks the feed against the journal.
     pub(in crate::chaos) fn feed(&mut self, sequences: &[u64]) {
         let expected = self.sequence;
         let dense = sequences.iter().copied().eq(1..=expected);

@@ -1,4 +1,4 @@
-//! Balances, the small indexes, and the end of the chain.
+//! Checks the balances, the small indexes, and the end of the chain.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -155,7 +155,7 @@ impl Verifier<'_> {
         }
     }
 
-    /// The banks that the store says it has called are those that its journal names.
+    /// Checks that the store's list of called banks is the one that its journal gives.
     pub(super) fn banks(&mut self) {
         match meta::load::<BTreeSet<BankName>>(&self.trees.meta, meta::BANKS) {
             Ok(told) if told == *self.replay.banks() => {}
@@ -177,7 +177,8 @@ impl Verifier<'_> {
         }
     }
 
-    /// No attempt was sent in a tenure that has not begun: an interrupted one would never be taken up again.
+    /// Checks that no attempt was sent in a tenure that has not begun: if it was interrupted, it would never be
+    /// resumed.
     pub(super) fn tenure(&mut self) {
         let told: Tenure = match meta::load(&self.trees.meta, meta::TENURE) {
             Ok(told) => told,
@@ -190,7 +191,7 @@ impl Verifier<'_> {
         }
     }
 
-    /// What is noted beside the store must fit it.
+    /// Checks the head file against the store.
     pub(super) fn note(&mut self, noted: Found) {
         let reached = match meta::load(&self.trees.meta, meta::HEAD_NOTED) {
             Ok(reached) => reached,

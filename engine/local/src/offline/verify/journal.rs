@@ -1,4 +1,4 @@
-//! The journal, replayed, and the records that it leads to.
+//! Checks the journal by replaying it, and the records against the result.
 
 use holdfast_core::journal::{Head, ReplayError, Replayed};
 use holdfast_core::record::{Chunk, Record};
@@ -104,7 +104,7 @@ impl Verifier<'_> {
         }
     }
 
-    /// A note goes to the end of the history that the record leads to.
+    /// A note extends the history of a finished payment. The record points to its last entry.
     fn follow_up(&mut self, id: OperationId, sequence: u64, previous: Option<u64>) {
         self.watched.remove(&id);
         let Some(ahead) = self.ahead.get_mut(&id) else {
@@ -136,7 +136,7 @@ impl Verifier<'_> {
         }
     }
 
-    /// Holds a record against the payment that the journal leads to.
+    /// Checks a record against the payment that the journal leads to.
     fn record(&mut self, payment: &Operation, latest: u64, finished: bool) {
         let storage_key = format::record_key(&payment.key);
         let shown = printable(&storage_key);

@@ -1,7 +1,6 @@
 //! Verification: everything in a store is checked against its journal, and every difference is reported.
 //!
-//! Memory holds the operations that are open at some moment of the journal and one balance per account,
-//! however many operations there are.
+//! It keeps only the open operations and one balance per account in memory, however many operations there are.
 
 mod indexes;
 mod journal;
@@ -14,7 +13,7 @@ use verifier::{UNKNOWN, Verifier};
 
 pub use verifier::{Finding, Phase, Report};
 
-/// Looks at everything. Each difference goes to `sink`; `progress` hears the phase, how much of it is
+/// Checks everything. Each difference goes to `sink`. `progress` gets the phase, how much of it is
 /// done, and how much there is.
 pub fn verify(
     snapshot: &Snapshot,
@@ -32,7 +31,7 @@ pub fn verify(
     verifier.report
 }
 
-/// Looks at trees that were just made.
+/// Checks trees that were just created.
 pub(super) fn verify_trees(trees: &Trees, sink: &mut dyn FnMut(Finding)) -> Report {
     let mut unheard = |_, _, _| {};
     let mut verifier = Verifier::new(trees, sink, &mut unheard);

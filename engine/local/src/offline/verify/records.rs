@@ -1,4 +1,4 @@
-//! The records and the index of their ids, one by one.
+//! Checks the records and the index of their ids, one by one.
 
 use holdfast_core::record::{Chunk, Record, sequence_key};
 use holdfast_core::{IdempotencyKey, Operation, OperationId, OperationKey};
@@ -46,7 +46,7 @@ impl Verifier<'_> {
         }
     }
 
-    /// Names the records that the journal knows nothing of.
+    /// Reports the records that the journal does not have.
     fn extra_records(&mut self) {
         let trees = self.trees;
         let mut named = false;

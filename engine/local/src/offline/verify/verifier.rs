@@ -1,4 +1,4 @@
-//! What a verification knows while it runs, and what each kind of difference means.
+//! The state of a verification, and the meaning of each kind of difference.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -11,17 +11,17 @@ use crate::trees::Trees;
 /// A difference.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// In which tree.
+    /// The tree.
     pub tree: &'static str,
-    /// Under which key, in printable form.
+    /// The key, in printable form.
     pub key: String,
-    /// What was found.
+    /// The finding.
     pub problem: String,
-    /// What it means.
+    /// The meaning.
     pub meaning: &'static str,
 }
 
-/// What is being looked at.
+/// The phase of a verification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
     /// The journal, replayed, and the records that it leads to.
@@ -34,7 +34,7 @@ pub enum Phase {
     Rest,
 }
 
-/// What a verification came to.
+/// The result of a verification.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Report {
     /// Journal entries read.
@@ -94,9 +94,9 @@ pub(super) struct Verifier<'a> {
     pub(super) open: HashMap<OperationId, (u64, u64)>,
     /// Sequence of the admission of each payment that the bank is watched about.
     pub(super) watched: HashMap<OperationId, u64>,
-    /// Finished payments whose record points beyond their last transition: notes must follow.
+    /// Finished payments whose record points beyond their last transition: the journal must have notes about them.
     pub(super) ahead: HashMap<OperationId, Ahead>,
-    /// Every payment that the journal admits, in a digest that knows no order.
+    /// A digest of every payment that the journal admits, independent of their order.
     pub(super) admitted: SetDigest,
     /// Of notes, the contradictions by sequence, with the merchant of each.
     pub(super) notes: BTreeMap<u64, Merchant>,
@@ -104,7 +104,7 @@ pub(super) struct Verifier<'a> {
     pub(super) progress: &'a mut dyn FnMut(Phase, u64, u64),
 }
 
-/// How often progress is told, in items.
+/// Interval of progress reports, in items.
 const PROGRESS_STRIDE: u64 = 4_096;
 
 impl<'a> Verifier<'a> {
@@ -150,7 +150,7 @@ impl<'a> Verifier<'a> {
     }
 }
 
-/// A finished payment whose history goes on with notes.
+/// A finished payment whose history continues with notes.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Ahead {
     /// The latest entry, as its record says.
@@ -159,8 +159,8 @@ pub(super) struct Ahead {
     pub(super) latest: u64,
 }
 
-/// A digest of a set of payments, whatever their order: the sum of the digests of its members. Two
-/// sets of payments that nobody made up for the purpose have different sums.
+/// A digest of a set of payments, independent of their order: the sum of the digests of its members. Two different
+/// sets have different sums, unless someone constructs them on purpose.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct SetDigest(u128);
 

@@ -1,17 +1,14 @@
-//! What is read past all clients and networks: the accounts, the feed, and what the bank did wrong.
+//! Reads of the accounts and the feed at the end of a world, straight from the service, without clients or a network.
 
 use bytes::Bytes;
 use http::Request;
 use serde::Deserialize;
 
-use super::ground::Message;
-use super::sometimes::Sometimes;
+use super::message::Message;
 use super::world::World;
-use crate::bank::Mode;
-use crate::faults::Fault;
 
 impl World<'_> {
-    /// Reads accounts and feed through the API, and holds them against the journal.
+    /// Reads accounts and feed through the API, and checks them against the journal.
     pub(super) fn read_books(&mut self) {
         let accounts: Vec<String> = {
             let state = self.ground.lock();
@@ -26,7 +23,7 @@ impl World<'_> {
         };
         for account in accounts {
             let body = self.get(&format!("/v1/accounts/{account}"));
-            // What cannot be read shows nothing, and the auditor knows better.
+            // An unreadable answer counts as an empty account, which the auditor rejects.
             let view: AccountView = serde_json::from_slice(&body).unwrap_or_default();
             let shown = view.balances.into_iter().map(|balance| {
                 (
@@ -57,7 +54,7 @@ impl World<'_> {
         self.ground.lock().auditor.feed(&sequences);
     }
 
-    /// Asks something at once, past all clients and networks.
+    /// Sends a GET request straight to the service.
     fn get(&mut self, path: &str) -> Bytes {
         const QUESTION: Message = Message {
             operation: u32::MAX,
@@ -81,31 +78,6 @@ impl World<'_> {
             }
         }
         Bytes::new()
-    }
-
-    /// The faults that the bank injected.
-    pub(super) fn bank_moments(&self) {
-        let injected = self.banks.injected();
-        let mut state = self.ground.lock();
-        let count = |fault| injected.get(&fault).copied().unwrap_or(0);
-        if count(Fault::Throttled) > 0 {
-            state.happened(Sometimes::Throttled);
-        }
-        if count(Fault::Forgotten) > 0 && self.ground.plan.mode == Mode::Keyed {
-            state.happened(Sometimes::BankForgot);
-        }
-        for (fault, moment) in [
-            (Fault::Stray, Sometimes::StrayAnswer),
-            (Fault::Gateway, Sometimes::GatewayAnswered),
-            (Fault::RepeatRefused, Sometimes::RepeatRefused),
-        ] {
-            if count(fault) > 0 {
-                state.happened(moment);
-            }
-        }
-        for (fault, times) in injected {
-            *state.faults.entry(fault.name()).or_default() += times;
-        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! The bank as the service meets it: the fault model, with the auditor at its ear.
+//! The bank as the service calls it: the simulated bank, with the auditor listening to every call.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -13,16 +13,17 @@ use holdfast_engine::bank::{Bank, ChargeOutcome, InquiryOutcome};
 use holdfast_engine::pipeline::SendPermit;
 
 use super::auditor::Wanted;
-use super::banks::{Banks, Which};
+use super::banks::Banks;
+use super::describe;
 use super::ground::Ground;
+use super::moments::Sometimes;
 use super::plan::CLOCK_SLACK_MS;
 use super::sabotage::Sabotage;
-use super::sometimes::Sometimes;
-use super::trace::Lane;
-use super::words;
+use super::trace::Track;
+use super::which_bank::WhichBank;
 use crate::SimulatedBank;
 
-/// Failures in a row after which a sabotaged breaker is open for ever.
+/// Failures in a row after which a sabotaged breaker stays open.
 const STUCK_AFTER: u32 = 3;
 
 /// The bank, in one life of the service.
@@ -34,7 +35,7 @@ pub(super) struct WatchedBank {
     failures: AtomicU32,
 }
 
-/// Notes a call that was given up on.
+/// Records a call that its caller gave up on.
 struct Waiting<'a> {
     ground: &'a Ground,
     banks: &'a Banks,
@@ -51,10 +52,10 @@ impl Waiting<'_> {
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        // What a life's end cuts off is not waited for any more.
+        // At a crash nobody waits for the call any more.
         if !self.answered && self.ground.lock().is_alive() {
             self.ground.lock().happened(Sometimes::BankTimeout);
-            self.ground.note(Lane::Bank, self.key, self.debits(), || {
+            self.ground.note(Track::Bank, self.key, self.debits(), || {
                 format!("no answer in time; debits so far: {}", self.debits())
             });
         }
@@ -62,7 +63,7 @@ impl Drop for Waiting<'_> {
 }
 
 impl WatchedBank {
-    pub(super) fn new(banks: &Banks, which: Which, ground: Arc<Ground>) -> Self {
+    pub(super) fn new(banks: &Banks, which: WhichBank, ground: Arc<Ground>) -> Self {
         Self {
             inner: banks.get(which).clone(),
             banks: banks.clone(),
@@ -71,7 +72,7 @@ impl WatchedBank {
         }
     }
 
-    /// A breaker that never closes: some failures in a row, and never a call again.
+    /// Whether the sabotaged breaker has opened for good.
     fn is_stuck(&self) -> bool {
         self.ground.is_sabotaged_by(Sabotage::BreakerStuck)
             && self.failures.load(Ordering::Relaxed) >= STUCK_AFTER
@@ -79,7 +80,7 @@ impl WatchedBank {
 
     fn went(&self, well: bool) {
         if well {
-            // What was stuck stays stuck.
+            // Once stuck, it stays stuck.
             let _ = self
                 .failures
                 .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |failures| {
@@ -115,8 +116,8 @@ impl WatchedBank {
 impl Bank for WatchedBank {
     fn name(&self) -> &BankName {
         if self.ground.is_sabotaged_by(Sabotage::OtherBank) {
-            // Another bank is called by the name of the usual one.
-            return self.banks.get(Which::Usual).name();
+            // The other bank uses the name of the usual one.
+            return self.banks.get(WhichBank::Usual).name();
         }
         self.inner.name()
     }
@@ -143,7 +144,7 @@ impl Bank for WatchedBank {
                 },
                 _,
             ) => Capability::Keyed {
-                // Shorter by what a wall clock can hide while the service is down.
+                // Shorter by the time that a wall clock can hide while the service is down.
                 window_ms: window_ms.saturating_sub(CLOCK_SLACK_MS),
                 grace_ms,
             },
@@ -161,8 +162,8 @@ impl Bank for WatchedBank {
             state.auditor.heard(&reference, amount, attempt);
             Wanted::key_of(amount)
         };
-        self.ground.note(Lane::Bank, key, attempt, || {
-            format!("hears of attempt {attempt}")
+        self.ground.note(Track::Bank, key, attempt, || {
+            format!("receives attempt {attempt}")
         });
         if self.is_stuck() {
             return ChargeOutcome::NotSent;
@@ -181,8 +182,8 @@ impl Bank for WatchedBank {
         self.ground.lock().auditor.processed(amount, debits);
         let well = matches!(outcome, ChargeOutcome::Decided(_));
         self.went(well);
-        self.ground.note(Lane::Bank, key, (debits, well), || {
-            format!("debits so far: {debits}; {}", words::charged(&outcome))
+        self.ground.note(Track::Bank, key, (debits, well), || {
+            format!("debits so far: {debits}; {}", describe::charged(&outcome))
         });
         outcome
     }
@@ -201,8 +202,8 @@ impl Bank for WatchedBank {
             .lock()
             .auditor
             .key_of_reference(&bank_reference.to_string());
-        self.ground.note(Lane::Bank, key, found, || {
-            format!("asked, {}", words::inquired(&outcome))
+        self.ground.note(Track::Bank, key, found, || {
+            format!("asked, {}", describe::inquired(&outcome))
         });
         outcome
     }

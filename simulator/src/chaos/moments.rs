@@ -1,5 +1,5 @@
-//! Interesting moments. A simulation that never gets into them proves little, so each is counted, and
-//! over enough worlds each must have happened.
+//! Interesting moments. A simulation that never reaches them proves little. So each is counted, and over enough worlds
+//! each must happen at least once.
 
 use std::collections::BTreeMap;
 
@@ -18,10 +18,10 @@ macro_rules! moments {
         }
 
         impl Sometimes {
-            /// All of them.
+            /// All moments.
             pub const ALL: &[Self] = &[$(Self::$name),*];
 
-            /// What happened, in words.
+            /// The moment, as a sentence.
             pub const fn text(self) -> &'static str {
                 match self {
                     $(Self::$name => $text,)*
@@ -34,13 +34,13 @@ macro_rules! moments {
 moments! {
     CrashBeforeWrite = "crash before a commit wrote anything",
     CrashBeforeSync = "crash between writing a batch and syncing it",
-    CrashAfterSync = "crash after a sync that nobody had heard of",
-    CrashAfterBankAnswer = "crash after the bank debited and before the outcome was durable",
+    CrashAfterSync = "crash after a sync, before anyone was told",
+    CrashAfterBankAnswer = "crash after the bank debited, before the outcome was durable",
     CrashInRecovery = "crash during recovery",
     CrashWhileIdle = "crash with nothing in flight",
-    BatchLost = "a batch that was not synced was lost whole",
-    BatchTorn = "a batch that was not synced was torn",
-    BatchSurvived = "a batch that was not synced survived all the same",
+    BatchLost = "an unsynced batch was lost completely",
+    BatchTorn = "an unsynced batch was partly written",
+    BatchSurvived = "an unsynced batch survived a crash",
     SyncFailed = "a failed sync stopped the service",
     DiskFull = "a full disk stopped the service",
     BitFlipped = "a flipped bit stopped the service",
@@ -50,11 +50,11 @@ moments! {
     Joined = "a duplicate joined a flight",
     JoinedRecovery = "a duplicate joined a payment under recovery",
     CacheHit = "a duplicate was answered from the cache",
-    ReplayedAfterRestart = "a finished payment was replayed by a later life",
-    Mismatch = "the same key with another request was refused",
-    MismatchInFlight = "the same key with another request was refused while the payment was in flight",
-    StrictRefused = "a duplicate that declined to join was refused",
-    Accepted = "a client was told 202 and the payment went on",
+    ReplayedAfterRestart = "the answer of a finished payment was replayed after a restart",
+    Mismatch = "a different request under a known key was rejected",
+    MismatchInFlight = "a different request under a known key was rejected while the payment was in flight",
+    StrictRefused = "a duplicate that asked not to join was rejected",
+    Accepted = "a client got a 202 while the payment continued",
     ClientTimeout = "a client gave up waiting and sent again",
     RequestLost = "a request was lost",
     AnswerLost = "an answer was lost",
@@ -64,35 +64,35 @@ moments! {
     BankTimeout = "the bank did not answer in time",
     LateProcessing = "the bank processed a charge after its caller had given up",
     LateAfterReview = "the bank processed a charge late, when the payment was in review or decided",
-    InquiryDecided = "an inquiry decided a payment",
-    InquiryNotFound = "an inquiry found nothing, which proves nothing yet",
-    ProvenUnsent = "silence of the bank's books was proof at last",
-    BankForgot = "the bank had forgotten a key",
-    Throttled = "the bank asked to be left alone",
-    BreakerOpened = "the breaker opened",
-    Waited = "a payment waited for its turn at the bank",
-    AtCapacity = "a request was refused for want of room",
+    InquiryDecided = "an inquiry settled or failed a payment",
+    InquiryNotFound = "an inquiry found nothing, but the grace was not over",
+    ProvenUnsent = "an inquiry found nothing after the grace: proof that nothing was sent",
+    BankForgot = "the bank had forgotten a reference",
+    Throttled = "the bank throttled a call",
+    BreakerOpened = "the circuit breaker opened",
+    Waited = "a payment waited for a free slot at the bank",
+    AtCapacity = "a request was rejected because the service was at capacity",
     Cancelled = "a payment was cancelled",
     CancelTooLate = "a cancel came too late",
     Expired = "a payment expired unsent",
     Declined = "a payment was declined",
     Reviewed = "a payment went to review",
-    Resolved = "an operator decided",
+    Resolved = "an operator decided a payment",
     Contradicted = "the bank contradicted a finished payment",
-    RecoveryClosed = "recovery closed an attempt that a crash had cut off",
+    RecoveryClosed = "recovery closed an attempt that a crash had interrupted",
     ClockForward = "the wall clock jumped ahead",
     ClockBack = "the wall clock was set back",
-    ClockFar = "the wall clock was set by more than any grace and window",
-    ClockBehind = "a life began with a wall clock behind what was durable",
-    HeldBack = "an attempt was held back because its time was over",
+    ClockFar = "the wall clock was set by more than the grace and the deduplication window",
+    ClockBehind = "the service started with a wall clock behind a durable time",
+    HeldBack = "an attempt was not sent because its time limit had passed",
     StrayAnswer = "the bank's answer was about another payment",
-    GatewayAnswered = "a gateway answered in the bank's place",
-    RepeatRefused = "the bank refused a repeat as a duplicate",
+    GatewayAnswered = "a gateway answered instead of the bank",
+    RepeatRefused = "the bank rejected a repeat as a duplicate",
     WatchEnded = "the watch after an operator's decision ended",
-    WatchResumed = "a life began with a watch that an earlier one had not ended",
-    OtherBankRefused = "a restart with another bank was refused",
-    OtherBankTaken = "a restart with another bank was right, for nothing was under way",
-    RenamedRefused = "a restart with the merchant renamed was refused",
+    WatchResumed = "a watch continued after a restart",
+    OtherBankRefused = "a restart with a different bank was refused",
+    OtherBankTaken = "a restart with a different bank was allowed, because no payment was open",
+    RenamedRefused = "a restart with a renamed merchant was refused",
 }
 
 /// How often each moment happened.

@@ -1,25 +1,22 @@
-//! Drawing a plan: which families are in, how strong each fault is, how the service is set up.
+//! The faults of a swarm world: which families are in, and how strong each fault is.
 
 use std::collections::BTreeSet;
 
-use holdfast_core::Budgets;
-use holdfast_core::retry::Backoff;
-use holdfast_engine::lanes::{BreakerOptions, LaneOptions};
-use holdfast_engine::service::ServiceOptions;
-
-use super::draw::Draw;
-use super::plan::{Crashes, Family, MediumRates, Mistakes, NetworkRates, Plan};
+use super::Plan;
+use super::family::Family;
+use super::rates::{Crashes, MediumRates, Mistakes, NetworkRates};
 use crate::bank::Mode;
+use crate::chaos::random::Draw;
 use crate::faults::{FaultProfile, Range, Rate, Timed};
 
-/// So long a commit may take without anything being wrong, in milliseconds.
+/// Longest time of a normal commit, in milliseconds.
 const SYNC_MS_USUAL: u64 = 50;
 
-/// The farthest that the wall clock is set at once, in milliseconds: two hours.
+/// Largest single change of the wall clock, in milliseconds: two hours.
 const JUMP_MS_MAX: u64 = 2 * 60 * 60 * 1000;
 
 impl Plan {
-    /// Draws the faults of the families that are in.
+    /// Draws the faults of the included families.
     pub(super) fn draw_faults(&mut self, draw: Draw) {
         self.medium.sync_ms = draw.stream("sync").pick(&[0, 1, 2, 5]);
         for family in self.families.clone() {
@@ -32,8 +29,8 @@ impl Plan {
         self.settle_grace();
     }
 
-    /// Where the wall clock is set, often much depends on it: a bank that soon forgets a reference, or on whose "not found"
-    /// something rests, and that fails for long enough.
+    /// If the wall clock is changed, time should often matter: the bank soon forgets a reference, or "not found" is
+    /// used as proof, and the bank fails for long enough.
     fn let_time_matter(&mut self, draw: Draw) {
         match draw.with(1).between(0, 3) {
             0 | 1 => {
@@ -132,7 +129,7 @@ impl Plan {
         }
     }
 
-    /// "Not found" proves nothing for as long as a request can be on its way or hidden.
+    /// Sets the grace: "not found" proves nothing while a request can still be in transit or hidden.
     pub(super) fn settle_grace(&mut self) {
         let FaultProfile {
             late,
@@ -194,40 +191,5 @@ fn bank_faults(draw: Draw, mode: Mode) -> FaultProfile {
             .with(15)
             .happens(0.5)
             .then(|| draw.with(16).pick(&[3_500, 3_500, 4_000, 6_000, 20_000])),
-    }
-}
-
-pub(super) fn lane(draw: Draw) -> LaneOptions {
-    LaneOptions {
-        calls_max: usize::try_from(draw.stream("bulkhead").pick(&[1, 2, 8, 64, 256]))
-            .expect("a small number"),
-        timeout_ms: draw.stream("timeout").pick(&[50, 200, 500, 1_000]),
-        breaker: BreakerOptions {
-            failures_max: u32::try_from(draw.stream("breaker").pick(&[2, 5, 10, 1_000]))
-                .expect("a small number"),
-            open_ms: draw.stream("open").pick(&[50, 200, 1_000]),
-            open_ms_max: draw.stream("open-max").pick(&[1_000, 3_000]),
-        },
-    }
-}
-
-pub(super) fn options(draw: Draw) -> ServiceOptions {
-    ServiceOptions {
-        cache_bytes: draw.stream("cache").pick(&[0, 4_000, 40_000, 64 << 20]),
-        flights_max: usize::try_from(draw.stream("flights").pick(&[4, 16, 20_000, 20_000]))
-            .expect("a small number"),
-        backoff: Backoff {
-            base_ms: draw.stream("backoff").pick(&[10, 50, 200]),
-            cap_ms: draw.stream("cap").pick(&[500, 2_000, 5_000]),
-        },
-        budgets: Budgets {
-            attempts_max: u32::try_from(draw.stream("attempts").pick(&[2, 5, 20]))
-                .expect("a small number"),
-            inquiries_max: u32::try_from(draw.stream("inquiries").pick(&[3, 10, 50]))
-                .expect("a small number"),
-        },
-        batch_max: usize::try_from(draw.stream("batch").pick(&[1, 4, 64, 256]))
-            .expect("a small number"),
-        expire_after_ms: draw.stream("expire").pick(&[2_000, 20_000, 3_600_000]),
     }
 }

@@ -1,4 +1,4 @@
-//! How lives of the service begin and end.
+//! Starts and ends of the service: crash, orderly stop, restart with a new configuration.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -11,26 +11,27 @@ use holdfast_engine::metrics::{ByLayer, Layer};
 use holdfast_engine::startup::{BankTerms, MerchantTerms, check_banks, check_merchants};
 use holdfast_engine::store::Store;
 
-use super::bank::WatchedBank;
-use super::banks::Which;
-use super::ground::Message;
+use super::describe;
+use super::event::Event;
 use super::life::Life;
+use super::message::Message;
+use super::moments::Sometimes;
 use super::plan::Family;
 use super::sabotage::Sabotage;
-use super::sometimes::Sometimes;
-use super::trace::{Lane, Words};
-use super::words;
-use super::world::{Event, World};
+use super::trace::{Track, Words};
+use super::watched_bank::WatchedBank;
+use super::which_bank::WhichBank;
+use super::world::World;
 use crate::store::{CrashPoint, Kept, Leftover, SimulatedStore, Tamper};
 
-/// What needs no time in a simulated store.
+/// The result of a future that needs no time: reads of a simulated store.
 fn at_once<T>(future: impl Future<Output = T>) -> T {
     future
         .now_or_never()
         .expect("a simulated store reads at once")
 }
 
-/// An orderly stop may take so long, in milliseconds.
+/// Longest time of an orderly stop, in milliseconds.
 const STOP_MS_MAX: u64 = 4_000;
 
 impl World<'_> {
@@ -58,8 +59,8 @@ impl World<'_> {
         self.life = Some(life);
         self.restarting = false;
         self.dying = false;
-        self.ground.note(Lane::Service, None, lives, || {
-            format!("life {lives} begins")
+        self.ground.note(Track::Service, None, lives, || {
+            format!("run {lives} starts")
         });
     }
 
@@ -78,11 +79,11 @@ impl World<'_> {
         state.injected("stop");
         drop(state);
         self.ground
-            .note(Lane::Service, None, 0, || "is told to stop".to_owned());
+            .note(Track::Service, None, 0, || "is asked to stop".to_owned());
         self.plan_in(STOP_MS_MAX, Event::Die);
     }
 
-    /// The process ends without a word.
+    /// The process ends without warning.
     pub(super) fn crash(&mut self, point: Option<CrashPoint>) {
         if self.life.is_none() {
             return;
@@ -119,13 +120,13 @@ impl World<'_> {
         {
             self.ground.lock().happened(Sometimes::CrashAfterBankAnswer);
         }
-        self.ground.note(Lane::World, None, 0, || {
-            Words::gave_way(words::crash(point).to_owned(), true)
+        self.ground.note(Track::World, None, 0, || {
+            Words::gave_way(describe::crash(point).to_owned(), true)
         });
         self.die("is gone");
     }
 
-    /// Ends the life, whatever it was doing.
+    /// Ends the process at once.
     pub(super) fn die(&mut self, how: &str) {
         let Some(life) = self.life.take() else {
             return;
@@ -152,8 +153,8 @@ impl World<'_> {
         if let Some(moment) = moment {
             self.ground.lock().happened(moment);
         }
-        self.ground.note(Lane::Service, None, left as u8, || {
-            Words::gave_way(format!("{how}; {}", words::leftover(left)), true)
+        self.ground.note(Track::Service, None, left as u8, || {
+            Words::gave_way(format!("{how}; {}", describe::leftover(left)), true)
         });
         for message in at_work {
             self.broken(message);
@@ -207,7 +208,7 @@ impl World<'_> {
         }
         self.restarts += 1;
         let Some(merchant) = self.configured() else {
-            // Somebody corrects it.
+            // Someone corrects the configuration.
             self.restarting = true;
             return self.plan_in(1, Event::Restart);
         };
@@ -225,8 +226,8 @@ impl World<'_> {
         self.begin_life(&merchant);
     }
 
-    /// The configuration of the next life, with the mistakes that are made in it; `None` when the service refuses to
-    /// start with it. Returns whom everyone acts for.
+    /// Draws the configuration of the next start, with its mistakes, and returns its merchant. `None` when the service
+    /// refuses to start with it.
     fn configured(&mut self) -> Option<Merchant> {
         let draw = self.ground.draw("mistake").with(self.restarts);
         let mistakes = self.ground.plan.mistakes;
@@ -268,7 +269,7 @@ impl World<'_> {
                 "its payments are for another bank",
             );
             if !other_bank {
-                // It was right when it was changed; somebody changes it back.
+                // The change was right when it was made. Someone changes it back.
                 self.bank = bank.another();
             }
             return None;
@@ -280,7 +281,7 @@ impl World<'_> {
         Some(merchant)
     }
 
-    fn fits(&self, store: &Store, bank: Which) -> bool {
+    fn fits(&self, store: &Store, bank: WhichBank) -> bool {
         let bank = self.banks.get(bank);
         let terms = BankTerms {
             name: bank.name().clone(),
@@ -291,9 +292,10 @@ impl World<'_> {
         at_once(check_banks(store, &[terms])).is_ok()
     }
 
+    /// Records that the service refuses to start. The trace's digest covers `why`.
     fn refused(&self, moment: Sometimes, why: &'static str) {
         self.ground.lock().happened(moment);
-        self.ground.note(Lane::Service, None, why, || {
+        self.ground.note(Track::Service, None, why, || {
             format!("refuses to start: {why}")
         });
     }

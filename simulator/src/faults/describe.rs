@@ -1,8 +1,9 @@
-//! What goes wrong, in words for people.
+//! Fault profiles in words for people.
 
 use std::fmt;
 
-use crate::faults::{FaultProfile, Range, Rate, Timed};
+use super::profile::FaultProfile;
+use super::rates::{Range, Rate, Timed};
 
 impl fmt::Display for Rate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -22,15 +23,6 @@ impl fmt::Display for Range {
         } else {
             write!(f, "{} to {} ms", self.min(), self.max())
         }
-    }
-}
-
-/// Facts as a list, or what there is to say when there are none.
-pub(crate) fn list(facts: &[String], none: &str) -> String {
-    if facts.is_empty() {
-        none.to_owned()
-    } else {
-        facts.join("; ")
     }
 }
 

@@ -1,24 +1,21 @@
-//! Where the planted bugs at the store and at the front door sit.
+//! The planted bugs at the store: at its log, and at its views.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use async_trait::async_trait;
-use bytes::Bytes;
 use holdfast_core::ledger::Balance;
 use holdfast_core::{
     AccountId, Amount, BankName, Currency, JournalEntry, Merchant, Operation, OperationId,
-    OperationKey, PaymentRequest, Request as HoldfastRequest, Step, Tenure,
+    OperationKey, PaymentRequest, Request, Step, Tenure,
 };
 use holdfast_engine::store::{Log, NotedTime, Page, Query, Store, StoreError, Verdict, Views};
-use http::{Request, Response};
 use tokio::sync::watch;
 
 use super::ground::Ground;
-use super::life::{Door, Reply};
 use super::sabotage::Sabotage;
 
-/// The store, with what is planted at it.
+/// Wraps the store with the planted bug, if it is one of these.
 pub(super) fn store(ground: &Arc<Ground>, store: Store) -> Store {
     match ground.sabotage {
         Some(
@@ -43,29 +40,12 @@ pub(super) fn store(ground: &Arc<Ground>, store: Store) -> Store {
     }
 }
 
-/// The front door, with what is planted at it.
-pub(super) fn door(ground: &Arc<Ground>, door: Arc<dyn Door>) -> Arc<dyn Door> {
-    match ground.sabotage {
-        Some(
-            sabotage @ (Sabotage::UnfinishedCached
-            | Sabotage::FingerprintIgnored
-            | Sabotage::LostWakeUp
-            | Sabotage::ReplayDiffers),
-        ) => Arc::new(SabotagedDoor {
-            door,
-            sabotage,
-            memory: Arc::default(),
-        }),
-        _ => door,
-    }
-}
-
 struct SabotagedLog {
     log: Arc<dyn Log>,
     sabotage: Sabotage,
 }
 
-/// The one tenure of every life, where it is kept.
+/// The tenure of every life under [`Sabotage::TenureKept`].
 const KEPT: Tenure = Tenure::new(1);
 
 #[async_trait]
@@ -168,7 +148,7 @@ struct BitServed(Arc<dyn Views>);
 
 /// An operation over another amount.
 fn bent(mut operation: Operation) -> Operation {
-    let HoldfastRequest::Payment(request) = &operation.request;
+    let Request::Payment(request) = &operation.request;
     let amount = Amount::new(request.amount().minor_units() ^ 16);
     let bent = amount.ok().and_then(|amount| {
         PaymentRequest::new(
@@ -233,111 +213,4 @@ impl Views for BitServed {
     async fn banks(&self) -> Result<BTreeSet<BankName>, StoreError> {
         self.0.banks().await
     }
-}
-
-/// What a sabotaged door remembers of each key.
-#[derive(Debug, Default)]
-struct Memory {
-    bodies: BTreeMap<Vec<u8>, Bytes>,
-    answers: BTreeMap<Vec<u8>, (http::StatusCode, http::HeaderMap, Bytes)>,
-    in_flight: BTreeSet<Vec<u8>>,
-    replays: u32,
-}
-
-struct SabotagedDoor {
-    door: Arc<dyn Door>,
-    sabotage: Sabotage,
-    memory: Arc<Mutex<Memory>>,
-}
-
-impl Door for SabotagedDoor {
-    fn call(&self, request: Request<Bytes>) -> Reply {
-        let header = request.headers().get("idempotency-key");
-        let Some(key) = header.map(|value| value.as_bytes().to_vec()) else {
-            return self.door.call(request);
-        };
-        match self.sabotage {
-            Sabotage::FingerprintIgnored => {
-                let mut request = request;
-                let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
-                let first = memory
-                    .bodies
-                    .entry(key)
-                    .or_insert_with(|| request.body().clone());
-                *request.body_mut() = first.clone();
-                drop(memory);
-                self.door.call(request)
-            }
-            Sabotage::LostWakeUp => self.join_for_ever(key, request),
-            Sabotage::UnfinishedCached => self.cache_whatever(key, request),
-            _ => self.differ(request),
-        }
-    }
-}
-
-impl SabotagedDoor {
-    fn join_for_ever(&self, key: Vec<u8>, request: Request<Bytes>) -> Reply {
-        let memory = self.memory.clone();
-        let joined = {
-            let mut memory = memory.lock().unwrap_or_else(PoisonError::into_inner);
-            !memory.in_flight.insert(key.clone())
-        };
-        if joined {
-            return Box::pin(std::future::pending());
-        }
-        let reply = self.door.call(request);
-        Box::pin(async move {
-            let response = reply.await;
-            let mut memory = memory.lock().unwrap_or_else(PoisonError::into_inner);
-            memory.in_flight.remove(&key);
-            response
-        })
-    }
-
-    fn cache_whatever(&self, key: Vec<u8>, request: Request<Bytes>) -> Reply {
-        let memory = self.memory.clone();
-        let cached = {
-            let memory = memory.lock().unwrap_or_else(PoisonError::into_inner);
-            memory.answers.get(&key).cloned()
-        };
-        if let Some((status, headers, body)) = cached {
-            return Box::pin(async move { whole(status, headers, body) });
-        }
-        let reply = self.door.call(request);
-        Box::pin(async move {
-            let response = reply.await;
-            if response.status().is_success() {
-                let (parts, body) = response.into_parts();
-                let answer = (parts.status, parts.headers, body);
-                let mut memory = memory.lock().unwrap_or_else(PoisonError::into_inner);
-                memory.answers.insert(key, answer.clone());
-                return whole(answer.0, answer.1, answer.2);
-            }
-            response
-        })
-    }
-
-    fn differ(&self, request: Request<Bytes>) -> Reply {
-        let memory = self.memory.clone();
-        let reply = self.door.call(request);
-        Box::pin(async move {
-            let mut response = reply.await;
-            let replayed = response.headers().get("idempotent-replayed");
-            if replayed.is_some_and(|value| value == "true") {
-                let mut memory = memory.lock().unwrap_or_else(PoisonError::into_inner);
-                memory.replays += 1;
-                let mut body = response.body().to_vec();
-                body.extend(std::iter::repeat_n(b' ', memory.replays as usize));
-                *response.body_mut() = Bytes::from(body);
-            }
-            response
-        })
-    }
-}
-
-fn whole(status: http::StatusCode, headers: http::HeaderMap, body: Bytes) -> Response<Bytes> {
-    let mut response = Response::new(body);
-    *response.status_mut() = status;
-    *response.headers_mut() = headers;
-    response
 }

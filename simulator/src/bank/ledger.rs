@@ -1,8 +1,7 @@
-//! The simulated bank's own books: every reference it has processed, and every effective debit.
+//! The simulated bank's ledger: every reference it has processed, and every effective debit.
 //!
-//! With a file behind it the bank remembers its debits across restarts of the process it lives in,
-//! as a real bank would: a payment that is recovered after a crash meets a bank that has seen it
-//! before.
+//! With a file the bank remembers its debits across restarts of its process, as a real bank would. So a payment that
+//! is recovered after a crash finds a bank that knows it.
 
 use std::collections::HashMap;
 use std::fs::{File, Permissions, TryLockError};
@@ -13,7 +12,7 @@ use std::path::{Path, PathBuf};
 use holdfast_core::{DeclineCode, DeclineMessage};
 use serde::{Deserialize, Serialize};
 
-/// What the bank is asked to move.
+/// The terms of a charge: how much, from whom, to whom.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChargeTerms {
     /// Minor units.
@@ -33,12 +32,12 @@ pub struct Debit {
     pub bank_reference: String,
     /// The bank's id for it.
     pub transaction_id: String,
-    /// What it moved.
+    /// The amount and the accounts.
     #[serde(flatten)]
     pub terms: ChargeTerms,
 }
 
-/// How the bank decided about a reference the first time it processed it.
+/// The bank's decision when it first processed a reference.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Verdict {
     Confirmed {
@@ -50,9 +49,9 @@ pub(crate) enum Verdict {
     },
 }
 
-/// What the bank knows of a reference it has processed.
+/// The bank's entry for a reference that it has processed.
 #[derive(Debug, Clone)]
-pub(crate) struct Account {
+pub(crate) struct KnownReference {
     pub(crate) terms: ChargeTerms,
     /// The answer that a keyed bank repeats.
     pub(crate) verdict: Verdict,
@@ -64,10 +63,17 @@ pub(crate) struct Account {
     pub(crate) hidden_until_ms: u64,
 }
 
+impl KnownReference {
+    /// Whether a keyed bank with this window has forgotten it.
+    pub(super) const fn is_forgotten(&self, window_ms: u64, now_ms: u64) -> bool {
+        now_ms.saturating_sub(self.first_at_ms) >= window_ms
+    }
+}
+
 /// The simulated bank's ledger file cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[error("the simulated bank's ledger {}: {problem}", path.display())]
-pub struct LedgerError {
+pub struct BankLedgerError {
     path: PathBuf,
     #[source]
     problem: Problem,
@@ -98,11 +104,11 @@ const LINE_BYTES_MAX: u64 = 64 * 1024;
 /// It can be read and written by its owner only.
 const MODE: u32 = 0o600;
 
-/// The books. In memory, and in a file when there is one.
+/// The ledger: in memory, and in a file when there is one.
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
-    accounts: Vec<(String, Account)>,
-    /// Place in `accounts` by reference. Never iterated, so its order decides nothing.
+    references: Vec<(String, KnownReference)>,
+    /// Place in `references` by reference. Never iterated, so its order decides nothing.
     places: HashMap<String, usize>,
     debits: u64,
     file: Option<File>,
@@ -110,8 +116,8 @@ pub(crate) struct Ledger {
 
 impl Ledger {
     /// Opens or creates the ledger file at `path`.
-    pub(crate) fn open(path: &Path) -> Result<Self, LedgerError> {
-        Self::read(path).map_err(|problem| LedgerError {
+    pub(crate) fn open(path: &Path) -> Result<Self, BankLedgerError> {
+        Self::read(path).map_err(|problem| BankLedgerError {
             path: path.to_owned(),
             problem,
         })
@@ -164,31 +170,31 @@ impl Ledger {
         Ok(ledger)
     }
 
-    /// What is known of a reference.
-    pub(crate) fn get(&self, bank_reference: &str) -> Option<&Account> {
+    /// The entry of a reference.
+    pub(crate) fn get(&self, bank_reference: &str) -> Option<&KnownReference> {
         let place = *self.places.get(bank_reference)?;
-        Some(&self.accounts[place].1)
+        Some(&self.references[place].1)
     }
 
-    pub(crate) fn get_mut(&mut self, bank_reference: &str) -> Option<&mut Account> {
+    pub(crate) fn get_mut(&mut self, bank_reference: &str) -> Option<&mut KnownReference> {
         let place = *self.places.get(bank_reference)?;
-        Some(&mut self.accounts[place].1)
+        Some(&mut self.references[place].1)
     }
 
     /// Every reference from a place on, in the order they were first processed, with the next place.
     pub(crate) fn entries_from(
         &self,
         place: usize,
-    ) -> impl Iterator<Item = (usize, &str, &Account)> {
-        let rest = self.accounts.get(place..).unwrap_or_default();
+    ) -> impl Iterator<Item = (usize, &str, &KnownReference)> {
+        let rest = self.references.get(place..).unwrap_or_default();
         (place + 1..)
             .zip(rest)
-            .map(|(next, (reference, account))| (next, reference.as_str(), account))
+            .map(|(next, (reference, known))| (next, reference.as_str(), known))
     }
 
     /// The reference that was first processed last, leaving one out.
-    pub(crate) fn latest_but(&self, bank_reference: &str) -> Option<(&str, &Account)> {
-        let mut latest = self.accounts.iter().rev();
+    pub(crate) fn latest_but(&self, bank_reference: &str) -> Option<(&str, &KnownReference)> {
+        let mut latest = self.references.iter().rev();
         let found = latest.find(|(reference, _)| reference != bank_reference)?;
         Some((&found.0, &found.1))
     }
@@ -223,12 +229,12 @@ impl Ledger {
         } = debit;
         let verdict = Verdict::Confirmed { transaction_id };
         match self.get_mut(&bank_reference) {
-            Some(account) => {
-                account.debits += 1;
+            Some(known) => {
+                known.debits += 1;
                 // A decline that was forgotten may be followed by a debit; that is what counts.
-                if account.debits == 1 {
-                    account.verdict = verdict;
-                    account.first_at_ms = now_ms;
+                if known.debits == 1 {
+                    known.verdict = verdict;
+                    known.first_at_ms = now_ms;
                 }
             }
             None => self.add(bank_reference, terms, verdict, 1, now_ms),
@@ -257,7 +263,7 @@ impl Ledger {
         debits: u32,
         now_ms: u64,
     ) {
-        let account = Account {
+        let known = KnownReference {
             terms,
             verdict,
             debits,
@@ -265,8 +271,8 @@ impl Ledger {
             hidden_until_ms: 0,
         };
         self.places
-            .insert(bank_reference.clone(), self.accounts.len());
-        self.accounts.push((bank_reference, account));
+            .insert(bank_reference.clone(), self.references.len());
+        self.references.push((bank_reference, known));
     }
 
     /// How many debits there are.

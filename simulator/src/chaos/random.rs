@@ -1,5 +1,5 @@
-//! Randomness without state: every draw follows from the seed and from what it is about, so leaving one
-//! event out of a world moves no other.
+//! Random draws without state: every draw follows from the seed and from its subject, so removing one event from a
+//! world changes no other.
 
 /// A place in the tree of draws; going down by a name or a number gives another one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
