@@ -40,8 +40,8 @@ pub struct MerchantTerms {
 pub enum Misfit {
     /// Unfinished payments belong to other banks.
     #[error(
-        "the bank is {}, but {}. Start with that bank: its --bank, and its name as --bank-name. A payment is never \
-         sent to another bank than the one it was admitted for",
+        "the bank is {}, but {}. Start with that bank (--bank) under that name (--bank-name). A payment is \
+         sent only to the bank it was admitted for",
         names(.here), listed(.others)
     )]
     OtherBank {
@@ -53,8 +53,8 @@ pub enum Misfit {
     /// The bank has another address, and payments may be at the one before.
     #[error(
         "the bank {bank} is configured at {here}, but {count} unfinished payments may be at {there}. If it is another bank, \
-         give it another --bank-name and end those payments with the bank they were sent to. If it is the same bank at a new \
-         address, say --bank-moved"
+         give it another --bank-name, and finish those payments with the bank they were sent to. If it is the same bank at a \
+         new address, add --bank-moved"
     )]
     Moved {
         /// The bank.
@@ -69,7 +69,7 @@ pub enum Misfit {
     /// No bank was asked for, and the store has called a real one.
     #[error(
         "no bank is configured, so payments would go to the simulated bank, which moves no money; but this store has sent \
-         payments to {}. Give the bank with --bank. If you want the simulated bank on this store, say --bank sim",
+         payments to {}. Give the bank with --bank. To use the simulated bank on this store, add --bank sim",
         names(.banks)
     )]
     NotAskedFor {
@@ -78,9 +78,9 @@ pub enum Misfit {
     },
     /// Merchants have payments, but no API key.
     #[error(
-        "the store has payments of merchants that no API key names: {}. Their keys would be taken for new ones and charged \
-         again under another name. For each of them write merchant = \"NAME\" into an [[api_keys]] block ({}), or, if \
-         nobody acts for it any more, list it: retired_merchants = [{}]",
+        "the store has payments of merchants that no API key names: {}. Under another name their retries would charge \
+         again. For each of them write merchant = \"NAME\" into an [[api_keys]] block ({}), or, if \
+         it is no longer active, list it: retired_merchants = [{}]",
         names(.merchants), first_keys(.merchants), quoted(.merchants)
     )]
     Unnamed {
@@ -89,8 +89,8 @@ pub enum Misfit {
     },
     /// A merchant is new, and differs from a known one only in upper and lower case.
     #[error(
-        "the merchant {new} differs from {known} only in upper and lower case, and has no payments: it is the same \
-         merchant misspelt, and its keys would be charged again. Write {known}, or choose another name"
+        "the merchant {new} differs from {known} only in upper and lower case, and has no payments. It is probably \
+         the same merchant misspelt, and its retries would charge again. Write {known}, or choose another name"
     )]
     CaseOnly {
         /// The name in the configuration.
@@ -129,7 +129,7 @@ fn listed(banks: &BTreeMap<BankName, u64>) -> String {
 
 fn first_keys(merchants: &BTreeSet<Merchant>) -> &'static str {
     if merchants.contains(&Merchant::default_merchant()) {
-        "merchant = \"default\" for the payments of a time without keys"
+        "merchant = \"default\" for payments from before there were keys"
     } else {
         "`holdfast api-key new --merchant NAME` makes one"
     }

@@ -34,7 +34,7 @@ pub enum OpenProblem {
     InUse,
     /// It is not empty and holds no store.
     #[error(
-        "it holds something else ({found}) and no Holdfast store. Choose an empty or new directory \
+        "it contains something else ({found}) and no Holdfast store. Choose an empty or new directory \
          with --data"
     )]
     Foreign {
@@ -43,7 +43,7 @@ pub enum OpenProblem {
     },
     /// An import was interrupted.
     #[error(
-        "an import into it did not finish, so it holds no payment. Run `holdfast import` again, or \
+        "an import into it did not finish, so it contains no payments. Run `holdfast import` again, or \
          remove {STORE_IN_IMPORT:?} to start with an empty store"
     )]
     UnfinishedImport,
@@ -68,20 +68,19 @@ pub enum OpenProblem {
     },
     /// The mark that says what it is cannot be read.
     #[error(
-        "its store carries no readable format mark, so it is damaged or not Holdfast's. Restore the \
+        "its store has no readable format mark, so it is damaged or not a Holdfast store. Restore the \
          directory from a backup; no payment in it was changed"
     )]
     NoFormatMark,
     /// The file that says how the database was made.
     #[error(
-        "its store/conf, which says how its database was made, is missing or cannot be read; without it nothing is safe to \
-         open. Restore the directory from a backup, or that file alone; nothing was changed"
+        "its store/conf, which says how its database was made, is missing or unreadable, and without it the database cannot be \
+         opened safely. Restore the directory from a backup, or that file alone; nothing was changed"
     )]
     NoSettings,
     /// The machine's clock is before 1970, where sled cannot begin.
     #[error(
-        "the clock of this machine shows a time before 1970, and no times can be kept by it. Set the clock, and start again; \
-         nothing was changed"
+        "the clock of this machine shows a time before 1970. Set the clock, and start again; nothing was changed"
     )]
     Clock,
     /// The database refused to open.
@@ -92,16 +91,16 @@ pub enum OpenProblem {
     Database(#[source] sled::Error),
     /// The file of the database.
     #[error(
-        "its store/db, the file that holds its payments, is missing or empty. Restore the directory from a backup; \
+        "its store/db, the file with its payments, is missing or empty. Restore the directory from a backup; \
          nothing was changed"
     )]
     NoDatabase,
     /// The head file is missing, or cannot be read.
     #[error(
-        "its {HEAD_FILE:?}, which says how far its journal is known to have got, is {state}, so nobody can tell whether \
-         the store is whole: payments that were acknowledged may be missing, and their retries would be charged again. \
-         Restore the directory from a backup. If you know that the store is whole, or put an older copy here on purpose, \
-         say --accept-older-store once"
+        "its {HEAD_FILE:?}, which says how far its journal is known to be durable, is {state}. So nobody can tell whether \
+         the store is complete: acknowledged payments may be missing, and their retries would charge again. \
+         Restore the directory from a backup. If you know that the store is complete, or put an older copy here on purpose, \
+         start once with --accept-older-store"
     )]
     NoNote {
         /// The problem.
@@ -109,9 +108,9 @@ pub enum OpenProblem {
     },
     /// The head file is older than the store.
     #[error(
-        "its {HEAD_FILE:?} speaks of entry {noted}, but had got to entry {reached} when the store was written: one of both is \
-         from another time, so nobody can tell whether the store is whole. Restore the directory from a backup. If you \
-         know that the store is whole, or put an older copy here on purpose, say --accept-older-store once"
+        "its {HEAD_FILE:?} is at entry {noted}, but was at entry {reached} when the store was last written. One of the two is \
+         from another time, so nobody can tell whether the store is complete. Restore the directory from a backup. If you \
+         know that the store is complete, or put an older copy here on purpose, start once with --accept-older-store"
     )]
     OldNote {
         /// The content of the file.
@@ -121,7 +120,7 @@ pub enum OpenProblem {
     },
     /// The store is gone.
     #[error(
-        "its store is gone: it held payments up to entry {noted}, and their retries would be charged again. Restore the \
+        "its store is gone. It had payments up to entry {noted}, and their retries would charge again. Restore the \
          directory from a backup, or choose another one with --data"
     )]
     Gone {
@@ -130,10 +129,10 @@ pub enum OpenProblem {
     },
     /// The journal ends before what is known to have been durable, or is another one.
     #[error(
-        "its journal ends at entry {found} and does not lead to entry {noted} as it was durable: the database has \
-         lost payments that were acknowledged, and their retries would be charged again. Restore the directory from a \
-         backup, and let the bank's books say what came after it; keep the damaged one for inspection. If \
-         this directory is an older copy that you put here on purpose, say --accept-older-store once"
+        "its journal ends at entry {found} and does not lead to entry {noted}, which was durable. The database has \
+         lost acknowledged payments, and their retries would charge again. Restore the directory from a \
+         backup, and compare with the bank's records what came after it; keep the damaged one for inspection. If \
+         this directory is an older copy that you put here on purpose, start once with --accept-older-store"
     )]
     Lost {
         /// The last entry known to have been durable.

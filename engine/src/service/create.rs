@@ -8,10 +8,10 @@ use std::time::Duration;
 use holdfast_core::{Operation, OperationKey, Refusal, Request};
 use tracing::Instrument;
 
-use super::driver::{Errand, fly};
 use super::errors::{CreateError, Unavailable};
 use super::flight::{Boarding, Flight, NotAdmitted};
 use super::shared::{Service, Shared};
+use super::task::{Errand, fly};
 use crate::metrics::{ByLayer, Layer};
 use crate::trace::TraceContext;
 

@@ -1,4 +1,4 @@
-//! The driver of one operation, from its admission to its end: the task of a flight.
+//! The driver of one operation, from its admission to its end.
 //!
 //! A plain loop: look at the durable record, do the next step, wait for its time or a wake. Each step follows from the
 //! record alone, so an operation that is found after a crash is handled by the same code as a new one. Persist, then
@@ -8,19 +8,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use holdfast_core::{
-    BankCalled, Dispatch, Event, Evidence, Interruption, NextStep, Operation, OperationId,
-    OperationKey, Phase, Request, State, Step, Timestamp, next_step, transition,
+    BankCalled, Dispatch, Event, Evidence, Interruption, NextStep, Operation, OperationKey, Phase,
+    State, Step, Timestamp, next_step, transition,
 };
-use tracing::Instrument;
 
 use super::evidence;
-use super::flight::{NotAdmitted, Pilot};
+use super::flight::Pilot;
 use super::shared::Shared;
-use super::watch;
 use crate::bank::{ChargeOutcome, InquiryOutcome};
 use crate::fatal::FatalError;
 use crate::lanes::{Lane, Turn};
-use crate::pipeline::{Admitted, Changed, Dispatched, RecordMissing, SendPermit};
+use crate::pipeline::{Changed, Dispatched, RecordMissing, SendPermit};
 use crate::store::StoreError;
 use crate::timeline::Since;
 
@@ -28,16 +26,7 @@ use crate::timeline::Since;
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// The right to send one attempt, a turn at the bank, and the moment from which the attempt's age is counted.
-type Clearance = (SendPermit, Turn, Since);
-
-/// Why a flight was opened.
-#[derive(Debug)]
-pub(super) enum Errand {
-    /// A request for a payment under its key.
-    Create(Request),
-    /// The log says that this operation needs more work.
-    Recover(OperationId),
-}
+pub(super) type Clearance = (SendPermit, Turn, Since);
 
 /// What to do after a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,11 +42,11 @@ impl Next {
 }
 
 /// An operation under way.
-struct Driver {
+pub(super) struct Driver {
     shared: Arc<Shared>,
     pilot: Pilot,
     lane: Arc<Lane>,
-    operation: Arc<Operation>,
+    pub(super) operation: Arc<Operation>,
     clearance: Option<Clearance>,
     /// The version whose wait is over: its next step is due, even if the wall clock says otherwise.
     served_version: u64,
@@ -67,133 +56,14 @@ struct Driver {
     called_at: Timestamp,
 }
 
-/// The task of a flight: finds or admits the operation of its key, and drives it.
-pub(super) async fn fly(shared: Arc<Shared>, pilot: Pilot, errand: Errand) {
-    let Ok(stored) = shared.read(shared.log.get(pilot.key()).await) else {
-        return;
-    };
-    let recovers = match &errand {
-        Errand::Create(_) => false,
-        Errand::Recover(id) => {
-            if stored.as_ref().is_none_or(|operation| operation.id != *id) {
-                return record_is_gone(&shared, pilot.key());
-            }
-            true
-        }
-    };
-    let (operation, clearance) = match (stored, errand) {
-        (Some(operation), _) => {
-            let operation = Arc::new(operation);
-            pilot.flight.publish(operation.clone());
-            (operation, None)
-        }
-        (None, Errand::Create(_)) if !shared.log.has_room() => {
-            pilot.flight.publish_refused(NotAdmitted::NoRoom);
-            return;
-        }
-        (None, Errand::Create(request)) => match admit(&shared, &pilot, request).await {
-            Some(admitted) => admitted,
-            None => return,
-        },
-        (None, Errand::Recover(_)) => return record_is_gone(&shared, pilot.key()),
-    };
-    describe(&operation);
-    if operation.is_finished() {
-        describe_end(&operation);
-        shared.cache.insert(&operation);
-        if recovers {
-            let resumed = watch::resume(shared.clone(), operation);
-            let resumed = resumed.instrument(tracing::Span::current());
-            shared.tasks.spawn(resumed);
-        }
-        return;
-    }
-    let Some(lane) = shared.lanes.of(&operation).cloned() else {
-        tracing::warn!(
-            payment = %operation.id, bank = ?operation.at_bank(),
-            "the bank of this payment is not configured here: it waits until a service with that bank starts"
-        );
-        return;
-    };
-    let since = clearance
-        .as_ref()
-        .map_or_else(|| shared.time.since_earlier(), |(_, _, since)| *since);
-    let called_at = shared.time.now();
-    let mut driver = Driver {
-        shared,
-        pilot,
-        lane,
-        operation,
-        clearance,
-        served_version: 0,
-        since,
-        called_at,
-    };
-    driver.run().await;
-    describe_end(&driver.operation);
-}
-
 /// The log lists an operation but has no record of it. Its key would be taken for a new one and charged again. So the
 /// service stops, as at every other failure of the store.
-fn record_is_gone(shared: &Shared, key: &OperationKey) {
+pub(super) fn record_is_gone(shared: &Shared, key: &OperationKey) {
     let error = StoreError::fatal(RecordMissing(key.clone()));
     shared.failure.report(FatalError::Store(error));
 }
 
-/// Adds the payment to the flight's span. Only once: recording a field again would add a second value.
-fn describe(operation: &Operation) {
-    let span = tracing::Span::current();
-    if span.is_disabled() {
-        return;
-    }
-    span.record("payment_id", tracing::field::display(operation.id));
-    span.record("merchant", operation.key.merchant.as_str());
-}
-
-/// Adds the final state of the payment to the flight's span.
-fn describe_end(operation: &Operation) {
-    let span = tracing::Span::current();
-    span.record("state", tracing::field::debug(operation.state.name()));
-}
-
-/// Makes the intent durable. If a turn at the bank is free, the mark "about to call" is part of the same commit, so
-/// the fast path costs two syncs in all.
-async fn admit(
-    shared: &Arc<Shared>,
-    pilot: &Pilot,
-    request: Request,
-) -> Option<(Arc<Operation>, Option<Clearance>)> {
-    let (now, since) = (shared.time.now(), shared.time.since_now());
-    let id = shared.source.operation_id(now);
-    let lane = shared.lanes.choose(&request);
-    let received =
-        Operation::received(id, pilot.key().clone(), request, now).for_bank(lane.name().clone());
-    let turn = lane.try_turn();
-    let mut step = legal(&received, &Event::Admit, now);
-    if turn.is_some() {
-        let event = Event::Dispatch(lane.mark(shared.log.tenure()));
-        let dispatched = legal(&step.operation, &event, now);
-        step = step.then(dispatched);
-    }
-    match shared.pipeline.admit(step).await.ok()? {
-        Admitted::Admitted { operation, permit } => {
-            shared.metrics.admitted.inc();
-            pilot.flight.publish_admitted(operation.clone());
-            let clearance = permit.zip(turn).map(|(permit, turn)| (permit, turn, since));
-            Some((operation, clearance))
-        }
-        Admitted::Refused(refusal) => {
-            pilot.flight.publish_refused(NotAdmitted::Refused(refusal));
-            None
-        }
-        Admitted::Lost(current) => {
-            pilot.flight.publish(current.clone());
-            Some((current, None))
-        }
-    }
-}
-
-fn legal(operation: &Operation, event: &Event, now: Timestamp) -> Step {
+pub(super) fn legal(operation: &Operation, event: &Event, now: Timestamp) -> Step {
     transition(operation, event, now).expect("the caller has checked that the event fits the state")
 }
 
@@ -206,7 +76,31 @@ fn is_exposed(operation: &Operation) -> bool {
 }
 
 impl Driver {
-    async fn run(&mut self) {
+    /// A driver of an unfinished operation. `clearance` is there when it was admitted with an attempt.
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        pilot: Pilot,
+        lane: Arc<Lane>,
+        operation: Arc<Operation>,
+        clearance: Option<Clearance>,
+    ) -> Self {
+        let since = clearance
+            .as_ref()
+            .map_or_else(|| shared.time.since_earlier(), |(_, _, since)| *since);
+        Self {
+            called_at: shared.time.now(),
+            shared,
+            pilot,
+            lane,
+            operation,
+            clearance,
+            served_version: 0,
+            since,
+        }
+    }
+
+    /// Drives the operation until it is finished, in review or parked, or the service has stopped.
+    pub(super) async fn run(&mut self) {
         loop {
             let wait = match self.step().await {
                 Next::After(wait) => wait,

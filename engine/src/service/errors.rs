@@ -31,15 +31,15 @@ pub enum CreateError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Unavailable {
     /// The limit of payments in flight is reached.
-    #[error("as many payments are in flight as this service is configured for")]
+    #[error("the service has as many payments in flight as it is configured for")]
     AtCapacity,
     /// The service is shutting down.
     #[error("the service is shutting down")]
     Draining,
     /// The disk is almost full. The remaining space is for open payments.
     #[error(
-        "the disk is almost full, so only what is known already is answered; it goes on by itself once \
-         there is room"
+        "the disk is almost full, so only known payments are answered; new ones are accepted again as soon as \
+         there is space"
     )]
     NoRoom,
     /// The store failed.

@@ -2,7 +2,7 @@
 //!
 //! - `start`: its life, from its parts to its orderly shutdown.
 //! - `create`, `cancel`, `resolve`, `inquiry`, `reads`: the operations for clients and operators.
-//! - `flight` and `driver`: the running effort for a key, which duplicates join, and the loop that does the work.
+//! - `flight`, `task` and `driver`: the running effort for a key, which duplicates join, and the loop that does the work.
 //! - `recovery`: resumes the operations that an earlier life left unfinished.
 //! - `evidence` and `watch`: answers of a bank about a finished payment.
 
@@ -22,6 +22,7 @@ mod recovery;
 mod resolve;
 mod shared;
 mod start;
+mod task;
 mod watch;
 
 pub use create::{CreateOptions, Created};

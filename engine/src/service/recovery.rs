@@ -7,10 +7,10 @@ use holdfast_core::{OperationId, OperationKey};
 use tracing::Instrument;
 
 use super::create::flight_span;
-use super::driver::{Errand, fly};
 use super::errors::Unavailable;
 use super::flight::Boarding;
 use super::shared::{Service, Shared};
+use super::task::{Errand, fly};
 
 /// Keys read at once.
 const PAGE: usize = 1_000;

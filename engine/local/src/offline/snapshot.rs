@@ -31,8 +31,8 @@ const OLDEST_WITH_CHAIN: u32 = 2;
 pub enum SnapshotError {
     /// There is no store.
     #[error(
-        "{} is no data directory of Holdfast: it has no directory {STORE:?}. Name the directory that \
-         `holdfast serve` was given with --data", .0.display()
+        "{} is not a Holdfast data directory: it has no directory {STORE:?}. Give the directory that \
+         `holdfast serve` uses as --data", .0.display()
     )]
     NoStore(PathBuf),
     /// A service runs on it.
@@ -43,7 +43,7 @@ pub enum SnapshotError {
     InUse(PathBuf),
     /// An import was interrupted.
     #[error(
-        "{} holds an import that did not finish, and no payment. Run `holdfast import` again", .0.display()
+        "{} contains an import that did not finish, and no payments. Run `holdfast import` again", .0.display()
     )]
     UnfinishedImport(PathBuf),
     /// It belongs to another user.
@@ -66,8 +66,8 @@ pub enum SnapshotError {
     },
     /// It cannot be copied.
     #[error(
-        "cannot copy the store to {}, where it is looked at: {source}. Choose another place with room \
-         for it with --scratch", scratch.display()
+        "cannot copy the store to {}, where it is read: {source}. Choose another place with enough space \
+         with --scratch", scratch.display()
     )]
     Copy {
         /// The destination.
@@ -81,7 +81,7 @@ pub enum SnapshotError {
     /// An older build made it.
     #[error(
         "the store has format {found}, which has neither balances nor a hash chain to verify. Copy the \
-         directory, then start `holdfast serve` on it once: that brings it to format {}",
+         directory, then start `holdfast serve` on it once, which upgrades it to format {}",
         format::STORE_FORMAT
     )]
     OldFormat {
