@@ -353,3 +353,15 @@ fn announce(address: SocketAddr, tls: bool, data: &Path, bank: &BankSettings) {
         tracing::warn!(%error, %address, "cannot print the address, serving anyway");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::SIMULATED_NAME;
+
+    /// The configuration knows no simulator, but it must know the name that no other bank may have.
+    #[test]
+    fn the_built_in_bank_has_the_name_that_is_kept_for_it() {
+        assert_eq!(SIMULATED_NAME, SIMULATED);
+    }
+}

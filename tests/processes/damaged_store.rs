@@ -66,7 +66,7 @@ fn damage(path: &Path, random: &mut StdRng) -> String {
         }
         _ => {
             random.fill(&mut bytes[..]);
-            "it holds something else"
+            "it contains something else"
         }
     };
     fs::write(path, bytes).unwrap();

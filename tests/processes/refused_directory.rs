@@ -42,7 +42,7 @@ fn what_is_no_directory_or_holds_something_else_is_refused() {
     fs::write(foreign.join("notes.txt"), "mine").unwrap();
     let said = refused(&foreign);
     assert!(
-        said.contains("it holds something else (notes.txt)"),
+        said.contains("it contains something else (notes.txt)"),
         "{said}"
     );
     let imported = Command::new(holdfast())
@@ -81,9 +81,9 @@ fn what_is_no_directory_or_holds_something_else_is_refused() {
     assert_eq!(fs::read_dir(&unfinished).unwrap().count(), 1);
     let missing = directory.path().join("missing");
     for (data, says) in [
-        (&foreign, "is no data directory of Holdfast"),
+        (&foreign, "is not a Holdfast data directory"),
         (&unfinished, "holds an import that did not finish"),
-        (&missing, "is no data directory of Holdfast"),
+        (&missing, "is not a Holdfast data directory"),
     ] {
         let verified = Command::new(holdfast())
             .args(["verify", "--data"])
@@ -173,7 +173,7 @@ fn what_belongs_to_another_user_is_refused() {
         }
         let said = serve();
         assert!(said.contains("Permission denied"), "{said}");
-        assert!(!said.contains("holds something else"), "{said}");
+        assert!(!said.contains("contains something else"), "{said}");
     }
     assert!(!Path::new(&out).exists());
     for (file, mode) in [

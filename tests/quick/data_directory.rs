@@ -49,7 +49,7 @@ fn a_store_of_a_newer_format_is_refused_and_its_version_named() {
     let message = said(directory.path());
     let named = format!("format version {}", STORE_FORMAT + 1);
     assert!(message.contains(&named), "{message}");
-    assert!(message.contains("knows versions up to 3"), "{message}");
+    assert!(message.contains("knows versions up to 4"), "{message}");
     mark(
         directory.path(),
         Some(&format!("holdfast store format {STORE_FORMAT}")),

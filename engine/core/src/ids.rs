@@ -8,6 +8,20 @@ use uuid::Uuid;
 use crate::text::{is_name, is_visible_ascii, text_newtype};
 
 text_newtype!(
+    /// The API principal. It scopes idempotency keys and operations.
+    Merchant,
+    "1 to 64 of the characters A-Z a-z 0-9 . _ : -",
+    is_name
+);
+
+impl Merchant {
+    /// The merchant of every request while no API keys are configured.
+    pub fn default_merchant() -> Self {
+        Self(std::sync::Arc::from("default"))
+    }
+}
+
+text_newtype!(
     /// A ledger account that is debited or credited.
     AccountId,
     "1 to 64 of the characters A-Z a-z 0-9 . _ : -",

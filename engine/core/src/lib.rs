@@ -26,7 +26,7 @@ mod time;
 
 pub use ids::{
     AccountId, BankAddress, BankName, BankReference, BankTransactionId, DeclineCode,
-    DeclineMessage, OperationId,
+    DeclineMessage, Merchant, OperationId,
 };
 pub use journal::{Admission, Cause, JournalEntry};
 pub use ledger::{Movement, MovementKind};

@@ -30,4 +30,6 @@ pub(crate) use args::ServeArgs;
 pub(crate) use bank::BankSettings;
 pub(crate) use environment::misspelt;
 pub(crate) use error::{ConfigError, Mistakes};
+#[cfg(test)]
+pub(crate) use options::SIMULATED_NAME;
 pub(crate) use settings::{Retired, Settings, api_keys_again};

@@ -20,7 +20,7 @@ use crate::telemetry::LogFormat;
 pub(super) const SIMULATED: &str = "sim";
 
 /// The name of the bank that it stands for. No other bank may have it.
-pub(super) const SIMULATED_NAME: &str = "simulated";
+pub(crate) const SIMULATED_NAME: &str = "simulated";
 
 /// The name of a bank at a URL that was given none.
 const BANK_NAME: &str = "default";

@@ -179,15 +179,6 @@ fn the_simulated_bank_and_a_real_one_never_share_a_name() {
     assert!(said.contains("bank_duplicate_codes"), "{said}");
 }
 
-/// The configuration knows no simulator, but it must know the name that no other bank may have.
-#[test]
-fn the_built_in_bank_has_the_name_that_is_kept_for_it() {
-    assert_eq!(
-        super::options::SIMULATED_NAME,
-        holdfast_simulator::bank::SIMULATED
-    );
-}
-
 #[test]
 fn flags_win_over_the_file_and_the_file_over_the_defaults() {
     let file = file("bank_calls_max = 7\nattempts_max = 8\ndata = \"/from/file\"\n");

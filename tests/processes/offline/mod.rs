@@ -177,7 +177,7 @@ async fn a_store_that_holds_is_said_to_hold_and_is_only_read() {
     drop(server);
     let (code, _, said) = verify(directory.path()).await;
     assert_eq!(code, Some(1));
-    assert!(said.contains("is no data directory of Holdfast"), "{said}");
+    assert!(said.contains("is not a Holdfast data directory"), "{said}");
 }
 
 #[tokio::test]

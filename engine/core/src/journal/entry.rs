@@ -1,10 +1,10 @@
 //! A journal entry: one transition, with its cause and its ledger movement. The journal alone is
 //! enough to rebuild every record.
 
-use crate::ids::{BankName, OperationId};
+use crate::ids::{BankName, Merchant, OperationId};
 use crate::ledger::Movement;
 use crate::operation::{
-    Decision, EvidenceText, IdempotencyKey, Merchant, OperatorName, Request, State, StateName,
+    Decision, EvidenceText, IdempotencyKey, OperatorName, Request, State, StateName,
 };
 use crate::time::Timestamp;
 

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::movement::{Movement, MovementKind};
 use crate::ids::AccountId;
+use crate::ids::Merchant;
 use crate::money::Currency;
-use crate::operation::Merchant;
 
 /// One account of a merchant in one currency.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -6,8 +6,8 @@ use std::fmt;
 use super::balance::{AccountKey, Balance, LedgerError, accounts_of, apply};
 use super::movement::Movement;
 use crate::ids::AccountId;
+use crate::ids::Merchant;
 use crate::money::Currency;
-use crate::operation::Merchant;
 
 /// All balances, in memory.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

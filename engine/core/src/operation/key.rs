@@ -2,14 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::text::{is_name, is_visible_ascii, text_newtype};
-
-text_newtype!(
-    /// The API principal. It scopes idempotency keys and operations.
-    Merchant,
-    "1 to 64 of the characters A-Z a-z 0-9 . _ : -",
-    is_name
-);
+use crate::ids::Merchant;
+use crate::text::{is_visible_ascii, text_newtype};
 
 text_newtype!(
     /// The client's name for one intent
@@ -18,13 +12,6 @@ text_newtype!(
     "1 to 255 visible ASCII characters",
     |text| is_visible_ascii(text, 255)
 );
-
-impl Merchant {
-    /// The merchant of every request while no API keys are configured.
-    pub fn default_merchant() -> Self {
-        Self(std::sync::Arc::from("default"))
-    }
-}
 
 /// The identity of an operation. For each value of this type, at most one effect ever happens at a bank.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -19,7 +19,7 @@ mod transition;
 
 pub use dispatch::Dispatch;
 pub use event::{Event, Evidence, Illegal, Interruption};
-pub use key::{IdempotencyKey, Merchant, OperationKey};
+pub use key::{IdempotencyKey, OperationKey};
 pub use mark::{Capability, Mark};
 pub use policy::{Budgets, NextStep, next_step};
 pub use request::{

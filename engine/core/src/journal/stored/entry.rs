@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::ids::{BankName, OperationId};
+use crate::ids::{BankName, Merchant, OperationId};
 use crate::journal::entry::{Admission, Cause, JournalEntry};
 use crate::ledger::Movement;
-use crate::operation::{IdempotencyKey, Merchant, PaymentRequest, Request, State, StateName};
+use crate::operation::{IdempotencyKey, PaymentRequest, Request, State, StateName};
 use crate::time::Timestamp;
 
 /// The forms of an optional [`Admission`]. The first two are those of an `Option` around key and request, byte for byte.
