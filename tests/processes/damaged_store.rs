@@ -66,7 +66,7 @@ fn damage(path: &Path, random: &mut StdRng) -> String {
         }
         _ => {
             random.fill(&mut bytes[..]);
-            "it contains something else"
+            "it holds something else"
         }
     };
     fs::write(path, bytes).unwrap();
@@ -146,9 +146,9 @@ async fn a_store_that_is_gone_or_ends_early_is_not_taken_for_an_empty_one() {
         let (code, said) = refused.expect("it does not start");
         assert_eq!(code, Some(1));
         let expected = if directory == &early {
-            "the database has lost payments that were acknowledged"
+            "The database has lost acknowledged payments"
         } else {
-            "its store is gone: it held payments"
+            "its store is gone. It had payments"
         };
         assert!(said.contains(expected), "{said}");
     }
@@ -198,7 +198,7 @@ async fn a_store_whose_note_is_missing_unreadable_or_old_is_refused_until_someon
         ("is missing", None),
         ("is unreadable", Some(&[][..])),
         ("is unreadable", Some(&zeroed)),
-        ("had got to entry 6", Some(&old)),
+        ("was at entry 6", Some(&old)),
     ] {
         let copied = directory.path().join("copied");
         copy(&data, &copied);
@@ -256,7 +256,7 @@ async fn a_store_whose_note_is_missing_unreadable_or_old_is_refused_until_someon
         let (code, said) = Server::try_start(&data, &[]).err().expect("it is refused");
         assert_eq!(code, Some(1));
         assert!(
-            said.contains("its store/db, the file that holds its payments"),
+            said.contains("its store/db, the file with its payments"),
             "{said}"
         );
     }

@@ -82,7 +82,7 @@ fn what_is_no_directory_or_holds_something_else_is_refused() {
     let missing = directory.path().join("missing");
     for (data, says) in [
         (&foreign, "is not a Holdfast data directory"),
-        (&unfinished, "holds an import that did not finish"),
+        (&unfinished, "contains an import that did not finish"),
         (&missing, "is not a Holdfast data directory"),
     ] {
         let verified = Command::new(holdfast())
