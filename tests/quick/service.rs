@@ -423,6 +423,79 @@ async fn after_a_clock_that_was_set_back_the_next_life_asks_and_does_not_send() 
     assert!(!next.store.noted_time().in_doubt);
 }
 
+/// A log with one payment that was admitted for each of these banks and not sent.
+async fn admitted_for(banks: &[&str]) -> SimulatedStore {
+    let store = SimulatedStore::default();
+    let now = Timestamp::from_unix_ms(1_767_225_600_000);
+    let source = SeededSource::new([4; 32]);
+    for bank in banks {
+        let id = source.operation_id(now);
+        let received = Operation::received(id, key(bank), request(1999), now)
+            .for_bank(BankName::new(bank).unwrap());
+        let admitted = transition(&received, &Event::Admit, now).unwrap();
+        store.commit(vec![admitted]).await.unwrap();
+    }
+    store.reopen()
+}
+
+/// A service over a store, with these banks.
+fn service_with(store: SimulatedStore, banks: &[Arc<ScriptedBank>]) -> Service {
+    Service::start(ServiceParts {
+        store: Store::new(Arc::new(store)),
+        banks: banks.iter().map(|bank| lane(bank.clone())).collect(),
+        clock: Arc::new(VirtualClock::default()),
+        source: Arc::new(SeededSource::new([1; 32])),
+        options: ServiceOptions::default(),
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_payment_goes_to_the_lane_of_its_bank_and_a_new_one_to_the_first() {
+    let store = admitted_for(&["one", "two"]).await;
+    let banks = ["one", "two"].map(|name| Arc::new(ScriptedBank::new(KEYED).named(name)));
+    let service = service_with(store, &banks);
+    assert_eq!(service.recover().await.unwrap(), 2);
+    for (name, bank) in ["one", "two"].into_iter().zip(&banks) {
+        let paid = service.create(key(name), request(1999), wait(60)).await;
+        let payment = paid.unwrap().payment;
+        assert!(matches!(payment.state, State::Settled { .. }), "{name}");
+        assert_eq!(bank.references(), [payment.bank_reference()]);
+    }
+    let new = service.create(key("new"), request(1999), wait(60)).await;
+    let new = new.unwrap().payment;
+    assert_eq!(new.bank.as_ref().unwrap().as_str(), "one");
+    assert_eq!(banks.map(|bank| bank.counts().0), [2, 1]);
+}
+
+/// A bank that is slow fills the slots of its own lane, and no other's.
+#[tokio::test(start_paused = true)]
+async fn a_lane_whose_slots_are_taken_holds_up_no_payment_of_another_bank() {
+    let store = admitted_for(&["slow", "quick"]).await;
+    let slow = Arc::new(ScriptedBank::new(KEYED).named("slow").latency_s(9));
+    let quick = Arc::new(ScriptedBank::new(KEYED).named("quick"));
+    let service = service_with(store, &[slow.clone(), quick.clone()]);
+    service.recover().await.unwrap();
+    let began = Instant::now();
+    let paid = service.create(key("quick"), request(1999), wait(60)).await;
+    assert!(matches!(paid.unwrap().payment.state, State::Settled { .. }));
+    assert!(began.elapsed() < Duration::from_secs(1));
+    assert_eq!((slow.counts().0, quick.counts().0), (1, 1));
+}
+
+/// Nothing of it is sent to another bank; it waits for a service that has its own.
+#[tokio::test(start_paused = true)]
+async fn a_payment_whose_bank_has_no_lane_here_is_sent_nowhere() {
+    let store = admitted_for(&["gone"]).await;
+    let bank = Arc::new(ScriptedBank::new(KEYED).named("here"));
+    let service = service_with(store, &[bank.clone()]);
+    service.recover().await.unwrap();
+    let paid = service
+        .create(key("gone"), request(1999), wait(3_600))
+        .await;
+    assert_eq!(paid.unwrap().payment.state, State::Persisted);
+    assert_eq!(bank.counts(), (0, 0));
+}
+
 /// The mark of an attempt that a life of this tenure sent, on a log of another one.
 async fn interrupted(mark_of: impl Fn(Tenure) -> Option<Tenure>) -> World {
     let store = SimulatedStore::default().reopen();

@@ -95,6 +95,15 @@ pub fn declined() -> Decision {
 }
 
 impl ScriptedBank {
+    /// The same bank under another name.
+    ///
+    /// # Panics
+    /// When `name` is no name.
+    pub fn named(mut self, name: &str) -> Self {
+        self.name = BankName::new(name).expect("a name");
+        self
+    }
+
     /// A bank of this capability that confirms at once whatever is not scripted.
     ///
     /// # Panics

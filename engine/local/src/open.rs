@@ -28,7 +28,7 @@ use crate::names::{PRIVATE_DIRECTORY, STORE, STORE_IN_CREATION};
 use crate::options::LocalOptions;
 use crate::problem::{OpenError, OpenProblem, io};
 use crate::trees::Trees;
-use crate::unfinished::{self, Replay};
+use crate::unfinished::{self, Unfinished};
 
 /// The first format of stores that have a head file beside them.
 const FORMAT_WITH_NOTE: u32 = 2;
@@ -121,12 +121,12 @@ fn assemble(
         sync_path(data)?;
     }
     migrate::to_current(&database, &log, &trees)?;
-    let Replay {
+    let Unfinished {
         live,
         head,
         low_water,
         newest,
-    } = unfinished::replay(&trees).map_err(OpenProblem::Content)?;
+    } = unfinished::find(&trees).map_err(OpenProblem::Content)?;
     // A retry of an unfinished payment without a record would be taken for a new one.
     unfinished::check_records(&trees.payments, &live).map_err(OpenProblem::Content)?;
     let tenure = begin_tenure(&trees)?;

@@ -37,7 +37,7 @@ pub(crate) fn check_records(
 }
 
 /// Rebuilds the set of unfinished payments and the next sequence when a store is opened.
-pub(crate) struct Replay {
+pub(crate) struct Unfinished {
     pub(crate) live: BTreeMap<OperationId, Live>,
     pub(crate) head: Head,
     pub(crate) low_water: u64,
@@ -45,7 +45,7 @@ pub(crate) struct Replay {
     pub(crate) newest: Timestamp,
 }
 
-pub(crate) fn replay(trees: &Trees) -> Result<Replay, LocalError> {
+pub(crate) fn find(trees: &Trees) -> Result<Unfinished, LocalError> {
     let Trees {
         journal,
         unfinished,
@@ -104,7 +104,7 @@ pub(crate) fn replay(trees: &Trees) -> Result<Replay, LocalError> {
     let last = last.map(|(storage_key, bytes)| decode_chunk(&storage_key, &bytes));
     let entries = last.transpose()?.map(|chunk| chunk.entries);
     let times = entries.iter().flatten().map(|linked| linked.entry.at);
-    Ok(Replay {
+    Ok(Unfinished {
         live,
         head,
         low_water,

@@ -29,7 +29,7 @@ impl Coded for OpenProblem {
             | Self::Database(_)
             | Self::NoDatabase
             | Self::Content(_) => Code::Damaged,
-            Self::NoNote { .. } | Self::OldNote { .. } => Code::WitnessMismatch,
+            Self::NoNote { .. } | Self::OldNote { .. } => Code::HeadFileMismatch,
             Self::Gone { .. } | Self::Lost { .. } => Code::Lost,
             Self::Clock => Code::ClockBefore1970,
             Self::Io { .. } => Code::DirectoryIo,

@@ -53,7 +53,7 @@ codes! {
     /// The store is damaged
     Damaged = "HF0106",
     /// The store and its journal.head do not match
-    WitnessMismatch = "HF0107",
+    HeadFileMismatch = "HF0107",
     /// The store has lost acknowledged payments
     Lost = "HF0108",
     /// The clock shows a time before 1970
