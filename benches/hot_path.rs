@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use divan::counter::ItemsCount;
+use holdfast_bank_simulator::{SimulatedBank, SimulatedBankOptions};
 use holdfast_core::record::Record;
 use holdfast_core::{
     BankTransactionId, Decision, Event, Evidence, Metadata, Operation, OperationKey,
@@ -31,7 +32,6 @@ use holdfast_engine::store::{Log, Store, Verdict};
 use holdfast_local::format::record_key;
 use holdfast_local::{LocalOptions, LocalStore};
 use holdfast_server::api::{FrontDoor, InProcess, Routes};
-use holdfast_simulator::bank::{SimulatedBank, SimulatedBankOptions};
 use holdfast_tests::sample::{BODY, key, mark, payment_request, request};
 use http::{Request, Response};
 use tempfile::TempDir;

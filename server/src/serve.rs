@@ -8,6 +8,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use holdfast_bank_simulator::faults::{FaultProfile, Range};
+use holdfast_bank_simulator::{BankLedgerError, SimulatedBank, SimulatedBankOptions};
+use holdfast_bank_simulator::{SIMULATED, simulated_address};
 use holdfast_core::{BankName, BankReference, Merchant, OperationId, StateName};
 use holdfast_engine::bank::Bank;
 use holdfast_engine::clock::{Clock, SystemClock};
@@ -18,9 +21,6 @@ use holdfast_engine::source::SeededSource;
 use holdfast_engine::startup::{BankTerms, MerchantTerms, Misfit, check_banks, check_merchants};
 use holdfast_engine::store::{Query, Store};
 use holdfast_local::{LocalOptions, LocalStore, OpenError};
-use holdfast_simulator::bank::{SIMULATED, simulated_address};
-use holdfast_simulator::faults::{FaultProfile, Range};
-use holdfast_simulator::{BankLedgerError, SimulatedBank, SimulatedBankOptions};
 use rand::TryRng;
 
 use crate::accept;

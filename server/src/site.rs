@@ -46,13 +46,14 @@ impl Endpoint for Site {
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
+    use holdfast_bank_simulator::{SimulatedBank, SimulatedBankOptions};
     use holdfast_core::Merchant;
     use holdfast_engine::clock::{Clock, SystemClock};
     use holdfast_engine::lanes::{LaneOptions, LaneParts};
     use holdfast_engine::service::{Service, ServiceOptions, ServiceParts};
     use holdfast_engine::source::SeededSource;
     use holdfast_engine::store::Store;
-    use holdfast_simulator::{SimulatedBank, SimulatedBankOptions, SimulatedStore};
+    use holdfast_simulator::SimulatedStore;
     use http::{HeaderMap, StatusCode, header};
 
     use super::*;

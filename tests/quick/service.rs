@@ -487,7 +487,7 @@ async fn a_lane_whose_slots_are_taken_holds_up_no_payment_of_another_bank() {
 async fn a_payment_whose_bank_has_no_lane_here_is_sent_nowhere() {
     let store = admitted_for(&["gone"]).await;
     let bank = Arc::new(ScriptedBank::new(KEYED).named("here"));
-    let service = service_with(store, &[bank.clone()]);
+    let service = service_with(store, std::slice::from_ref(&bank));
     service.recover().await.unwrap();
     let paid = service
         .create(key("gone"), request(1999), wait(3_600))

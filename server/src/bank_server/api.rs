@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use holdfast_simulator::ChargeTerms;
-use holdfast_simulator::bank::{Bank, Charge, Mode, ReferenceReused};
-use holdfast_simulator::faults::{Fault, FaultProfile};
+use holdfast_bank_simulator::ChargeTerms;
+use holdfast_bank_simulator::faults::{Fault, FaultProfile};
+use holdfast_bank_simulator::{Bank, Charge, Mode, ReferenceReused};
 use poem::http::StatusCode;
 use poem::{Endpoint, EndpointExt, IntoEndpoint, Response, Route};
 use poem_openapi::param::{Header, Path, Query};

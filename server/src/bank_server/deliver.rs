@@ -4,8 +4,8 @@ use std::io;
 use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt};
-use holdfast_simulator::bank::{NamedAnswer, Reaction};
-use holdfast_simulator::faults::Delivery;
+use holdfast_bank_simulator::faults::Delivery;
+use holdfast_bank_simulator::{NamedAnswer, Reaction};
 use poem::http::{StatusCode, header};
 use poem::{Body, Response};
 use serde_json::json;

@@ -9,10 +9,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
-use holdfast_simulator::BankLedgerError;
-use holdfast_simulator::SimulatedBankOptions;
-use holdfast_simulator::bank::{Bank, Mode};
-use holdfast_simulator::faults::{FaultProfile, PROFILES};
+use holdfast_bank_simulator::BankLedgerError;
+use holdfast_bank_simulator::SimulatedBankOptions;
+use holdfast_bank_simulator::faults::{FaultProfile, PROFILES};
+use holdfast_bank_simulator::{Bank, Mode};
 
 use crate::accept;
 use crate::capability::CapabilityName;

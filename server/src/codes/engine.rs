@@ -1,12 +1,12 @@
 //! The codes of the errors that come from the engine and the simulator, which know no codes.
 
+use holdfast_bank_simulator::BankLedgerError;
 use holdfast_engine::fatal::FatalError;
 use holdfast_engine::pipeline::{RecordMissing, RefusedUnasked};
 use holdfast_engine::startup::Misfit;
 use holdfast_engine::store::StoreError;
 use holdfast_local::offline::{ImportError, SnapshotError};
 use holdfast_local::{LocalError, OpenError, OpenProblem};
-use holdfast_simulator::BankLedgerError;
 
 use super::{Code, Coded};
 

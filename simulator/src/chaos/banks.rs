@@ -11,8 +11,10 @@ use super::ground::Ground;
 use super::plan::Plan;
 use super::sabotage::Sabotage;
 use super::which_bank::WhichBank;
-use crate::bank::{AuditLine, Deferred, Gullible, Later, SimulatedBank, SimulatedBankOptions};
-use crate::faults::{Fault, FaultProfile};
+use holdfast_bank_simulator::faults::{Fault, FaultProfile};
+use holdfast_bank_simulator::{
+    AuditLine, Deferred, Gullible, Later, SimulatedBank, SimulatedBankOptions,
+};
 
 /// Their names.
 const NAMES: [&str; 2] = ["usual", "other"];

@@ -6,8 +6,8 @@ use holdfast_core::ledger::Balance;
 use holdfast_core::{Cause, Decision, Movement, MovementKind};
 use holdfast_engine::bank::{ChargeOutcome, InquiryOutcome};
 
-use crate::phrases::list;
 use crate::store::{CommitFate, CrashPoint, Leftover};
+use holdfast_bank_simulator::phrases::list;
 
 pub(super) fn cause(cause: &Cause) -> String {
     match cause {

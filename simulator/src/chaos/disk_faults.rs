@@ -7,8 +7,8 @@ use super::ground::{Ground, GroundState};
 use super::moments::Sometimes;
 use super::plan::{Family, MediumRates};
 use super::trace::{Track, Words};
-use crate::phrases::counted;
 use crate::store::{CommitFate, CrashPoint, MediumPlan};
+use holdfast_bank_simulator::phrases::counted;
 
 impl Ground {
     fn medium(&self) -> Option<&MediumRates> {

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 
 use super::message::{Answer, Message};
 use super::which_bank::WhichBank;
-use crate::bank::Deferred;
+use holdfast_bank_simulator::Deferred;
 
 /// An event that will happen.
 #[derive(Debug)]

@@ -7,8 +7,8 @@ use super::event::Event;
 use super::moments::Sometimes;
 use super::plan::Action;
 use super::world::World;
-use crate::bank::Mode;
-use crate::faults::Fault;
+use holdfast_bank_simulator::Mode;
+use holdfast_bank_simulator::faults::Fault;
 
 /// Longest time that payments may take to end after the faults have ended, in milliseconds.
 const LIVENESS_MS: u64 = 600_000;

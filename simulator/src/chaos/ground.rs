@@ -19,8 +19,8 @@ use super::random::Draw;
 use super::sabotage::Sabotage;
 use super::trace::{Trace, Track, Words};
 use super::which_bank::WhichBank;
-use crate::bank::Deferred;
 use crate::store::CrashPoint;
+use holdfast_bank_simulator::Deferred;
 
 /// The start of the wall clock: 2026-01-01T00:00:00Z.
 const EPOCH_MS: u64 = 1_767_225_600_000;

@@ -21,7 +21,7 @@ use super::plan::CLOCK_SLACK_MS;
 use super::sabotage::Sabotage;
 use super::trace::Track;
 use super::which_bank::WhichBank;
-use crate::SimulatedBank;
+use holdfast_bank_simulator::SimulatedBank;
 
 /// Failures in a row after which a sabotaged breaker stays open.
 const STUCK_AFTER: u32 = 3;

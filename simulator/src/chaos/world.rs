@@ -20,8 +20,8 @@ use super::plan::{Family, Plan};
 use super::sabotage::Sabotage;
 use super::trace::Track;
 use super::which_bank::WhichBank;
-use crate::bank::Deferred;
 use crate::store::Medium;
+use holdfast_bank_simulator::Deferred;
 
 /// How long a failed process still answers before it ends, in milliseconds.
 const LAST_WORDS_MS: u64 = 100;

@@ -15,6 +15,7 @@ use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
 use damages::DAMAGES;
+use holdfast_bank_simulator::SIMULATED;
 use holdfast_core::codec::{self, ValueKind};
 use holdfast_core::{
     BankName, BankTransactionId, Decision, DeclineCode, DeclineMessage, Event, Evidence, Mark,
@@ -23,7 +24,6 @@ use holdfast_core::{
 use holdfast_engine::source::SeededSource;
 use holdfast_engine::store::{Log, Verdict};
 use holdfast_local::{LocalOptions, LocalStore};
-use holdfast_simulator::bank::SIMULATED;
 use holdfast_tests::sample::{BODY, DECLINED_BODY, key, mark, request};
 use holdfast_tests::{Server, holdfast, raw_database, until_unlocked};
 use rand::rngs::StdRng;

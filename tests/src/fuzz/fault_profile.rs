@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use holdfast_simulator::bank::{Bank, Charge, Mode};
-use holdfast_simulator::faults::FaultProfile;
-use holdfast_simulator::{ChargeTerms, SimulatedBankOptions};
+use holdfast_bank_simulator::faults::FaultProfile;
+use holdfast_bank_simulator::{Bank, Charge, Mode};
+use holdfast_bank_simulator::{ChargeTerms, SimulatedBankOptions};
 
 /// Milliseconds between one call to the bank and the next.
 const STEP_MS: u64 = 60_000;

@@ -7,8 +7,8 @@ use holdfast_core::{BankName, Phase};
 use super::super::describe;
 use super::super::plan::Plan;
 use super::{Auditor, Balances, Failed, Invariant, Standing, Wanted};
-use crate::bank::{AuditLine, Mode};
-use crate::phrases::counted;
+use holdfast_bank_simulator::phrases::counted;
+use holdfast_bank_simulator::{AuditLine, Mode};
 
 impl Auditor {
     /// Called when the bank receives an attempt.

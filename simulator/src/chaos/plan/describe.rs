@@ -8,9 +8,9 @@ use holdfast_engine::service::ServiceOptions;
 use super::Plan;
 use super::operation::Policy;
 use super::rates::{Crashes, MediumRates, Mistakes, NetworkRates};
-use crate::bank::Mode;
-use crate::faults::Rate;
-use crate::phrases::{counted, list};
+use holdfast_bank_simulator::Mode;
+use holdfast_bank_simulator::faults::Rate;
+use holdfast_bank_simulator::phrases::{counted, list};
 
 /// The text of a part of a plan without faults.
 const NOTHING: &str = "nothing goes wrong";

@@ -6,9 +6,9 @@ use super::scenario::Scenario;
 use super::service_options::{lane, options};
 use super::shapes::shape;
 use super::swarm_faults::families;
-use crate::bank::Mode;
 use crate::chaos::random::Draw;
-use crate::faults::FaultProfile;
+use holdfast_bank_simulator::Mode;
+use holdfast_bank_simulator::faults::FaultProfile;
 
 impl Plan {
     /// Draws the world of a seed.

@@ -20,8 +20,8 @@ use holdfast_engine::lanes::LaneOptions;
 use holdfast_engine::service::ServiceOptions;
 use serde::Serialize;
 
-use crate::bank::Mode;
-use crate::faults::FaultProfile;
+use holdfast_bank_simulator::Mode;
+use holdfast_bank_simulator::faults::FaultProfile;
 
 pub use family::Family;
 pub(super) use operation::Policy;

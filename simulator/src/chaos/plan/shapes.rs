@@ -8,9 +8,9 @@ use super::rates::{Crashes, MediumRates, NetworkRates};
 use super::scenario::Scenario;
 use super::swarm_operations::swarm_operations;
 use super::{KEYS, Plan};
-use crate::bank::Mode;
 use crate::chaos::random::Draw;
-use crate::faults::{FaultProfile, Range, Rate, Timed};
+use holdfast_bank_simulator::Mode;
+use holdfast_bank_simulator::faults::{FaultProfile, Range, Rate, Timed};
 
 /// Gives a plan the shape of a scenario.
 pub(super) fn shape(scenario: Scenario, plan: &mut Plan, draw: Draw) {

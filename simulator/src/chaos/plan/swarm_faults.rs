@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use super::Plan;
 use super::family::Family;
 use super::rates::{Crashes, MediumRates, Mistakes, NetworkRates};
-use crate::bank::Mode;
 use crate::chaos::random::Draw;
-use crate::faults::{FaultProfile, Range, Rate, Timed};
+use holdfast_bank_simulator::Mode;
+use holdfast_bank_simulator::faults::{FaultProfile, Range, Rate, Timed};
 
 /// Longest time of a normal commit, in milliseconds.
 const SYNC_MS_USUAL: u64 = 50;

@@ -31,7 +31,7 @@ pub struct SimulatedBank {
 
 /// The kind of wrong answer that a caller accepts as the bank's. Only a service that is broken on purpose has one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Gullible {
+pub enum Gullible {
     /// An answer about another reference.
     Strays,
     /// The answer of a gateway.
@@ -91,7 +91,7 @@ impl SimulatedBank {
     }
 
     /// Makes the caller accept wrong answers of this kind.
-    pub(crate) fn gullible(mut self, gullible: Option<Gullible>) -> Self {
+    pub fn gullible(mut self, gullible: Option<Gullible>) -> Self {
         self.gullible = gullible;
         self
     }
@@ -113,7 +113,7 @@ impl SimulatedBank {
     }
 
     /// Charges under any reference. Only a service that is broken on purpose needs it.
-    pub(crate) async fn charge_as(
+    pub async fn charge_as(
         &self,
         bank_reference: String,
         request: &PaymentRequest,

@@ -7,9 +7,9 @@
 
 use std::time::Duration;
 
-use holdfast_simulator::ChargeTerms;
-use holdfast_simulator::bank::{Bank, BankAnswer, Charge, Mode, NamedAnswer, SimulatedBankOptions};
-use holdfast_simulator::faults::{Delivery, Fault, FaultProfile, Rate, Timed};
+use holdfast_bank_simulator::ChargeTerms;
+use holdfast_bank_simulator::faults::{Delivery, Fault, FaultProfile, Rate, Timed};
+use holdfast_bank_simulator::{Bank, BankAnswer, Charge, Mode, NamedAnswer, SimulatedBankOptions};
 
 fn bank(mode: Mode, faults: FaultProfile) -> Bank {
     let options = SimulatedBankOptions {

@@ -1,7 +1,7 @@
 //! Phrases that several descriptions share: lists, and counts with their noun.
 
 /// Facts as a list, or `none` if there are no facts.
-pub(crate) fn list(facts: &[String], none: &str) -> String {
+pub fn list(facts: &[String], none: &str) -> String {
     if facts.is_empty() {
         none.to_owned()
     } else {
@@ -10,7 +10,7 @@ pub(crate) fn list(facts: &[String], none: &str) -> String {
 }
 
 /// A count with its noun in the singular or the plural.
-pub(crate) fn counted(count: impl Into<u64>, one: &str) -> String {
+pub fn counted(count: impl Into<u64>, one: &str) -> String {
     let count = count.into();
     let end = match (count, one.ends_with('y')) {
         (1, _) => return format!("1 {one}"),
