@@ -8,6 +8,7 @@ use crate::codec::{self, DecodeError, EncodeError, ValueKind};
 use crate::ids::{BankName, OperationId};
 use crate::journal::{Digest, JournalEntry};
 use crate::operation::{Operation, OperationKey, PaymentRequest, Request, State};
+use crate::tenure::Tenure;
 use crate::time::Timestamp;
 
 /// A record as stored in `payments`: an operation without its key, because the key is the storage key.
@@ -95,6 +96,11 @@ impl Record {
     /// The operation's version.
     pub const fn version(&self) -> u64 {
         self.version
+    }
+
+    /// The tenure that sent its last attempt, if that attempt is its latest state.
+    pub fn sent_in(&self) -> Option<Tenure> {
+        self.state.sent_in()
     }
 
     /// Sequence of the latest journal entry.

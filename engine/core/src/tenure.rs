@@ -28,9 +28,12 @@ impl Tenure {
         self.0
     }
 
-    /// The tenure that follows.
-    pub const fn next(self) -> Self {
-        Self(self.0 + 1)
+    /// The tenure that follows; `None` after the largest number.
+    pub const fn next(self) -> Option<Self> {
+        match self.0.checked_add(1) {
+            Some(number) => Some(Self(number)),
+            None => None,
+        }
     }
 }
 

@@ -182,10 +182,7 @@ fn events() -> Vec<(&'static str, Event)> {
 
 fn describe(step: &Step) -> String {
     let Step {
-        operation,
-        entries,
-        guards: _,
-        effect: _,
+        operation, entries, ..
     } = step;
     let [entry] = entries.as_slice() else {
         panic!("a transition has one entry");
@@ -245,15 +242,16 @@ fn every_state_with_every_event() {
 fn a_step_moves_the_version_by_one_and_its_entry_tells_the_same_story() {
     for (_, payment) in states() {
         for (_, event) in events() {
-            let Ok(Step {
+            let Ok(step) = transition(&payment, &event, at(100)) else {
+                continue;
+            };
+            let (step, effect) = step.into_parts();
+            let Step {
                 operation: next,
                 entries,
                 guards,
-                effect,
-            }) = transition(&payment, &event, at(100))
-            else {
-                continue;
-            };
+                ..
+            } = step;
             let [entry] = <[_; 1]>::try_from(entries).unwrap();
             if entry.cause.is_note() {
                 assert_eq!(next, payment, "a finished payment never changes");
@@ -290,14 +288,12 @@ fn a_step_moves_the_version_by_one_and_its_entry_tells_the_same_story() {
             assert_eq!(guards == [Guard::AccountsHaveRoom], holds, "{guards:?}");
             // The bank may be called after a dispatch, once, with this attempt; after nothing else.
             let sends = matches!(event, Event::Dispatch(_));
-            let attempt = sends.then(|| Attempt {
-                number: next.attempts,
-                order: Order {
-                    bank_reference: payment.bank_reference(),
-                    request: payment.request.clone(),
-                },
-            });
-            assert_eq!(effect, attempt);
+            assert_eq!(effect.is_some(), sends);
+            if let Some(Attempt { number, order, .. }) = effect {
+                assert_eq!(number, next.attempts);
+                assert_eq!(order.bank_reference, payment.bank_reference());
+                assert_eq!(order.request, payment.request);
+            }
         }
     }
 }

@@ -21,7 +21,7 @@ pub(crate) fn open(options: &LocalOptions, path: &Path) -> Result<sled::Db, Open
         }
         Ok(()) | Err(_) => {}
     }
-    try_open(options, path, segment_bytes(path)?).map_err(of_database)
+    try_open(options, path, segment_bytes(path)?).map_err(problem)
 }
 
 /// sled names a directory by the clock at each start, and panics if the clock is before 1970.
@@ -110,7 +110,7 @@ pub(crate) fn settle(options: &LocalOptions, path: &Path) -> Result<(), OpenProb
         Err(error) => {
             // It is the other error that must be heard.
             let _ = fs::remove_dir(&stop);
-            return Err(of_database(error));
+            return Err(problem(error));
         }
         Ok(database) => assert!(
             !database.was_recovered(),
@@ -145,7 +145,7 @@ fn is_stop(error: &io::Error) -> bool {
 }
 
 /// An error of the operating system does not mean that the database is damaged.
-fn of_database(error: sled::Error) -> OpenProblem {
+pub(crate) fn problem(error: sled::Error) -> OpenProblem {
     match error {
         sled::Error::Io(source)
             if matches!(

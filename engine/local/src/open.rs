@@ -128,11 +128,8 @@ fn assemble(
         newest,
     } = unfinished::find(&trees).map_err(OpenProblem::Content)?;
     // A retry of an unfinished payment without a record would be taken for a new one.
-    unfinished::check_records(&trees.payments, &live).map_err(OpenProblem::Content)?;
-    let tenure = begin_tenure(&trees)?;
-    // What the last life wrote but did not sync may be shown from now on: sync it first.
-    database.flush().map_err(OpenProblem::Database)?;
-    log.sync_all().map_err(io("syncing the database's log"))?;
+    let sent_in = unfinished::check_records(&trees.payments, &live);
+    let sent_in = sent_in.map_err(OpenProblem::Content)?;
     let reached = meta::load(&trees.meta, meta::HEAD_NOTED).map_err(OpenProblem::Content)?;
     let noted = noted_in(data)?;
     let told = check_note(noted, head, reached);
@@ -146,6 +143,11 @@ fn assemble(
     if !accepted {
         told?;
     }
+    // Nothing was written so far, except by a migration: a store that is refused is kept for inspection.
+    let tenure = begin_tenure(&trees, sent_in)?;
+    // What the last life wrote but did not sync may be shown from now on: sync it first.
+    database.flush().map_err(database::problem)?;
+    log.sync_all().map_err(io("syncing the database's log"))?;
     let before = match noted {
         Found::Note(note) => note,
         Found::Nothing | Found::Unreadable => Note::default(),
@@ -194,15 +196,16 @@ fn assemble(
     })
 }
 
-/// Numbers this opening. The sync that follows makes the number durable before anything is marked with it.
-fn begin_tenure(trees: &Trees) -> Result<Tenure, OpenProblem> {
+/// Numbers this opening, above every earlier one and above the tenure of every attempt that is unfinished. The sync that
+/// follows makes the number durable before anything is marked with it.
+fn begin_tenure(trees: &Trees, sent_in: Tenure) -> Result<Tenure, OpenProblem> {
     let before: Tenure = meta::load(&trees.meta, meta::TENURE).map_err(OpenProblem::Content)?;
-    let tenure = before.next();
+    let tenure = before.max(sent_in).next().ok_or(OpenProblem::NoTenure)?;
     let value =
         meta::encode(meta::TENURE, &tenure).map_err(|error| OpenProblem::Content(error.into()))?;
     trees
         .meta
         .insert(meta::TENURE, value)
-        .map_err(OpenProblem::Database)?;
+        .map_err(database::problem)?;
     Ok(tenure)
 }

@@ -140,6 +140,12 @@ pub enum OpenProblem {
         /// The last entry there is.
         found: u64,
     },
+    /// There is no higher number for a tenure.
+    #[error(
+        "the number of its openings is the largest that there can be, so it is damaged or made up. Restore the directory \
+         from a backup; nothing was changed"
+    )]
+    NoTenure,
     /// The content is damaged.
     #[error(
         "its content is damaged ({0}). Restore the directory from a backup; keep the damaged one \

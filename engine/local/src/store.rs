@@ -316,6 +316,8 @@ impl Cursors for LocalStore {
         let name = name.clone();
         self.look(&self.turns.lookups, move |inner| {
             let key = name.as_str().as_bytes();
+            // A save holds this until it is synced, so what is read here is durable.
+            let _writer = inner.writer.lock().unwrap_or_else(PoisonError::into_inner);
             read(inner.trees.cursors.get(key), "cursors")?.map_or(Ok(0), |bytes| {
                 codec::decode(ValueKind::Cursor, key, &bytes).map_err(damaged("cursors", key))
             })
@@ -325,8 +327,16 @@ impl Cursors for LocalStore {
 
     async fn save(&self, name: &CursorName, sequence: u64) -> Result<(), StoreError> {
         let (inner, name) = (self.inner.clone(), name.clone());
-        let saved = off_the_workers(move || inner.save_cursor(&name, sequence));
-        Ok(saved.await?)
+        let save = {
+            let inner = inner.clone();
+            move || inner.save_cursor(&name, sequence)
+        };
+        let saved = tokio::task::spawn_blocking(save).await;
+        Ok(saved.unwrap_or_else(|panicked| {
+            // Nobody knows what of it was written.
+            inner.poison();
+            Err(not_synced(panicked))
+        })?)
     }
 }
 
@@ -337,6 +347,7 @@ impl Inner {
         // One writer at a time: a sync covers whole batches only.
         let _writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         self.ensure_usable()?;
+        self.check_place()?;
         let written = self.trees.cursors.insert(key, value);
         let written = written.map_err(|error| LocalError::Apply(Box::new(error)));
         written

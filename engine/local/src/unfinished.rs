@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use holdfast_core::codec::{self, ValueKind};
 use holdfast_core::journal::Head;
 use holdfast_core::record::{LinkedEntry, sequence_key};
-use holdfast_core::{OperationId, OperationKey, Timestamp};
+use holdfast_core::{OperationId, OperationKey, Tenure, Timestamp};
 
 use crate::error::{LocalError, damaged, missing, printable, read};
 use crate::format;
@@ -19,21 +19,22 @@ use crate::meta;
 use crate::trees::Trees;
 use crate::values::{decode_chunk, decode_record};
 
-/// Every unfinished payment must have its record.
+/// Every unfinished payment must have its record. Returns the highest tenure that one of them was sent in.
 pub(crate) fn check_records(
     payments: &sled::Tree,
     live: &BTreeMap<OperationId, Live>,
-) -> Result<(), LocalError> {
+) -> Result<Tenure, LocalError> {
+    let mut sent_in = Tenure::NONE;
     for (id, live) in live {
         let storage_key = format::record_key(&live.key);
         let record = read(payments.get(&storage_key), "payments")?
             .map(|bytes| decode_record(&storage_key, &bytes))
             .transpose()?;
-        if record.is_none_or(|record| record.id() != *id) {
-            return Err(missing("payments", &printable(&storage_key)));
-        }
+        let record = record.filter(|record| record.id() == *id);
+        let record = record.ok_or_else(|| missing("payments", &printable(&storage_key)))?;
+        sent_in = sent_in.max(record.sent_in().unwrap_or_default());
     }
-    Ok(())
+    Ok(sent_in)
 }
 
 /// Rebuilds the set of unfinished payments and the next sequence when a store is opened.

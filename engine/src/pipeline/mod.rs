@@ -124,8 +124,8 @@ impl Pipeline {
     ///
     /// # Errors
     /// When the pipeline has stopped.
-    pub async fn admit(&self, mut step: Step) -> Result<Admitted, Stopped> {
-        let attempt = step.effect.take();
+    pub async fn admit(&self, step: Step) -> Result<Admitted, Stopped> {
+        let (step, attempt) = step.into_parts();
         Ok(match self.commit(step).await? {
             Outcome::Applied(operation) => Admitted::Admitted {
                 operation,
@@ -162,7 +162,7 @@ impl Pipeline {
     /// When the pipeline has stopped.
     pub async fn change(&self, step: Step) -> Result<Changed, Stopped> {
         assert!(
-            step.effect.is_none() && step.guards.is_empty(),
+            step.effect().is_none() && step.guards.is_empty(),
             "a change allows nothing and asks for no check"
         );
         match self.commit(step).await? {

@@ -167,6 +167,13 @@ impl Driver {
     async fn close_interrupted(&mut self, called: &BankCalled, now: Timestamp) -> Next {
         let tenure = called.mark.as_ref().and_then(|mark| mark.tenure);
         if tenure.is_some_and(|tenure| !self.shared.log.is_over(tenure)) {
+            if self.served_version != self.operation.version {
+                self.served_version = self.operation.version;
+                tracing::warn!(
+                    payment = %self.operation.id, ?tenure,
+                    "another life of the service is sending this payment: its outcome is left to that life"
+                );
+            }
             return match self.reload().await {
                 Next::After(_) => Next::After(LOOK_AGAIN),
                 Next::Land => Next::Land,

@@ -28,6 +28,7 @@ impl Coded for OpenProblem {
             | Self::NoSettings
             | Self::Database(_)
             | Self::NoDatabase
+            | Self::NoTenure
             | Self::Content(_) => Code::Damaged,
             Self::NoNote { .. } | Self::OldNote { .. } => Code::HeadFileMismatch,
             Self::Gone { .. } | Self::Lost { .. } => Code::Lost,
@@ -108,9 +109,11 @@ impl Coded for ImportError {
             Self::NotEmpty(_) => Code::ImportDirectory,
             Self::Make(problem) => problem.code(),
             Self::Write(_) => Code::ImportStore,
-            Self::Encode(_) | Self::Replay { .. } | Self::Head { .. } | Self::Verify(_) => {
-                Code::NotAnExport
-            }
+            Self::Encode(_)
+            | Self::Replay { .. }
+            | Self::Head { .. }
+            | Self::Tenure(_)
+            | Self::Verify(_) => Code::NotAnExport,
         }
     }
 }

@@ -89,7 +89,8 @@ impl Medium {
     /// Begins the next tenure, durably.
     pub(super) fn begin_tenure(&self) -> Tenure {
         let mut state = self.lock();
-        state.tenure = state.tenure.next();
+        let next = state.tenure.next();
+        state.tenure = next.expect("a medium has fewer lives than there are numbers");
         state.tenure
     }
 

@@ -45,7 +45,7 @@ fn rewrite(database: &sled::Db, change: fn(&mut Vec<Chunk>)) {
     }
 }
 
-pub(crate) const DAMAGES: [Damage; 19] = [
+pub(crate) const DAMAGES: [Damage; 22] = [
     ("a record is gone", "payments", "no record of", |database| {
         let (key, _) = first(database, "payments");
         tree(database, "payments").remove(key).unwrap();
@@ -177,6 +177,32 @@ pub(crate) const DAMAGES: [Damage; 19] = [
             };
             let value = codec::encode(ValueKind::Meta, b"chain_head", &head).unwrap();
             tree(database, "meta").insert("chain_head", value).unwrap();
+        },
+    ),
+    (
+        "the number of the openings is lost",
+        "meta",
+        "the journal has attempts of tenure",
+        |database| {
+            tree(database, "meta").remove("tenure").unwrap();
+        },
+    ),
+    (
+        "a cursor beyond the journal",
+        "cursors",
+        "beyond the journal's end",
+        |database| {
+            let value = codec::encode(ValueKind::Cursor, b"consumer", &9_999_u64).unwrap();
+            tree(database, "cursors").insert("consumer", value).unwrap();
+        },
+    ),
+    (
+        "a cursor that is damaged",
+        "cursors",
+        "checksum",
+        |database| {
+            let value = codec::encode(ValueKind::Cursor, b"consumer", &1_u64).unwrap();
+            tree(database, "cursors").insert("another", value).unwrap();
         },
     ),
     (

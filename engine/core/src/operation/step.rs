@@ -17,8 +17,9 @@ pub struct Step {
     pub entries: Vec<JournalEntry>,
     /// The conditions that the commit checks.
     pub guards: Vec<Guard>,
-    /// The effect that is allowed once it is durable.
-    pub effect: Option<Attempt>,
+    /// The effect that is allowed once it is durable. Private: only a transition allows one, so nobody can put an attempt
+    /// on a step that does not mark it.
+    pub(super) effect: Option<Attempt>,
 }
 
 /// A condition that the commit of an admission checks. If a guard does not hold, the whole step is refused.
@@ -28,8 +29,9 @@ pub enum Guard {
     AccountsHaveRoom,
 }
 
-/// One numbered attempt that may be sent to the bank.
+/// One numbered attempt that may be sent to the bank. Only a transition makes one.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Attempt {
     /// Its number, from 1.
     pub number: u32,
@@ -39,6 +41,7 @@ pub struct Attempt {
 
 /// The order to the bank. It is the same for every attempt of an operation.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Order {
     /// Our reference, by which the bank can recognise a repeat.
     pub bank_reference: BankReference,
@@ -60,14 +63,24 @@ impl Attempt {
 }
 
 impl Step {
+    /// The effect that is allowed once the step is durable.
+    pub const fn effect(&self) -> Option<&Attempt> {
+        self.effect.as_ref()
+    }
+
+    /// The step without its effect, and the effect: for the pipeline, which gives it out once the step is durable.
+    pub fn into_parts(mut self) -> (Self, Option<Attempt>) {
+        let effect = self.effect.take();
+        (self, effect)
+    }
+
     /// The operation's key.
     pub const fn key(&self) -> &OperationKey {
         &self.operation.key
     }
 
     /// The version that the stored record must have for the step to apply; 0 means that there must be no record. This
-    /// is the
-    /// compare of the compare-and-swap. A note about a finished operation leaves the record, and its version, as it is.
+    /// is the compare of the compare-and-swap. A note about a finished operation leaves the record, and its version, as it is.
     pub fn expected_version(&self) -> u64 {
         let first = &self.entries[0];
         if first.cause.is_note() {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use holdfast_core::codec::{self, EncodeError, ValueKind};
 use holdfast_core::journal::{Head, Replay, ReplayError, Replayed};
 use holdfast_core::record::{Chunk, LinkedEntry, Record, sequence_key};
-use holdfast_core::{JournalEntry, Operation, OperationId, OperationKey, Timestamp};
+use holdfast_core::{JournalEntry, Operation, OperationId, OperationKey, Tenure, Timestamp};
 
 use super::verify::{Finding, Report, verify_trees};
 use crate::database;
@@ -56,6 +56,11 @@ pub enum ImportError {
         /// The end that its entries lead to.
         found: Head,
     },
+    /// No opening could follow.
+    #[error(
+        "the journal has an attempt of tenure {0}, the largest there can be, so no store could be opened after it"
+    )]
+    Tenure(Tenure),
     /// The new store does not verify: a bug.
     #[error("the store that was made does not verify: {} {}: {}", .0.tree, .0.key, .0.problem)]
     Verify(Box<Finding>),
@@ -239,6 +244,9 @@ impl Importer {
         tree.insert(meta::LOW_WATER, meta::encode(meta::LOW_WATER, &low_water)?)?;
         // Every tenure of the journal is over: the first opening begins a higher one.
         let tenure = self.replay.tenure();
+        if tenure.next().is_none() {
+            return Err(ImportError::Tenure(tenure));
+        }
         tree.insert(meta::TENURE, meta::encode(meta::TENURE, &tenure)?)?;
         if !self.replay.banks().is_empty() {
             let banks = meta::encode(meta::BANKS, self.replay.banks())?;

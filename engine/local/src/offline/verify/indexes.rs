@@ -7,10 +7,11 @@ use holdfast_core::journal::Head;
 use holdfast_core::ledger::{AccountKey, Balance, Sums};
 use holdfast_core::record::sequence_key;
 use holdfast_core::{BankName, OperationId, OperationKey, Tenure};
+use holdfast_engine::store::CursorName;
 
 use super::verifier::{
-    BALANCE_WRONG, BANKS_WRONG, DAMAGED, LOST, MARK_LOST, MARK_WRONG, NOTE_WRONG, REWRITTEN,
-    SUMS_WRONG, TENURE_WRONG, UNFINISHED_WRONG, UNKNOWN, Verifier,
+    BALANCE_WRONG, BANKS_WRONG, CURSOR_WRONG, DAMAGED, LOST, MARK_LOST, MARK_WRONG, NOTE_WRONG,
+    REWRITTEN, SUMS_WRONG, TENURE_WRONG, UNFINISHED_WRONG, UNKNOWN, Verifier,
 };
 use crate::directory;
 use crate::error::printable;
@@ -174,6 +175,31 @@ impl Verifier<'_> {
                 self.find("meta", "banks", problem, BANKS_WRONG);
             }
             Err(error) => self.find("meta", "banks", error.to_string(), DAMAGED),
+        }
+    }
+
+    /// How far consumers have got must be readable, and no further than the journal.
+    pub(super) fn cursors(&mut self) {
+        let (trees, end) = (self.trees, self.report.head.sequence);
+        for item in &trees.cursors {
+            let Ok((storage_key, bytes)) = item else {
+                self.find("cursors", "?", "cannot be read", DAMAGED);
+                break;
+            };
+            let shown = printable(&storage_key);
+            let name = std::str::from_utf8(&storage_key).ok();
+            if name.and_then(|name| CursorName::new(name).ok()).is_none() {
+                self.find("cursors", shown, "is no name of a consumer", UNKNOWN);
+                continue;
+            }
+            match codec::decode::<u64>(ValueKind::Cursor, &storage_key, &bytes) {
+                Ok(sequence) if sequence <= end => {}
+                Ok(sequence) => {
+                    let problem = format!("is at {sequence}, beyond the journal's end {end}");
+                    self.find("cursors", shown, problem, CURSOR_WRONG);
+                }
+                Err(error) => self.find("cursors", shown, error.to_string(), DAMAGED),
+            }
         }
     }
 

@@ -52,6 +52,7 @@ impl Verifier<'_> {
         self.head();
         self.banks();
         self.tenure();
+        self.cursors();
         (self.progress)(Phase::Rest, 1, 1);
     }
 }

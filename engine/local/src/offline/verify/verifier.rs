@@ -81,6 +81,8 @@ pub(super) const NOTE_WRONG: &str = "Nobody can tell whether the newest payments
      --accept-older-store.";
 pub(super) const BANKS_WRONG: &str =
     "A start without a bank would not be kept from the simulated one, or would be in vain.";
+pub(super) const CURSOR_WRONG: &str =
+    "A consumer of the journal would never be told of the entries in between.";
 pub(super) const TENURE_WRONG: &str =
     "A payment that an earlier life sent could be taken for one that is still being sent.";
 pub(super) const MARK_WRONG: &str =
