@@ -30,7 +30,10 @@ impl Default for Failure {
 impl Failure {
     /// Records a failure, unless there is one already; returns the one that counts.
     pub fn report(&self, error: FatalError) -> Arc<FatalError> {
-        tracing::error!(error = &error as &dyn std::error::Error, "the engine stops");
+        tracing::error!(
+            error = &error as &dyn std::error::Error,
+            "the engine has failed and stops"
+        );
         let reported = Arc::new(error);
         let mut counts = reported.clone();
         self.0.send_if_modified(|first| {

@@ -206,7 +206,7 @@ impl Metrics {
         );
         counter(
             "contradictions",
-            "Finished payments that the bank contradicted: look at each of them",
+            "Finished payments that the bank contradicted: an operator must check each",
             &self.contradictions,
         );
         counter(
@@ -216,12 +216,12 @@ impl Metrics {
         );
         registry.register(
             "payments_in_question",
-            "Payments whose outcome is in question now, by phase: unknown, or in review",
+            "Payments whose outcome is unknown now, by phase: unknown, or in review",
             self.in_question.clone(),
         );
         registry.register(
             "replays",
-            "Creates of payments that were finished by then, by what answered them",
+            "Creates of payments that were already finished, by the layer that answered",
             self.replays.clone(),
         );
         registry.register(

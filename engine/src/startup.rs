@@ -69,7 +69,7 @@ pub enum Misfit {
     /// No bank was asked for, and the store has called a real one.
     #[error(
         "no bank is configured, so payments would go to the simulated bank, which moves no money; but this store has sent \
-         payments to {}. Give the bank with --bank. To use the simulated bank on this store, add --bank sim",
+         payments to {}. Configure the bank with --bank. To use the simulated bank with this store, set --bank sim",
         names(.banks)
     )]
     NotAskedFor {
@@ -78,9 +78,9 @@ pub enum Misfit {
     },
     /// Merchants have payments, but no API key.
     #[error(
-        "the store has payments of merchants that no API key names: {}. Under another name their retries would charge \
+        "the store has payments of merchants that have no API key: {}. Under another name their retries would be charged \
          again. For each of them write merchant = \"NAME\" into an [[api_keys]] block ({}), or, if \
-         it is no longer active, list it: retired_merchants = [{}]",
+         the merchant is no longer active, list it: retired_merchants = [{}]",
         names(.merchants), first_keys(.merchants), quoted(.merchants)
     )]
     Unnamed {
@@ -90,7 +90,7 @@ pub enum Misfit {
     /// A merchant is new, and differs from a known one only in upper and lower case.
     #[error(
         "the merchant {new} differs from {known} only in upper and lower case, and has no payments. It is probably \
-         the same merchant misspelt, and its retries would charge again. Write {known}, or choose another name"
+         the same merchant misspelt, and its retries would be charged again. Write {known}, or choose another name"
     )]
     CaseOnly {
         /// The name in the configuration.
@@ -129,9 +129,9 @@ fn listed(banks: &BTreeMap<BankName, u64>) -> String {
 
 fn first_keys(merchants: &BTreeSet<Merchant>) -> &'static str {
     if merchants.contains(&Merchant::default_merchant()) {
-        "merchant = \"default\" for payments from before there were keys"
+        "merchant = \"default\" for payments made before API keys were configured"
     } else {
-        "`holdfast api-key new --merchant NAME` makes one"
+        "`holdfast api-key new --merchant NAME` prints one"
     }
 }
 
@@ -271,7 +271,7 @@ mod tests {
         );
         let unnamed = said(&["default", "old", "shop"], &["shop"], &[]);
         assert!(
-            unnamed.contains("no API key names: default, old."),
+            unnamed.contains("have no API key: default, old."),
             "{unnamed}"
         );
         assert!(unnamed.contains("merchant = \"default\""), "{unnamed}");

@@ -62,7 +62,7 @@ impl Timeline {
             tracing::warn!(
                 behind_ms = newest.ms_since(wall),
                 "the wall clock is behind the newest time in the store: it was set back, or is wrong. Payments that an \
-                 earlier life sent are asked about and not sent again; times go on from the newest one in the store"
+                 earlier process sent are asked about and not sent again; time continues from the newest time in the store"
             );
         }
         let start = wall.max(newest);

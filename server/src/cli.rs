@@ -32,7 +32,7 @@ const VERSION: &str = concat!(
     ")"
 );
 
-/// Operation service with safe retries: at most one charge per idempotency key, and the same response for every retry.
+/// Payment service with safe retries: at most one charge per idempotency key, and the same response for every retry.
 #[derive(Debug, Parser)]
 #[command(name = "holdfast", version = VERSION, max_term_width = 100)]
 struct Cli {
@@ -188,14 +188,14 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// A value that is none of the kind that its option takes.
+/// A value of the wrong type for its option.
 struct WrongValue {
     option: String,
     said: String,
 }
 
-/// Reads the command line and the environment. `config check` tells everything that is wrong, so there a value that is none of
-/// its kind is taken out, and the rest is looked at.
+/// Reads the command line and the environment. `config check` reports every mistake, so there a value of the wrong type is
+/// removed, and the rest is checked.
 fn parse() -> Result<(ArgMatches, Vec<WrongValue>), clap::Error> {
     let mut command = Cli::command();
     let mut wrong = Vec::new();
@@ -246,7 +246,7 @@ fn wrong_value(error: &clap::Error) -> Option<WrongValue> {
     })
 }
 
-/// `config check` of what is left without the values that are none of their kind.
+/// `config check` without the values of the wrong type.
 fn check_rest(mut matches: ArgMatches, wrong: &[WrongValue]) -> Result<ServeArgs, clap::Error> {
     let config = matches.remove_subcommand();
     let check = config.and_then(|(_, mut config)| config.remove_subcommand());
@@ -266,7 +266,7 @@ fn say_usage(error: &clap::Error) -> ExitCode {
     }
 }
 
-/// Logs to standard error what `HOLDFAST_LOG` says, else what is usual for the command.
+/// Logs to standard error at the level of `HOLDFAST_LOG`, or at the default level of the command.
 fn log(default: &str) {
     let filter =
         EnvFilter::try_from_env("HOLDFAST_LOG").unwrap_or_else(|_| EnvFilter::new(default));
@@ -319,7 +319,7 @@ fn wrong_usage(error: &dyn Coded) -> ExitCode {
     ExitCode::from(WRONG_USAGE)
 }
 
-/// An error without a code: operators of a service do not meet it.
+/// An error without a code. Operators of a service do not see it.
 fn without_code(error: impl std::fmt::Display, exit_code: ExitCode) -> ExitCode {
     complain(format_args!("holdfast: {error}."));
     exit_code
@@ -363,7 +363,7 @@ fn serve(args: ServeArgs) -> ExitCode {
     }
 }
 
-/// `config check`. `wrong` are the values that are none of their kind, by their options.
+/// `config check`. `wrong` are the values of the wrong type, by option.
 fn check_config(args: ServeArgs, wrong: Vec<WrongValue>) -> ExitCode {
     let (written, mut mistakes) = args.read_on();
     for WrongValue { option, said } in wrong {

@@ -1,4 +1,4 @@
-//! Standard output and standard error: whoever reads them may be gone, and where they lead may be full.
+//! Standard output and standard error. The reader of a pipe may be gone, and the device may be full.
 //!
 //! Nothing here panics, unlike `println!`. A reader that has gone, as `head` goes, ends a command quietly with the status
 //! that a shell shows for a program that SIGPIPE ended.

@@ -46,7 +46,7 @@ const SIMULATED_BANK_FILES: &str = "simulated-bank";
 /// The books are looked through by lines, and a line by pieces of at most this many bytes.
 const BOOKS_PIECE_BYTES: u64 = 64 * 1024;
 
-/// After a fatal failure the service answers 503 for so long, so that probes see it, and then ends.
+/// How long the service answers 503 after a fatal failure, so that probes see it, before it ends.
 const FATAL_GRACE: Duration = Duration::from_secs(2);
 
 /// Calls to the bank under way get so much more than their own time limit to end when the service

@@ -26,7 +26,7 @@ struct Site {
     pages: Route,
 }
 
-/// Below which addresses the pages stand.
+/// The paths below which pages are served.
 const PAGES: [&str; 4] = ["/docs", "/console", "/problems", "/openapi."];
 
 impl Endpoint for Site {

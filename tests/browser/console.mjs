@@ -336,7 +336,7 @@ try {
   await section("Payments");
   await page.getByRole("searchbox").fill("order 9001");
   await page.keyboard.press("Enter");
-  await page.getByRole("alert").getByText("“order 9001” is no payment id and no idempotency key").waitFor();
+  await page.getByRole("alert").getByText("“order 9001” is neither a payment id nor an idempotency key").waitFor();
   await page.getByText("The reference is free text of the client and cannot be searched.").waitFor();
   assert.equal(await page.getByRole("searchbox").inputValue(), "order 9001");
   await accessible("a search that cannot be made");

@@ -80,7 +80,7 @@ async fn a_merchant_with_payments_is_never_forgotten() {
     let [shop, default, renamed] =
         ["shop", "default", "Shop"].map(|name| ApiKey::of(name, "merchant"));
     write(&shop.block);
-    refused("no API key names: default");
+    refused("have no API key: default");
     refused("merchant = \"default\"");
     write(&(shop.block.clone() + &default.block));
     let server = Server::start(&data, &configured);

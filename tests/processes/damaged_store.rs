@@ -256,7 +256,7 @@ async fn a_store_whose_note_is_missing_unreadable_or_old_is_refused_until_someon
         let (code, said) = Server::try_start(&data, &[]).err().expect("it is refused");
         assert_eq!(code, Some(1));
         assert!(
-            said.contains("its store/db, the file with its payments"),
+            said.contains("its store/db, the file that holds the payments"),
             "{said}"
         );
     }

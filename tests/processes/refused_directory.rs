@@ -16,7 +16,7 @@ use holdfast_tests::sample::BODY;
 use holdfast_tests::{Server, SmallDisk, holdfast, need_tool};
 
 const WHAT_TO_DO: &str =
-    "Check that the directory exists, belongs to this user and that the disk has space";
+    "Check that the directory exists, that it belongs to this user, and that the disk has space";
 
 fn refused(data: &Path) -> String {
     let (code, said) = Server::try_start(data, &[]).err().expect("it is refused");

@@ -242,7 +242,7 @@ async fn an_unfinished_payment_without_a_record_stops_the_service() {
     let failure = service.failure().get().expect("it stops");
     let source = std::error::Error::source(&*failure).unwrap().to_string();
     assert!(
-        source.contains("payments has no entry for default k"),
+        source.contains("the record of the payment default k is missing"),
         "{source}"
     );
     let request = request(1999);

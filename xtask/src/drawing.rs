@@ -25,7 +25,7 @@ const END: &str = "<!-- drawing: end -->";
 const HEAD: &str = "
 ## Crates and rooms
 
-An arrow points to what is named. One that a longer way stands for is left out; a dotted one is for tests alone.
+An arrow points from a crate or room to one that it uses. Arrows that follow from others are left out; a dotted arrow is for tests only.
 
 ```mermaid
 flowchart TD

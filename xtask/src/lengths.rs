@@ -1,4 +1,4 @@
-//! A function fits a screen or two, a file is one idea. What is longer stands in `xtask/allow.toml` with its reason, and
+//! A function fits a screen or two, a file is one idea. Longer ones are listed in `xtask/allow.toml` with a reason, and
 //! leaves it when it is short enough: the list can only shrink.
 //!
 //! Lines of code and of comments count, empty ones do not. Functions within macros are not seen.

@@ -35,7 +35,7 @@ pub(crate) enum Problem {
         source: syn::Error,
     },
     /// A `mod name;` whose file is nowhere.
-    #[error("{file} declares `mod {module};`, and there is no file for it")]
+    #[error("{file} declares `mod {module};`, but the file of that module is missing")]
     ModuleFile {
         /// The file that declares it.
         file: String,
@@ -67,7 +67,7 @@ pub(crate) enum Problem {
         output: String,
     },
     /// The answer of `cargo metadata` could not be read.
-    #[error("could not read the answer of `cargo metadata`")]
+    #[error("could not parse the output of `cargo metadata`")]
     Metadata(#[source] serde_json::Error),
     /// A snapshot looked like the OpenAPI document, and is no JSON.
     #[error("{file} holds an OpenAPI document that is not JSON")]

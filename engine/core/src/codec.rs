@@ -82,10 +82,10 @@ pub enum DecodeError {
         newest: u8,
     },
     /// Damaged, or moved to another place.
-    #[error("the checksum does not match: the value is damaged or stands under a wrong key")]
+    #[error("the checksum does not match: the value is damaged or stored under a wrong key")]
     Checksum,
     /// The checksum is right, but the body is not a value of this kind.
-    #[error("the body is no valid value")]
+    #[error("the body is not a valid value")]
     Body(#[source] bincode::Error),
 }
 

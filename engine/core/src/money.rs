@@ -63,9 +63,7 @@ pub struct InvalidCurrency;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NotPayable {
     /// ISO 4217 withdrew it.
-    #[error(
-        "must be a current currency: {code} was withdrawn from ISO 4217, and {successor} took its place"
-    )]
+    #[error("must be a current currency: {code} was withdrawn from ISO 4217; use {successor}")]
     Withdrawn {
         /// Its code.
         code: &'static str,
@@ -74,7 +72,7 @@ pub enum NotPayable {
     },
     /// A unit of account, such as an index, that no account holds.
     #[error(
-        "must be a currency that is paid in: {code} is a funds code of ISO 4217, a unit of account"
+        "must be a currency for payments: {code} is a funds code of ISO 4217, a unit of account"
     )]
     Fund {
         /// Its code.

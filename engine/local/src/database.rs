@@ -98,8 +98,8 @@ pub(crate) fn settle(options: &LocalOptions, path: &Path) -> Result<(), OpenProb
     if segment_bytes < SEGMENT_BYTES {
         tracing::warn!(
             segment_bytes,
-            "this store was made by an early build: payments with much metadata are not safe in it from a loss of \
-             power. Take it over into a new one with `holdfast export` and `holdfast import`"
+            "an early build created this store: a power loss can destroy payments with much metadata in it. \
+             Move it to a new store with `holdfast export` and `holdfast import`"
         );
     }
     remove_half_snapshots(path)?;

@@ -60,13 +60,13 @@ impl DiskSpace {
                 tracing::warn!(
                     free,
                     total,
-                    "the disk is almost full: new payments are refused"
+                    "the disk is almost full: new payments are rejected"
                 );
             } else {
                 tracing::info!(
                     free,
                     total,
-                    "the disk has room again: new payments are taken in"
+                    "the disk has space again: new payments are accepted"
                 );
             }
         }

@@ -8,7 +8,7 @@ use holdfast_engine::store::StoreError;
 #[derive(Debug, thiserror::Error)]
 pub enum LocalError {
     /// An earlier failure made the store refuse all further work.
-    #[error("the store refuses work since an earlier failure")]
+    #[error("the store accepts no more work after an earlier failure")]
     Poisoned,
     /// The store was closed.
     #[error("the store is closed")]
@@ -38,7 +38,7 @@ pub enum LocalError {
         source: DecodeError,
     },
     /// Two trees disagree.
-    #[error("{tree} has no entry for {key}, which another tree refers to")]
+    #[error("the entry {key} is missing in {tree}, although another tree refers to it")]
     Missing {
         /// The tree that lacks it.
         tree: &'static str,
@@ -47,12 +47,12 @@ pub enum LocalError {
     },
     /// The store is no longer where it was opened.
     #[error(
-        "the data directory {0} was moved away or replaced while the service ran on it. Put it back, or start the service \
-         on it where it is now"
+        "the data directory {0} was moved away or replaced while the service was running. Put it back, or start the service \
+         with its new path in --data"
     )]
     Moved(String),
     /// The balances do not match the payments.
-    #[error("the ledger's balances do not fit its payments")]
+    #[error("the balances of the ledger do not match its payments")]
     Ledger(#[source] LedgerError),
     /// A value is too large to be stored; the API's limits should have refused it.
     #[error("a value cannot be encoded")]

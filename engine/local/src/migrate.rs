@@ -53,11 +53,11 @@ pub(crate) fn to_current(
         put.map(|_| ()).map_err(OpenProblem::Database)
     };
     if READ_AS_THEY_ARE.into_iter().any(&mark_is) {
-        tracing::info!("bringing the store to format {STORE_FORMAT}; what is in it stays as it is");
+        tracing::info!("upgrading the store to format {STORE_FORMAT}; its contents do not change");
         return put_mark();
     }
     tracing::info!(
-        "bringing the store to format {STORE_FORMAT}; this reads the whole journal once"
+        "upgrading the store to format {STORE_FORMAT}; this reads the whole journal once"
     );
     let (book, head) = rebuild(journal).map_err(OpenProblem::Content)?;
     accounts.clear().map_err(OpenProblem::Database)?;

@@ -138,7 +138,7 @@ fn assemble(
     if let Err(problem) = &told
         && accepted
     {
-        tracing::warn!(%problem, "taken as it is");
+        tracing::warn!(%problem, "opening the store anyway, because --accept-older-store is set or the store has format 1");
     }
     if !accepted {
         told?;

@@ -74,8 +74,8 @@ pub enum OpenProblem {
     NoFormatMark,
     /// The file that says how the database was made.
     #[error(
-        "its store/conf, which says how its database was made, is missing or unreadable, and without it the database cannot be \
-         opened safely. Restore the directory from a backup, or that file alone; nothing was changed"
+        "its store/conf, which holds the settings of its database, is missing or unreadable. Without it the database cannot be \
+         opened safely. Restore the directory, or only that file, from a backup; nothing was changed"
     )]
     NoSettings,
     /// The machine's clock is before 1970, where sled cannot begin.
@@ -91,13 +91,13 @@ pub enum OpenProblem {
     Database(#[source] sled::Error),
     /// The file of the database.
     #[error(
-        "its store/db, the file with its payments, is missing or empty. Restore the directory from a backup; \
+        "its store/db, the file that holds the payments, is missing or empty. Restore the directory from a backup; \
          nothing was changed"
     )]
     NoDatabase,
     /// The head file is missing, or cannot be read.
     #[error(
-        "its {HEAD_FILE:?}, which says how far its journal is known to be durable, is {state}. So nobody can tell whether \
+        "its {HEAD_FILE:?}, which records how far the journal is durable, is {state}. So Holdfast cannot tell whether \
          the store is complete: acknowledged payments may be missing, and their retries would charge again. \
          Restore the directory from a backup. If you know that the store is complete, or put an older copy here on purpose, \
          start once with --accept-older-store"
@@ -108,8 +108,8 @@ pub enum OpenProblem {
     },
     /// The head file is older than the store.
     #[error(
-        "its {HEAD_FILE:?} is at entry {noted}, but was at entry {reached} when the store was last written. One of the two is \
-         from another time, so nobody can tell whether the store is complete. Restore the directory from a backup. If you \
+        "its {HEAD_FILE:?} is at entry {noted}, but was at entry {reached} when the store was last written. They are \
+         from different times, so Holdfast cannot tell whether the store is complete. Restore the directory from a backup. If you \
          know that the store is complete, or put an older copy here on purpose, start once with --accept-older-store"
     )]
     OldNote {
@@ -120,7 +120,7 @@ pub enum OpenProblem {
     },
     /// The store is gone.
     #[error(
-        "its store is gone. It had payments up to entry {noted}, and their retries would charge again. Restore the \
+        "its store is gone. It had payments up to entry {noted}, and their retries would be charged again. Restore the \
          directory from a backup, or choose another one with --data"
     )]
     Gone {
@@ -131,7 +131,7 @@ pub enum OpenProblem {
     #[error(
         "its journal ends at entry {found} and does not lead to entry {noted}, which was durable. The database has \
          lost acknowledged payments, and their retries would charge again. Restore the directory from a \
-         backup, and compare with the bank's records what came after it; keep the damaged one for inspection. If \
+         backup, and compare the payments made since then with the bank's records; keep the damaged directory for inspection. If \
          this directory is an older copy that you put here on purpose, start once with --accept-older-store"
     )]
     Lost {
@@ -154,7 +154,7 @@ pub enum OpenProblem {
     Content(#[source] LocalError),
     /// The operating system reported an error.
     #[error(
-        "{action} failed: {source}. Check that the directory exists, belongs to this user and that the disk has space"
+        "{action} failed: {source}. Check that the directory exists, that it belongs to this user, and that the disk has space"
     )]
     Io {
         /// The failed operation.
@@ -175,6 +175,6 @@ pub(crate) fn not_permitted(path: &Path) -> impl FnOnce(io::Error) -> OpenProble
             path: path.to_owned(),
             source,
         },
-        _ => io("looking what is in it")(source),
+        _ => io("listing its contents")(source),
     }
 }

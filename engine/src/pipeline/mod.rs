@@ -79,12 +79,12 @@ pub struct Stopped;
 
 /// The log lists an operation but has no record of it. Its key would be taken for a new one and charged again.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("payments has no entry for {} {}, which another tree refers to", .0.merchant, .0.idempotency_key)]
+#[error("the record of the payment {} {} is missing, although the log lists the payment as unfinished", .0.merchant, .0.idempotency_key)]
 pub struct RecordMissing(pub OperationKey);
 
 /// The log refused a step without guards. Its decision did not follow from the step.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the ledger's balances do not fit its payments")]
+#[error("the balances of the ledger do not match its payments")]
 pub struct RefusedUnasked(#[source] Refusal);
 
 /// The result of the log's verdict.

@@ -31,15 +31,15 @@ pub enum CreateError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Unavailable {
     /// The limit of payments in flight is reached.
-    #[error("the service has as many payments in flight as it is configured for")]
+    #[error("the service has reached its limit of payments in flight (flights_max)")]
     AtCapacity,
     /// The service is shutting down.
     #[error("the service is shutting down")]
     Draining,
     /// The disk is almost full. The remaining space is for open payments.
     #[error(
-        "the disk is almost full, so only known payments are answered; new ones are accepted again as soon as \
-         there is space"
+        "the disk is almost full: known payments are answered, new ones are rejected until \
+         there is space again"
     )]
     NoRoom,
     /// The store failed.

@@ -35,8 +35,8 @@ pub(super) async fn begin(shared: Arc<Shared>, operation: Arc<Operation>) {
     let Some(lane) = lane else {
         tracing::warn!(
             payment = %operation.id, bank = ?operation.bank,
-            "an operator decided this payment, and its bank is not the one of this service: what it says of the \
-             payment is asked once a service with that bank starts"
+            "an operator decided this payment, and its bank is not configured here: the bank is asked about the \
+             payment when a service with that bank starts"
         );
         return;
     };

@@ -77,7 +77,7 @@ pub trait Log: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<(OperationId, OperationKey)>, StoreError>;
 
-    /// Whether the disk has room for new operations, besides the writes of the open ones. If not, admissions must not
+    /// Whether the disk has space for new operations in addition to the open ones. If not, admissions must not
     /// be committed. All other steps may be.
     fn has_room(&self) -> bool;
 

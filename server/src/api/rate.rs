@@ -25,7 +25,7 @@ const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy"
 /// What each merchant may send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct RateOptions {
-    /// Requests a second, for as long as one likes.
+    /// Requests per second, sustained.
     pub(crate) per_second: NonZeroU32,
     /// Requests at once.
     pub(crate) burst: NonZeroU32,

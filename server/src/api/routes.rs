@@ -29,7 +29,7 @@ pub(crate) struct Route {
     pub(crate) takes_body: bool,
 }
 
-/// Where payments are made, and below which each stands.
+/// The collection of payments; each payment is below it.
 pub(super) const PAYMENTS_PATH: &str = "/v1/payments";
 
 /// Every route of the API.

@@ -13,7 +13,7 @@ use serde_json::json;
 use crate::web::json::json;
 use crate::web::marks::Abort;
 
-/// A silence ends after so long by breaking the connection; callers give up long before.
+/// After this time a connection without an answer is closed; callers give up long before.
 const SILENCE_MAX: Duration = Duration::from_mins(2);
 
 /// How long half an answer gets to leave before its connection breaks.

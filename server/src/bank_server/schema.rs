@@ -67,7 +67,7 @@ pub(super) enum ChargeAnswers {
     /// The request is not valid.
     #[oai(status = 400)]
     Invalid(Json<BankFailure>),
-    /// The reference stands for a charge with other contents (keyed mode).
+    /// The reference belongs to a charge with other contents (keyed mode).
     #[oai(status = 422)]
     Reused(Json<BankFailure>),
     /// Injected: too many requests; nothing was processed, as the code `not_processed` says.

@@ -210,7 +210,7 @@ enum What {
 }
 
 impl Client {
-    /// Connects, and pays what is to be repeated.
+    /// Connects, and creates the payments that will be replayed.
     pub(super) async fn prepare(target: Arc<Target>, connection: u32) -> Result<Self, BenchError> {
         let sender = target.service.connect().await;
         let sender = sender.map_err(|source| BenchError::Connect {

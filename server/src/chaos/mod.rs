@@ -97,7 +97,7 @@ pub(crate) struct ChaosArgs {
     #[arg(long, env = "HOLDFAST_REPEAT_EVERY", value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u64).range(1..))]
     repeat_every: u64,
 
-    /// List the scenarios and the sabotages
+    /// List the scenarios and the planted bugs
     #[arg(long)]
     list: bool,
 

@@ -24,7 +24,7 @@ pub(super) fn scenario(name: &str) -> Result<Scenario, String> {
 pub(super) fn sabotage(name: &str) -> Result<Sabotage, String> {
     Sabotage::named(name).ok_or_else(|| {
         let known = names(Sabotage::ALL.iter().map(|sabotage| sabotage.name()));
-        format!("unknown sabotage; the sabotages are {known}")
+        format!("unknown planted bug; the planted bugs are {known}")
     })
 }
 

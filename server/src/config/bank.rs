@@ -126,7 +126,7 @@ fn missing(when: When, values: &Values) -> Option<&'static str> {
     let is_simulated = values.bank == SIMULATED;
     let (holds, why) = match when {
         When::AtUrl => (!is_simulated, "the bank is the built-in simulated bank"),
-        When::Simulated => (is_simulated, "the bank is a bank at a URL"),
+        When::Simulated => (is_simulated, "the bank is configured by URL"),
         When::Tls => (
             !values.bank.to_ascii_lowercase().starts_with("http://"),
             "the connection to the bank does not use TLS",

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// What a number may be.
+/// The bounds of a number.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Bounds {
     /// A whole number from `min` to `max`; `unit` is the largest in words.

@@ -18,7 +18,7 @@ pub(super) struct Declared {
     pub(super) flag: String,
     /// `HOLDFAST_` and the key in capitals.
     pub(super) variable: String,
-    /// What stands for the value in the help.
+    /// The placeholder for the value in the help.
     pub(super) value_name: &'static str,
     pub(super) help: String,
     /// The default in words.

@@ -50,7 +50,7 @@ pub(crate) enum ConfigError {
     Tls(#[from] TlsError),
     #[error(transparent)]
     BankClient(#[from] BankClientError),
-    #[error("{name} must be at least {min}, and is {given}")]
+    #[error("{name} must be at least {min}, but is {given}")]
     TooSmall {
         name: &'static str,
         min: u64,
@@ -131,7 +131,7 @@ pub(crate) enum ConfigError {
     NoShare { name: &'static str, given: f64 },
     #[error(
         "otlp_endpoint must be the http or https URL of a collector, such as http://127.0.0.1:4318, without credentials. \
-         Credentials belong into OTEL_EXPORTER_OTLP_HEADERS"
+         Put credentials into OTEL_EXPORTER_OTLP_HEADERS"
     )]
     OtlpEndpoint,
     #[error(

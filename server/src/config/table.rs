@@ -8,7 +8,7 @@ use super::options::declared;
 /// The document with the table.
 const DOCUMENT: &str = "docs/configuration.md";
 
-/// The table stands between these lines.
+/// The lines before and after the table.
 const BEGIN: &str = "<!-- options: begin. `just options-table` writes this part. -->\n";
 const END: &str = "<!-- options: end -->\n";
 

@@ -46,7 +46,7 @@ impl InquiryView {
             Asked::Answered(said) => said,
             Asked::CannotBeAsked => {
                 return not_asked(
-                    "This bank cannot be asked by our reference, or the payment belongs to another bank than the one of this service.",
+                    "This bank cannot be asked by our reference, or the payment belongs to a bank that is not configured here.",
                 );
             }
             Asked::HeldBack => {

@@ -52,7 +52,7 @@ pub(crate) fn routes() -> poem::Route {
         .at("/currencies", currencies())
 }
 
-/// How many digits stand behind the point, by currency: browsers know them only as it is usual to write them.
+/// Decimal digits by currency. Browsers know only the digits that are usually shown.
 fn currencies() -> impl Endpoint<Output = Response> {
     let digits = Currency::all().into_iter();
     let digits: BTreeMap<_, _> = digits

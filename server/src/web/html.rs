@@ -47,7 +47,7 @@ pub(crate) fn fixed_page(
     }))
 }
 
-/// Text as it stands in HTML.
+/// Escapes text for HTML.
 pub(crate) fn escape(text: &str) -> String {
     text.replace('&', "&amp;")
         .replace('<', "&lt;")
@@ -55,7 +55,7 @@ pub(crate) fn escape(text: &str) -> String {
         .replace('"', "&quot;")
 }
 
-/// Escapes text and sets what stands between backticks as code.
+/// Escapes text for HTML, and renders text between backticks as code.
 pub(crate) fn escape_with_code(text: &str) -> String {
     let parts = escape(text);
     parts

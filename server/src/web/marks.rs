@@ -6,5 +6,5 @@ pub(crate) struct WrongHost(pub(crate) &'static str);
 
 /// In a response: break the connection instead of sending it. Only a simulated bank does so.
 #[derive(Debug, Clone, Copy, thiserror::Error)]
-#[error("the connection is to break without an answer")]
+#[error("the simulated bank breaks the connection without an answer")]
 pub(crate) struct Abort;

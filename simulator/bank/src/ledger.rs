@@ -87,13 +87,15 @@ enum Problem {
         "another process uses it. Stop that process first, or give this bank a ledger of its own"
     )]
     InUse,
-    #[error("line {line} is no debit: {source}. Move the file away to start with an empty bank")]
+    #[error(
+        "line {line} is not a debit: {source}. Move the file away to start with an empty ledger"
+    )]
     Line {
         line: usize,
         source: serde_json::Error,
     },
     #[error(
-        "line {line} is longer than {LINE_BYTES_MAX} bytes and no debit. Move the file away to start with an empty bank"
+        "line {line} is longer than {LINE_BYTES_MAX} bytes, so it is not a debit. Move the file away to start with an empty ledger"
     )]
     Long { line: usize },
 }

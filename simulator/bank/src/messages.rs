@@ -88,7 +88,7 @@ impl Deferred {
 
 /// A charge under a reference that belongs to a different charge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the reference stands for a charge with other contents")]
+#[error("the reference belongs to a charge with other contents")]
 pub struct ReferenceReused;
 
 /// A reference in the bank's ledger, for auditors.

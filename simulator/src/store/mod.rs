@@ -89,7 +89,7 @@ pub struct SimulatedStore {
 /// The message of an injected failure.
 #[derive(Debug, thiserror::Error)]
 enum Injected {
-    #[error("the store refuses work since an earlier failure")]
+    #[error("the store accepts no more work after an earlier failure")]
     Poisoned,
     #[error("the store is closed")]
     Closed,

@@ -42,7 +42,7 @@ pub enum Replayed {
 #[derive(Debug, thiserror::Error)]
 pub enum ReplayError {
     /// Its sequence is not the next one.
-    #[error("sequence {found} where {expected} should be: entries are missing or were put in")]
+    #[error("expected sequence {expected}, found {found}: entries are missing or were inserted")]
     Gap {
         /// The next one.
         expected: u64,
@@ -50,10 +50,12 @@ pub enum ReplayError {
         found: u64,
     },
     /// It continues a payment that no earlier entry admitted, or that is finished.
-    #[error("payment {0} is not open here: its admission is missing, or it was finished before")]
+    #[error(
+        "payment {0} is not open at this entry: its admission is missing, or it is already finished"
+    )]
     NotOpen(OperationId),
     /// It admits a payment that is already open.
-    #[error("payment {0} is admitted a second time")]
+    #[error("payment {0} is admitted twice")]
     AdmittedTwice(OperationId),
     /// The state machine never makes such an entry.
     #[error("payment {operation_id}: {problem}")]

@@ -57,9 +57,7 @@ pub const SIDE_MAX: u64 = (1 << 53) - 1;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LedgerError {
     /// A side of an account would grow beyond [`SIDE_MAX`].
-    #[error(
-        "account {account} cannot take more in {currency}: one of its sides would pass {SIDE_MAX}"
-    )]
+    #[error("account {account} would exceed the limit of {SIDE_MAX} in {currency}")]
     Full {
         /// The account.
         account: AccountId,
@@ -67,7 +65,7 @@ pub enum LedgerError {
         currency: Currency,
     },
     /// A post or void without a hold: the balances do not match the payments.
-    #[error("account {account} has not held what is to be posted or voided in {currency}")]
+    #[error("account {account} has no hold in {currency} for this post or void")]
     NotHeld {
         /// The account.
         account: AccountId,

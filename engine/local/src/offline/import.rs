@@ -32,7 +32,7 @@ pub enum ImportError {
     #[error("{} is not empty. Import into a new or empty directory", .0.display())]
     NotEmpty(PathBuf),
     /// The disk or sled reported an error.
-    #[error("cannot make the store: {0}")]
+    #[error("cannot create the store: {0}")]
     Make(#[from] OpenProblem),
     /// sled reported an error.
     #[error("cannot write the store: {0}")]
@@ -49,7 +49,7 @@ pub enum ImportError {
         source: ReplayError,
     },
     /// The entries do not lead to the end that the file states.
-    #[error("the journal ends at entry {} with {}, but the file says {} with {}", .found.sequence, .found.digest, .told.sequence, .told.digest)]
+    #[error("the journal ends at entry {} with digest {}, but the file says entry {} with digest {}", .found.sequence, .found.digest, .told.sequence, .told.digest)]
     Head {
         /// The end that the file states.
         told: Head,
@@ -62,7 +62,7 @@ pub enum ImportError {
     )]
     Tenure(Tenure),
     /// The new store does not verify: a bug.
-    #[error("the store that was made does not verify: {} {}: {}", .0.tree, .0.key, .0.problem)]
+    #[error("the new store failed verification: {} {}: {}", .0.tree, .0.key, .0.problem)]
     Verify(Box<Finding>),
 }
 

@@ -31,13 +31,13 @@ const OLDEST_WITH_CHAIN: u32 = 2;
 pub enum SnapshotError {
     /// There is no store.
     #[error(
-        "{} is not a Holdfast data directory: it has no directory {STORE:?}. Give the directory that \
+        "{} is not a Holdfast data directory: it has no directory {STORE:?}. Use the directory that \
          `holdfast serve` uses as --data", .0.display()
     )]
     NoStore(PathBuf),
     /// A service runs on it.
     #[error(
-        "{} is in use by a running Holdfast. Stop it first, or follow its journal over HTTP",
+        "{} is in use by a running Holdfast. Stop it first. To export while it runs, use `holdfast export --url`",
         .0.display()
     )]
     InUse(PathBuf),

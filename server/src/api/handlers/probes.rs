@@ -129,18 +129,18 @@ fn register_state(front_door: &FrontDoor, registry: &mut Registry) {
     let cached = service.cached();
     gauge("cache_payments", "Finished payments in the cache", cached);
     let ready = u64::from(service.ready().is_ok());
-    gauge("ready", "1 while new payments are taken in", ready);
+    gauge("ready", "1 while new payments are accepted", ready);
     if let Some(usage) = Usage::now() {
         gauge(
             "process_resident_memory_bytes",
-            "Memory that the process has",
+            "Resident memory of the process",
             usage.resident_bytes,
         );
         let cpu: Counter<f64, AtomicU64> = Counter::default();
         cpu.inc_by(usage.cpu_seconds);
         registry.register(
             "process_cpu_seconds",
-            "CPU time of the process so far, its own and the system's for it",
+            "CPU time of the process so far, user and system",
             cpu,
         );
     }

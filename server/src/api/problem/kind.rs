@@ -2,7 +2,7 @@
 
 use poem::http::StatusCode;
 
-/// A kind of problem: its name is the last part of its `type`, its page stands at
+/// A kind of problem. Its name is the last part of its `type`; its page is at
 /// `/problems/NAME`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {

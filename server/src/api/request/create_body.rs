@@ -42,7 +42,7 @@ struct CreatePaymentSchema {
     metadata: Option<BTreeMap<String, String>>,
 }
 
-/// The body of a create, or why it is none.
+/// The body of a create, or why it is not valid.
 ///
 /// The extractor never fails: the handler answers, for it knows the key.
 pub(crate) struct CreateBody(pub(crate) Result<PaymentRequest, Problem>);

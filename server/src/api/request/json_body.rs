@@ -24,7 +24,7 @@ pub(crate) async fn read(request: &Request, body: &mut RequestBody) -> Result<By
     })
 }
 
-/// How a body of the schema `T` stands in the document.
+/// The entry in the document for a body of the schema `T`.
 // The trait is not imported: it brings an `is_empty` of its own to every string.
 pub(crate) fn meta<T: poem_openapi::types::Type>(description: &'static str) -> MetaRequest {
     MetaRequest {

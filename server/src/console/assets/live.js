@@ -10,7 +10,7 @@ const SHOWN = 15;
 /** In units of the picture, which is stretched over the page: bars stay bars at any width. */
 const PICTURE = { width: 600, height: 100 };
 
-/** After so long a broken stream is taken up where it was, in milliseconds. */
+/** Wait before a broken stream is resumed, in milliseconds. */
 const AGAIN_MS = 1_000;
 
 /** Which counters an event raises. */

@@ -63,7 +63,7 @@ function address(parameters) {
   return `#/payments?${new URLSearchParams(given)}`;
 }
 
-/** Whoever stood in the list before stands at the beginning of the new one. */
+/** If the old list had the focus, the new one gets it. */
 function put(results, ...content) {
   const stood = results.contains(document.activeElement);
   results.replaceChildren(...content);
@@ -98,7 +98,7 @@ async function lookUp(results, wanted, { signal, show }) {
 }
 
 function noKey(words) {
-  return notice(`“${words}” is no payment id and no idempotency key: a key is 1 to 255 visible ASCII characters without spaces. Search for one of these two. The reference is free text of the client and cannot be searched.`, "bad");
+  return notice(`“${words}” is neither a payment id nor an idempotency key: a key is 1 to 255 visible ASCII characters without spaces. Search for one of these two. The reference is free text of the client and cannot be searched.`, "bad");
 }
 
 function nothing({ words, state, cursor }) {

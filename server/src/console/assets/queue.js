@@ -9,7 +9,7 @@ import { when } from "./time.js";
 /** So many payments of each kind are shown. */
 const SHOWN_MAX = 1_000;
 
-/** The queue is read again so long after it was read, in milliseconds. */
+/** Interval between two reads of the queue, in milliseconds. */
 const AGAIN_MS = 5_000;
 
 export async function queue(place, { signal, show }) {

@@ -1,4 +1,4 @@
-// How amounts are written, and where a payment stands.
+// How amounts and states are shown.
 
 import { el } from "./dom.js";
 
@@ -17,7 +17,7 @@ export function money(amount, currency) {
   return digits === 0 ? `${whole} ${currency}` : `${whole}.${text.slice(-digits)} ${currency}`;
 }
 
-/** Where a payment stands, or where an event led: the phase says more than `bank_called`. */
+/** The state to show for a payment or an event: the phase instead of `bank_called`. */
 export function standing({ state, to, phase }) {
   return phase ?? state ?? to;
 }

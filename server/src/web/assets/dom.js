@@ -74,7 +74,7 @@ export function span(ms) {
   return `${Math.floor(ms / 86_400_000)} d ${Math.floor((ms % 86_400_000) / 3_600_000)} h`;
 }
 
-/** Puts new content into a place; whoever stood on a link or a button there stands on the same one afterwards. */
+/** Puts new content into a place; a link or button that had the focus keeps it. */
 export function refresh(place, ...content) {
   const id = (node) => node?.getAttribute("href") ?? node?.dataset?.decides;
   const focused = place.contains(document.activeElement) ? id(document.activeElement) : undefined;

@@ -39,7 +39,7 @@ impl Verifier<'_> {
             self.report.accounts += 1;
             let shown = printable(&storage_key);
             let Some(key) = format::account_of(&storage_key) else {
-                self.find("accounts", shown, "is no account", UNKNOWN);
+                self.find("accounts", shown, "is not a valid account key", UNKNOWN);
                 continue;
             };
             let balance: Balance = match codec::decode(ValueKind::Account, &storage_key, &bytes) {
@@ -84,7 +84,7 @@ impl Verifier<'_> {
         let end = self.report.head.sequence + 1;
         let chunk = trees.journal.contains_key(sequence_key(low_water));
         if low_water != end && chunk != Ok(true) {
-            let problem = format!("is {low_water}, where no part of the journal begins");
+            let problem = format!("is {low_water}, but no journal chunk begins at that sequence");
             self.find("meta", "low_water", problem, MARK_LOST);
         }
         let mut indexed = BTreeSet::new();
@@ -109,7 +109,7 @@ impl Verifier<'_> {
                     indexed.insert(id);
                 }
                 _ => {
-                    let problem = "stands for no payment that is unfinished";
+                    let problem = "does not belong to an unfinished payment";
                     self.find("unfinished", shown, problem, UNFINISHED_WRONG);
                 }
             }
@@ -121,7 +121,8 @@ impl Verifier<'_> {
             .map(|(id, _)| *id)
             .collect();
         for id in lost {
-            let problem = "is unfinished and stands before the low-water mark, but not here";
+            let problem =
+                "is unfinished and was admitted before the low-water mark, but is missing here";
             self.find("unfinished", id.to_string(), problem, UNFINISHED_WRONG);
         }
     }
@@ -151,7 +152,7 @@ impl Verifier<'_> {
             }
         }
         for sequence in notes.into_keys() {
-            let problem = "is a contradiction and not marked";
+            let problem = "is a contradiction in the journal, but is not marked here";
             self.find("contradictions", sequence.to_string(), problem, MARK_WRONG);
         }
     }

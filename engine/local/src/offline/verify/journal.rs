@@ -23,7 +23,7 @@ impl Verifier<'_> {
             };
             let Some(first) = format::sequence_of(&storage_key) else {
                 let key = printable(&storage_key);
-                self.find("journal", key, "is no sequence", UNKNOWN);
+                self.find("journal", key, "is not a valid sequence", UNKNOWN);
                 continue;
             };
             let chunk = match Chunk::decode(&storage_key, &bytes) {
@@ -44,7 +44,7 @@ impl Verifier<'_> {
                 );
                 self.find("journal", first.to_string(), problem, REWRITTEN);
             } else if here.digest != self.replay.digest() {
-                let problem = "the digest of the entry before is another one";
+                let problem = "the digest of the entry before it does not match";
                 self.find("journal", first.to_string(), problem, REWRITTEN);
             }
             self.replay.go_on_after(here);

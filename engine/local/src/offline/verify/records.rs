@@ -30,7 +30,12 @@ impl Verifier<'_> {
                 }
             };
             let Some(key) = format::key_of(&storage_key) else {
-                self.find("payments", shown, "is no merchant and key", UNKNOWN);
+                self.find(
+                    "payments",
+                    shown,
+                    "is not a valid merchant and key",
+                    UNKNOWN,
+                );
                 continue;
             };
             let payment = record.into_operation(key);
@@ -68,7 +73,7 @@ impl Verifier<'_> {
             }
         }
         if !named && self.report.findings == 0 {
-            let problem = "are not those that the journal admits";
+            let problem = "do not match the admissions in the journal";
             self.find("payments", "all", problem, RECORD_EXTRA);
         }
     }
@@ -113,7 +118,7 @@ impl Verifier<'_> {
             };
             let merchant = format::merchant_of(&storage_key);
             let (Some(merchant), Some(id)) = (merchant, format::id_of(&storage_key)) else {
-                self.find("ids", shown, "is no merchant and id", UNKNOWN);
+                self.find("ids", shown, "is not a valid merchant and id", UNKNOWN);
                 continue;
             };
             let key = OperationKey {

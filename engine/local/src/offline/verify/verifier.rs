@@ -53,40 +53,37 @@ pub struct Report {
     pub findings: u64,
 }
 
-pub(super) const DAMAGED: &str = "The bytes are not what was written: the disk or something else changed them. \
-     Restore from an export, or start on a copy.";
+pub(super) const DAMAGED: &str = "The stored bytes were changed, by the disk or by another program. \
+     Restore the store from a backup or an export.";
 pub(super) const LOST: &str =
-    "The newest payments are gone: their retries would be taken for new ones and charged again.";
-pub(super) const REWRITTEN: &str = "The journal is not the one that was written: an entry before this point was \
-     changed, taken out or put in.";
+    "The newest payments are lost: a retry would count as a new payment and be charged again.";
+pub(super) const REWRITTEN: &str = "The journal was rewritten: an entry before this point was \
+     changed, removed or inserted.";
 pub(super) const RECORD_WRONG: &str =
-    "What clients are told of this payment is not what its history says.";
+    "Clients get an answer that does not match the journal of this payment.";
 pub(super) const RECORD_LOST: &str =
-    "A retry of this payment would be taken for a new one and charged again.";
+    "A retry of this payment would count as a new payment and be charged again.";
 pub(super) const RECORD_EXTRA: &str =
-    "A payment without a history: nobody can tell whether it was charged.";
-pub(super) const INDEX_WRONG: &str =
-    "The payment cannot be found by its id, or another one is found in its place.";
+    "The payment has no journal entries, so it is unknown whether it was charged.";
+pub(super) const INDEX_WRONG: &str = "A lookup by id finds no payment, or a different one.";
 pub(super) const UNFINISHED_WRONG: &str = "A payment that is unfinished would not be resumed at the next start, or \
      a finished one would be.";
 pub(super) const BALANCE_WRONG: &str =
     "The account's balance is not the sum of its payments' movements.";
-pub(super) const SUMS_WRONG: &str =
-    "Debits and credits do not agree: money came from nowhere or went there.";
+pub(super) const SUMS_WRONG: &str = "The sums of debits and credits differ.";
 pub(super) const UNKNOWN: &str =
-    "No part of a store: another program wrote here, or a newer Holdfast.";
+    "Not part of a Holdfast store: another program wrote it, or a newer Holdfast.";
 pub(super) const MARK_LOST: &str =
     "The store cannot be opened: a start would look for unfinished payments in the wrong place.";
-pub(super) const NOTE_WRONG: &str = "Nobody can tell whether the newest payments are there. A start refuses the store unless it is told \
+pub(super) const NOTE_WRONG: &str = "The newest payments may be missing. `serve` refuses the store without \
      --accept-older-store.";
-pub(super) const BANKS_WRONG: &str =
-    "A start without a bank would not be kept from the simulated one, or would be in vain.";
+pub(super) const BANKS_WRONG: &str = "A start without --bank could use the simulated bank by mistake, or would be refused without need.";
 pub(super) const CURSOR_WRONG: &str =
     "A consumer of the journal would never be told of the entries in between.";
 pub(super) const TENURE_WRONG: &str =
-    "A payment that an earlier life sent could be taken for one that is still being sent.";
+    "An attempt of an earlier process could count as still running.";
 pub(super) const MARK_WRONG: &str =
-    "A contradiction would not be listed, or one is listed that is none.";
+    "The list of contradictions misses an entry, or has one too many.";
 
 pub(super) struct Verifier<'a> {
     pub(super) trees: &'a Trees,
