@@ -343,7 +343,7 @@ try {
   for (const impossible of ["k".repeat(256), "clé"]) {
     await page.getByRole("searchbox").fill(impossible);
     await page.keyboard.press("Enter");
-    await page.getByRole("alert").getByText(`“${impossible}” is no payment id`).waitFor();
+    await page.getByRole("alert").getByText(`“${impossible}” is neither a payment id nor an idempotency key`).waitFor();
   }
   await page.getByRole("searchbox").fill("order-9001");
   await page.keyboard.press("Enter");
