@@ -66,7 +66,7 @@ mod tests {
         let problem = fixture.tidy().err().unwrap();
         assert_eq!(
             problem.to_string(),
-            "core/src/lib.rs declares `mod state;`, and there is no file for it"
+            "core/src/lib.rs declares `mod state;`, but the file of that module is missing"
         );
     }
 }

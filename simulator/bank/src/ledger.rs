@@ -326,9 +326,9 @@ mod tests {
         let path = directory.path().join("ledger.jsonl");
         let endless = vec![0; 200_000];
         for (content, says) in [
-            (&b"{}\n"[..], "line 1 is no debit"),
-            (b"\xff\n", "line 1 is no debit"),
-            (b"\0\0\n", "line 1 is no debit"),
+            (&b"{}\n"[..], "line 1 is not a debit"),
+            (b"\xff\n", "line 1 is not a debit"),
+            (b"\0\0\n", "line 1 is not a debit"),
             (&endless, "line 1 is longer than 65536 bytes"),
         ] {
             std::fs::write(&path, content).unwrap();
