@@ -38,7 +38,7 @@ const PART_BYTES_MAX: usize = 32 * 1024;
 
 /// A part also ends after a number of writes: that of payments which take this many bytes of the log. A write may
 /// rewrite a whole page, so it costs as much as the data that is already stored there.
-const PART_STORED_BYTES_MAX: u64 = 1024 * 1024;
+const PART_STORED_BYTES_MAX: u64 = 512 * 1024;
 
 /// Fewest writes of a part.
 const PART_WRITES_MIN: u64 = 16;
