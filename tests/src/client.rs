@@ -1,14 +1,15 @@
 //! A small HTTP client over real sockets.
 
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, StatusCode, header};
 use http_body_util::{BodyExt, Full};
-use hyper_util::client::legacy;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper_util::rt::TokioIo;
 use serde_json::Value;
+use tokio::net::TcpStream;
 
 /// No answer may take longer; a test that hangs says so.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -58,20 +59,22 @@ impl Answer {
 /// Why there was no answer: the connection failed or broke.
 pub type NoAnswer = Box<dyn std::error::Error + Send + Sync>;
 
-/// Speaks to one service.
+/// Speaks to one service; clones share the connections.
+///
+/// It keeps its connections itself: the pool of `hyper-util` sometimes waited for ever, without a connection, when the
+/// service ended while one was made.
 #[derive(Debug, Clone)]
 pub struct Client {
-    base: String,
-    http: legacy::Client<HttpConnector, Full<Bytes>>,
+    address: String,
+    idle: Arc<Mutex<Vec<SendRequest<Full<Bytes>>>>>,
 }
 
 impl Client {
     /// A client of the service at `address` (`host:port`).
     pub fn new(address: &str) -> Self {
-        let http = legacy::Client::builder(TokioExecutor::new()).build_http();
         Self {
-            base: format!("http://{address}"),
-            http,
+            address: address.to_owned(),
+            idle: Arc::default(),
         }
     }
 
@@ -91,25 +94,62 @@ impl Client {
     ) -> Result<Answer, NoAnswer> {
         let mut request = Request::builder()
             .method(method)
-            .uri(format!("{}{path}", self.base));
+            .uri(path)
+            .header(header::HOST, &self.address);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
         let request = request
             .body(Full::from(body.to_owned()))
             .expect("the parts make a request");
-        let answer = async {
-            let (parts, body) = self.http.request(request).await?.into_parts();
-            let body = body.collect().await?.to_bytes();
-            Ok(Answer {
-                status: parts.status,
-                headers: parts.headers,
-                body,
-            })
-        };
-        tokio::time::timeout(PATIENCE, answer)
+        tokio::time::timeout(PATIENCE, self.exchange(request))
             .await
             .unwrap_or_else(|_| panic!("no answer from {path} within {PATIENCE:?}"))
+    }
+
+    async fn exchange(&self, mut request: Request<Full<Bytes>>) -> Result<Answer, NoAnswer> {
+        loop {
+            let idle = self.idle().pop();
+            let (mut sender, is_new) = match idle {
+                Some(sender) => (sender, false),
+                None => (self.connect().await?, true),
+            };
+            if let Err(closed) = sender.ready().await {
+                if is_new {
+                    return Err(closed.into());
+                }
+                continue;
+            }
+            match sender.try_send_request(request).await {
+                Ok(response) => {
+                    let (parts, body) = response.into_parts();
+                    let body = body.collect().await?.to_bytes();
+                    self.idle().push(sender);
+                    return Ok(Answer {
+                        status: parts.status,
+                        headers: parts.headers,
+                        body,
+                    });
+                }
+                // An idle connection that was closed before anything was sent.
+                Err(mut error) => match error.take_message() {
+                    Some(unsent) if !is_new => request = unsent,
+                    Some(_) | None => return Err(error.into_error().into()),
+                },
+            }
+        }
+    }
+
+    async fn connect(&self) -> Result<SendRequest<Full<Bytes>>, NoAnswer> {
+        let stream = TcpStream::connect(&self.address).await?;
+        stream.set_nodelay(true)?;
+        let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+        tokio::spawn(connection);
+        Ok(sender)
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<SendRequest<Full<Bytes>>>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Posts a payment under `key`.
