@@ -133,9 +133,7 @@ pub fn encode_as<T: Serialize>(
     let mut bytes = Vec::with_capacity(512);
     bytes.push(version);
     bytes.extend_from_slice(&[0; HEADER_BYTES - 1]);
-    options()
-        .serialize_into(&mut bytes, value)
-        .map_err(EncodeError)?;
+    append(&mut bytes, value)?;
     let checksum = checksum(version, kind, key, &bytes[HEADER_BYTES..]);
     bytes[1..HEADER_BYTES].copy_from_slice(&checksum.to_le_bytes());
     Ok(bytes)
@@ -146,7 +144,21 @@ pub fn encode_as<T: Serialize>(
 /// # Errors
 /// When it would be larger than [`BODY_BYTES_MAX`].
 pub fn body<T: Serialize>(value: &T) -> Result<Vec<u8>, EncodeError> {
-    options().serialize(value).map_err(EncodeError)
+    let mut bytes = Vec::with_capacity(512);
+    append(&mut bytes, value)?;
+    Ok(bytes)
+}
+
+/// Checks the limit afterwards: for a limit beforehand bincode would serialize everything twice.
+fn append<T: Serialize>(bytes: &mut Vec<u8>, value: &T) -> Result<(), EncodeError> {
+    let before = bytes.len();
+    bincode::DefaultOptions::new()
+        .serialize_into(&mut *bytes, value)
+        .map_err(EncodeError)?;
+    if (bytes.len() - before) as u64 > BODY_BYTES_MAX {
+        return Err(EncodeError(bincode::ErrorKind::SizeLimit.into()));
+    }
+    Ok(())
 }
 
 /// The format version that bytes claim; `None` when there are none.

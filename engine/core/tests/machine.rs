@@ -252,7 +252,7 @@ fn a_step_moves_the_version_by_one_and_its_entry_tells_the_same_story() {
                 guards,
                 ..
             } = step;
-            let [entry] = <[_; 1]>::try_from(entries).unwrap();
+            let [entry] = entries.into_inner().unwrap();
             if entry.cause.is_note() {
                 assert_eq!(next, payment, "a finished payment never changes");
                 assert_eq!(entry.movement, None);
@@ -285,7 +285,7 @@ fn a_step_moves_the_version_by_one_and_its_entry_tells_the_same_story() {
             assert_eq!(entry.movement.map(|movement| movement.kind), expected);
             // What is held must have room; nothing else can be refused.
             let holds = expected == Some(MovementKind::Hold);
-            assert_eq!(guards == [Guard::AccountsHaveRoom], holds, "{guards:?}");
+            assert_eq!(guards[..] == [Guard::AccountsHaveRoom], holds, "{guards:?}");
             // The bank may be called after a dispatch, once, with this attempt; after nothing else.
             let sends = matches!(event, Event::Dispatch(_));
             assert_eq!(effect.is_some(), sends);

@@ -1,6 +1,8 @@
 //! Steps: legal transitions as data. A step holds the new record and journal entries, the checks of the same commit,
 //! and the effect that is allowed once it is durable.
 
+use smallvec::SmallVec;
+
 use super::key::OperationKey;
 use super::request::Request;
 use super::state::Operation;
@@ -14,9 +16,9 @@ pub struct Step {
     /// The operation afterwards.
     pub operation: Operation,
     /// Its journal entries with the ledger's movements, oldest first; never empty.
-    pub entries: Vec<JournalEntry>,
+    pub entries: SmallVec<[JournalEntry; 1]>,
     /// The conditions that the commit checks.
-    pub guards: Vec<Guard>,
+    pub guards: SmallVec<[Guard; 1]>,
     /// The effect that is allowed once it is durable. Private: only a transition allows one, so nobody can put an attempt
     /// on a step that does not mark it.
     pub(super) effect: Option<Attempt>,

@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use smallvec::{SmallVec, smallvec};
+
 use super::event::{Event, Evidence, Illegal, Interruption};
 use super::mark::Mark;
 use super::resolution::{Decision, Resolution, ResolvedOutcome};
@@ -258,8 +260,8 @@ fn note(operation: &Operation, event: &Event, now: Timestamp) -> Result<Step, Il
     };
     Ok(Step {
         operation: operation.clone(),
-        entries: vec![entry],
-        guards: Vec::new(),
+        entries: smallvec![entry],
+        guards: SmallVec::new(),
         effect: None,
     })
 }
@@ -400,7 +402,12 @@ fn dress(operation: &Operation, event: &Event, decided: Move, now: Timestamp) ->
         request: operation.request.clone(),
         bank: operation.bank.clone(),
     });
+    // Field by field, so that the state that is over is not copied.
     let next = Operation {
+        id: operation.id,
+        key: operation.key.clone(),
+        request: operation.request.clone(),
+        bank: operation.bank.clone(),
         state: decided.to,
         attempts,
         version: operation.version + 1,
@@ -411,7 +418,6 @@ fn dress(operation: &Operation, event: &Event, decided: Move, now: Timestamp) ->
             operation.created_at
         },
         updated_at: now,
-        ..operation.clone()
     };
     let entry = JournalEntry {
         merchant: next.key.merchant.clone(),
@@ -426,13 +432,13 @@ fn dress(operation: &Operation, event: &Event, decided: Move, now: Timestamp) ->
         admission,
     };
     let guards = match decided.movement {
-        Some(MovementKind::Hold) => vec![Guard::AccountsHaveRoom],
-        Some(MovementKind::Post | MovementKind::Void) | None => Vec::new(),
+        Some(MovementKind::Hold) => smallvec![Guard::AccountsHaveRoom],
+        Some(MovementKind::Post | MovementKind::Void) | None => SmallVec::new(),
     };
     let effect = is_dispatch.then(|| Attempt::of(&next));
     Step {
         operation: next,
-        entries: vec![entry],
+        entries: smallvec![entry],
         guards,
         effect,
     }

@@ -1,5 +1,6 @@
 //! The stored forms of a state.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -9,25 +10,25 @@ use crate::operation::{BankCalled, Capability, FailureReason, Mark, Phase, State
 use crate::tenure::Tenure;
 use crate::time::Timestamp;
 
-/// The forms of a [`State`].
+/// The forms of a [`State`]. Borrowed for writing, owned when read.
 #[derive(Serialize, Deserialize)]
-enum StoredState {
+enum StoredState<'a> {
     Received,
     Persisted,
     /// A call to the bank, written by a version that stored no bank names.
     BankCalled(Call),
     Settled {
-        bank_transaction_id: BankTransactionId,
+        bank_transaction_id: Cow<'a, BankTransactionId>,
         at: Timestamp,
     },
     Failed {
-        reason: FailureReason,
+        reason: Cow<'a, FailureReason>,
         at: Timestamp,
     },
     /// A call to the bank, written by a version that stored no tenures.
-    Called(MarkedCall),
+    Called(MarkedCall<'a>),
     /// A call to the bank.
-    Sent(SentCall),
+    Sent(SentCall<'a>),
 }
 
 /// The fields that every form of a call has.
@@ -42,35 +43,35 @@ struct Call {
 }
 
 #[derive(Serialize, Deserialize)]
-struct StoredMark {
-    bank: BankName,
-    address: BankAddress,
+struct StoredMark<'a> {
+    bank: Cow<'a, BankName>,
+    address: Cow<'a, BankAddress>,
     capability: Capability,
 }
 
 /// The members of [`Call`] again, for serde's `flatten` works in text only.
 #[derive(Serialize, Deserialize)]
-struct MarkedCall {
+struct MarkedCall<'a> {
     phase: Phase,
     next_at: Option<Timestamp>,
     first_called_at: Timestamp,
     last_called_at: Timestamp,
     inquiries: u32,
     exposed: bool,
-    mark: Option<StoredMark>,
+    mark: Option<StoredMark<'a>>,
     held_back: u32,
     known: bool,
 }
 
 #[derive(Serialize, Deserialize)]
-struct SentCall {
+struct SentCall<'a> {
     phase: Phase,
     next_at: Option<Timestamp>,
     first_called_at: Timestamp,
     last_called_at: Timestamp,
     inquiries: u32,
     exposed: bool,
-    mark: StoredMark,
+    mark: StoredMark<'a>,
     tenure: Tenure,
     held_back: u32,
     known: bool,
@@ -88,8 +89,8 @@ impl<'de> Deserialize<'de> for State {
     }
 }
 
-impl From<&State> for StoredState {
-    fn from(state: &State) -> Self {
+impl<'a> From<&'a State> for StoredState<'a> {
+    fn from(state: &'a State) -> Self {
         match state {
             State::Received => Self::Received,
             State::Persisted => Self::Persisted,
@@ -97,11 +98,11 @@ impl From<&State> for StoredState {
                 bank_transaction_id,
                 at,
             } => Self::Settled {
-                bank_transaction_id: bank_transaction_id.clone(),
+                bank_transaction_id: Cow::Borrowed(bank_transaction_id),
                 at: *at,
             },
             State::Failed { reason, at } => Self::Failed {
-                reason: reason.clone(),
+                reason: Cow::Borrowed(reason),
                 at: *at,
             },
             State::BankCalled(called) => stored_call(called),
@@ -109,7 +110,7 @@ impl From<&State> for StoredState {
     }
 }
 
-fn stored_call(called: &BankCalled) -> StoredState {
+fn stored_call(called: &BankCalled) -> StoredState<'_> {
     let BankCalled {
         phase,
         next_at,
@@ -141,8 +142,8 @@ fn stored_call(called: &BankCalled) -> StoredState {
                 tenure,
             } = mark;
             let stored = StoredMark {
-                bank: bank.clone(),
-                address: address.clone(),
+                bank: Cow::Borrowed(bank),
+                address: Cow::Borrowed(address),
                 capability: *capability,
             };
             (Some(stored), *tenure)
@@ -175,19 +176,19 @@ fn stored_call(called: &BankCalled) -> StoredState {
     }
 }
 
-impl StoredMark {
+impl StoredMark<'_> {
     fn with(self, tenure: Option<Tenure>) -> Arc<Mark> {
         Arc::new(Mark {
-            bank: self.bank,
-            address: self.address,
+            bank: self.bank.into_owned(),
+            address: self.address.into_owned(),
             capability: self.capability,
             tenure,
         })
     }
 }
 
-impl From<StoredState> for State {
-    fn from(stored: StoredState) -> Self {
+impl From<StoredState<'_>> for State {
+    fn from(stored: StoredState<'_>) -> Self {
         match stored {
             StoredState::Received => Self::Received,
             StoredState::Persisted => Self::Persisted,
@@ -195,10 +196,13 @@ impl From<StoredState> for State {
                 bank_transaction_id,
                 at,
             } => Self::Settled {
-                bank_transaction_id,
+                bank_transaction_id: bank_transaction_id.into_owned(),
                 at,
             },
-            StoredState::Failed { reason, at } => Self::Failed { reason, at },
+            StoredState::Failed { reason, at } => Self::Failed {
+                reason: reason.into_owned(),
+                at,
+            },
             StoredState::BankCalled(call) => Self::BankCalled(BankCalled {
                 phase: call.phase,
                 next_at: call.next_at,
