@@ -19,7 +19,7 @@ use holdfast_engine::lanes::LaneParts;
 use holdfast_engine::service::{Service, ServiceParts};
 use holdfast_engine::source::SeededSource;
 use holdfast_engine::startup::{BankTerms, MerchantTerms, Misfit, check_banks, check_merchants};
-use holdfast_engine::store::{Query, Store};
+use holdfast_engine::store::{Filter, Query, Store};
 use holdfast_local::{LocalOptions, LocalStore, OpenError};
 use rand::TryRng;
 
@@ -265,9 +265,10 @@ async fn is_in_books(
     for merchant in merchants {
         let query = Query {
             merchant: merchant.clone(),
-            idempotency_key: None,
-            state: Some(StateName::Settled),
-            phase: None,
+            filter: Filter {
+                state: Some(StateName::Settled),
+                ..Filter::default()
+            },
             before: None,
             limit: 1,
         };

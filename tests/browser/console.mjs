@@ -158,6 +158,45 @@ try {
   await page.getByRole("button", { name: "Search" }).click();
   await rows(1);
   await page.getByRole("link", { name: "declined" }).waitFor();
+  // By the reference at the bank, which is what a bank's support asks with.
+  await page.getByLabel("State").selectOption("");
+  await page.getByRole("searchbox").fill(settled.body.bank_reference);
+  await page.getByRole("button", { name: "Search" }).click();
+  await page.getByRole("link", { name: "order-1001" }).waitFor();
+  await rows(1);
+  // By what a customer has in hand: the reference, an account, an amount, a time, and a phase.
+  await page.getByRole("searchbox").fill("");
+  await page.getByText("More conditions").click();
+  const search = async (conditions, expected) => {
+    for (const label of ["Reference, exactly", "Account, debtor or creditor", "Amount", "Currency", "Created from", "Created before"]) {
+      await page.getByLabel(label, { exact: true }).fill(conditions[label] ?? "");
+    }
+    await page.getByLabel("State").selectOption(conditions.State ?? "");
+    const before = await page.evaluate(() => location.hash);
+    await page.getByRole("button", { name: "Search" }).click();
+    await page.waitForFunction((before) => location.hash !== before && document.querySelector("#results[aria-busy]") === null, before);
+    if (typeof expected === "string") {
+      await page.locator("#results .notice").getByText(expected).waitFor();
+      return;
+    }
+    await rows(expected.length);
+    for (const key of expected) await page.getByRole("link", { name: key, exact: true }).waitFor();
+  };
+  await search({ "Reference, exactly": "order 1001" }, ["order-1001"]);
+  await search({ "Amount": "1 999.00", "Currency": "huf" }, ["forint"]);
+  await search({ "Amount": "1999" }, "An amount needs its currency");
+  await search({ "Amount": "12345.67", "Currency": "JPY" }, "“12345.67” is not an amount in JPY");
+  await search({ "Amount": "1234567", "Currency": "JPY", State: "review" }, ["lost-answer"]);
+  await search({ "Account, debtor or creditor": "acct_nobody" }, "No payment fits.");
+  await search({ "Account, debtor or creditor": "acct alice" }, "account ");
+  const secondOf = (payment, more) => new Date(Math.floor(Date.parse(payment.created_at) / 1000) * 1000 + more)
+    .toLocaleString("sv-SE", { timeZone: ZONE }).replace(" ", "T");
+  await search({ "Created from": secondOf(settled.body, 0), "Created before": secondOf(settled.body, 0) }, "No payment fits.");
+  await search({ "Created from": secondOf(settled.body, 0), "Reference, exactly": "order 1001" }, ["order-1001"]);
+  await search({ "Created before": secondOf(settled.body, 1000), "Reference, exactly": "order 1001" }, ["order-1001"]);
+  await search({ "Created before": secondOf(settled.body, 0), "Reference, exactly": "order 1001" }, "No payment fits.");
+  await accessible("a search with conditions");
+  await shoot("console-search");
   // What is another merchant's is not there, by id no more than by key.
   await page.goto(`${base}/console#/payments?q=${others.body.id}`);
   await page.getByText(`No payment has the id or the idempotency key “${others.body.id}”.`).waitFor();
@@ -337,14 +376,20 @@ try {
   await page.getByRole("searchbox").fill("order 9001");
   await page.keyboard.press("Enter");
   await page.getByRole("alert").getByText("“order 9001” is neither a payment id nor an idempotency key").waitFor();
-  await page.getByText("The reference is free text of the client and cannot be searched.").waitFor();
   assert.equal(await page.getByRole("searchbox").inputValue(), "order 9001");
   await accessible("a search that cannot be made");
+  // It may be meant as a reference.
+  await page.getByRole("link", { name: "Search for payments with the reference “order 9001”" }).click();
+  await page.getByText("No payment fits.").waitFor();
+  assert.equal(await page.getByLabel("Reference, exactly").inputValue(), "order 9001");
   for (const impossible of ["k".repeat(256), "clé"]) {
     await page.getByRole("searchbox").fill(impossible);
     await page.keyboard.press("Enter");
     await page.getByRole("alert").getByText(`“${impossible}” is neither a payment id nor an idempotency key`).waitFor();
   }
+  await section("Payments");
+  await page.waitForURL(/#\/payments$/);
+  assert.equal(await page.getByLabel("Reference, exactly").inputValue(), "");
   await page.getByRole("searchbox").fill("order-9001");
   await page.keyboard.press("Enter");
   await page.getByText("No payment has the idempotency key “order-9001”.").waitFor();

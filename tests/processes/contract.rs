@@ -532,6 +532,26 @@ async fn errors_of_the_framework_are_problems_with_pages_too() {
             "validation-failed",
         ),
     ];
+    let no_filters = [
+        "account=acct%20alice",
+        "reference=",
+        "reference=%00",
+        "currency=eur",
+        "currency=XYZ",
+        "amount=0",
+        "amount=19.99",
+        "amount=1000000000000",
+        "created_after=yesterday",
+        "created_before=2026-02-31T00:00:00Z",
+        "created_before=2026-01-31T00:00:00",
+        "state=settled&state=failed",
+    ];
+    let no_filters = no_filters.map(|filter| format!("/v1/payments?{filter}"));
+    let cases = cases.into_iter().chain(
+        no_filters
+            .iter()
+            .map(|path| (Method::GET, path.as_str(), 400, "validation-failed")),
+    );
     for (method, path, status, kind) in cases {
         let answer = client.send(method.clone(), path, &[], "").await.unwrap();
         check_every_answer(&answer);
@@ -552,6 +572,66 @@ async fn errors_of_the_framework_are_problems_with_pages_too() {
             .unwrap();
         assert_eq!(page.status, StatusCode::OK, "the problem has a page");
         assert!(page.header("content-type").starts_with("text/html"));
+    }
+}
+
+#[tokio::test]
+async fn payments_are_found_by_what_a_customer_knows_of_them() {
+    let data = tempfile::tempdir().unwrap();
+    let server = Server::start(data.path(), &[]);
+    let client = server.client();
+    let mut created = Vec::new();
+    for (key, amount, currency, debtor, reference) in [
+        ("one", 1999, "EUR", "acct_alice", "order 1001"),
+        ("two", 1999, "USD", "acct_bob", "order 1002"),
+        ("three", 500, "EUR", "acct_bob", "Bestellung №7 & mehr"),
+    ] {
+        let body = json!({
+            "amount": amount, "currency": currency, "debtor": debtor, "creditor": "acct_shop", "reference": reference,
+        });
+        let answer = client.pay(key, &body.to_string()).await.unwrap();
+        assert_eq!(answer.status, StatusCode::CREATED);
+        created.push(answer.json()["created_at"].as_str().unwrap().to_owned());
+        // So that each is created in a millisecond of its own.
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    let [first, second, _] = &created[..] else {
+        panic!("three payments")
+    };
+    let between = format!("created_after={first}&created_before={second}");
+    let from_second = format!("created_after={first}");
+    let east = first.replace('Z', "%2B00:00");
+    let until_first = format!("created_before={east}");
+    let cases: [(&str, &[&str]); 13] = [
+        ("account=acct_bob", &["three", "two"]),
+        ("account=acct_shop", &["three", "two", "one"]),
+        ("account=acct_shop&currency=EUR", &["three", "one"]),
+        ("amount=1999", &["two", "one"]),
+        ("amount=1999&currency=USD", &["two"]),
+        ("reference=order%201001", &["one"]),
+        ("reference=order", &[]),
+        ("reference=Bestellung%20%E2%84%967%20%26%20mehr", &["three"]),
+        (&from_second, &["three", "two"]),
+        (&between, &[]),
+        (&until_first, &[]),
+        (
+            "created_before=2200-01-01T00:00:00Z&state=settled&account=acct_bob",
+            &["three", "two"],
+        ),
+        ("idempotency_key=one&currency=USD", &[]),
+    ];
+    for (filter, expected) in cases {
+        let page = client.get(&format!("/v1/payments?{filter}")).await.unwrap();
+        assert_eq!(page.status, StatusCode::OK, "{filter}: {page:?}");
+        let page = page.json();
+        let found: Vec<_> = page["data"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|payment| payment["idempotency_key"].as_str().unwrap())
+            .collect();
+        assert_eq!(found, expected, "{filter}");
+        assert_eq!(page["next_cursor"], json!(null), "{filter}");
     }
 }
 

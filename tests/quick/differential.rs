@@ -11,12 +11,12 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use holdfast_core::{
-    AccountId, BankTransactionId, Decision, DeclineCode, DeclineMessage, Event, Evidence,
-    IdempotencyKey, Merchant, Operation, OperationId, Phase, StateName, Step, Timestamp,
-    transition,
+    AccountId, Amount, BankTransactionId, Currency, Decision, DeclineCode, DeclineMessage, Event,
+    Evidence, IdempotencyKey, Merchant, Metadata, Operation, OperationId, PaymentRequest, Phase,
+    Reference, Request, StateName, Step, Timestamp, transition,
 };
 use holdfast_engine::source::SeededSource;
-use holdfast_engine::store::{Log, Query, Verdict};
+use holdfast_engine::store::{Filter, Log, Query, Verdict};
 use holdfast_local::{LocalOptions, LocalStore};
 use holdfast_simulator::SimulatedStore;
 use holdfast_tests::AnyStore;
@@ -35,7 +35,7 @@ impl Coverage {
     }
 
     fn is_complete(&self) -> bool {
-        const KINDS: usize = 10;
+        const KINDS: usize = 11;
         self.0.len() == KINDS && self.0.values().all(|(good, bad)| *good > 0 && *bad > 0)
     }
 }
@@ -68,8 +68,69 @@ impl Run {
     fn admit(&mut self, merchant: &str, amount: u64) -> Step {
         let at = self.at();
         let key = key_of(merchant, &format!("k{}", self.random.random_range(0..400)));
-        let received = Operation::received(self.source.operation_id(at), key, request(amount), at);
+        let request = self.request(amount);
+        let received = Operation::received(self.source.operation_id(at), key, request, at);
         transition(&received, &Event::Admit, at).unwrap()
+    }
+
+    fn request(&mut self, amount: u64) -> Request {
+        let debtor = ["acct_alice", "acct_bob"][self.random.random_range(0..2)];
+        let request = PaymentRequest::new(
+            Amount::new(amount).unwrap(),
+            self.currency(),
+            AccountId::new(debtor).unwrap(),
+            AccountId::new("acct_shop").unwrap(),
+            self.reference(),
+            Metadata::default(),
+        );
+        request.unwrap().into()
+    }
+
+    fn currency(&mut self) -> Currency {
+        Currency::from_code(["EUR", "USD", "JPY"][self.random.random_range(0..3)]).unwrap()
+    }
+
+    fn reference(&mut self) -> Option<Reference> {
+        let number = self.random.random_range(0..4);
+        (number > 0).then(|| Reference::new(&format!("order {number}")).unwrap())
+    }
+
+    /// Several conditions at once.
+    fn filter(&mut self, number: u32) -> Filter {
+        Filter {
+            idempotency_key: self
+                .random
+                .random_bool(0.3)
+                .then(|| IdempotencyKey::new(&format!("k{number}")).unwrap()),
+            state: [None, Some(StateName::Settled), Some(StateName::Persisted)]
+                [self.random.random_range(0..3)],
+            phase: [None, None, Some(Phase::Awaiting), Some(Phase::Unknown)]
+                [self.random.random_range(0..4)],
+            ..Filter::default()
+        }
+    }
+
+    /// One or two of the conditions on what was asked for and when.
+    fn filter_of_request(&mut self) -> Filter {
+        let mut filter = Filter::default();
+        for _ in 0..2 {
+            match self.random.random_range(0..6) {
+                0 => {
+                    let account = ["acct_bob", "acct_shop"][self.random.random_range(0..2)];
+                    filter.account = Some(AccountId::new(account).unwrap());
+                }
+                1 => filter.reference = self.reference(),
+                2 => filter.currency = Some(self.currency()),
+                3 => filter.amount = Amount::new(self.random.random_range(5..7)).ok(),
+                4 => filter.created_after = Some(self.moment()),
+                _ => filter.created_before = Some(self.moment()),
+            }
+        }
+        filter
+    }
+
+    fn moment(&mut self) -> Timestamp {
+        Timestamp::from_unix_ms(self.random.random_range(0..=self.now))
     }
 
     /// Whatever may follow on a payment as it once was.
@@ -108,7 +169,8 @@ impl Run {
             .filter_map(|_| match self.random.random_range(0..10) {
                 0..4 => {
                     let merchant = ["shop", "mall"][self.random.random_range(0..2)];
-                    Some(self.admit(merchant, 5))
+                    let amount = self.random.random_range(5..8);
+                    Some(self.admit(merchant, amount))
                 }
                 // The account of this merchant is full.
                 4 => Some(self.admit("full", 999_999_999_999)),
@@ -153,20 +215,23 @@ impl Run {
 
         let query = Query {
             merchant: merchant.clone(),
-            idempotency_key: self
-                .random
-                .random_bool(0.3)
-                .then(|| IdempotencyKey::new(&format!("k{number}")).unwrap()),
-            state: [None, Some(StateName::Settled), Some(StateName::Persisted)]
-                [self.random.random_range(0..3)],
-            phase: [None, None, Some(Phase::Awaiting), Some(Phase::Unknown)]
-                [self.random.random_range(0..4)],
+            filter: self.filter(number),
             before: self.random.random_bool(0.3).then_some(id),
             limit: self.random.random_range(1..20),
         };
         let page = one.list(&query).await.unwrap();
         assert_eq!(page, two.list(&query).await.unwrap(), "{query:?}");
         self.coverage.count("list", !page.operations.is_empty());
+
+        let filter = self.filter_of_request();
+        let query = Query {
+            filter,
+            before: None,
+            ..query
+        };
+        let page = one.list(&query).await.unwrap();
+        assert_eq!(page, two.list(&query).await.unwrap(), "{query:?}");
+        self.coverage.count("filters", !page.operations.is_empty());
 
         let account = ["acct_alice", "acct_nobody"][self.random.random_range(0..2)];
         let account = AccountId::new(account).unwrap();

@@ -8,11 +8,12 @@
 use std::sync::Arc;
 
 use holdfast_core::{
-    BankTransactionId, Cause, Decision, Event, Evidence, Merchant, MovementKind, Operation,
-    OperationId, OperationKey, Phase, State, StateName, Step, Tenure, Timestamp, transition,
+    AccountId, Amount, BankTransactionId, Cause, Currency, Decision, Event, Evidence, Merchant,
+    Metadata, MovementKind, Operation, OperationId, OperationKey, PaymentRequest, Phase, Reference,
+    Request, State, StateName, Step, Tenure, Timestamp, transition,
 };
 use holdfast_engine::source::SeededSource;
-use holdfast_engine::store::{CursorName, Log, Page, Query, StoreError, Verdict, Views};
+use holdfast_engine::store::{CursorName, Filter, Log, Page, Query, StoreError, Verdict, Views};
 use holdfast_local::{LocalOptions, LocalStore};
 use holdfast_simulator::SimulatedStore;
 use holdfast_simulator::store::Medium;
@@ -40,9 +41,14 @@ impl Life {
     }
 
     fn admit(&mut self, key: OperationKey) -> Step {
+        let request = request(self.now + 1);
+        self.admit_request(key, request)
+    }
+
+    fn admit_request(&mut self, key: OperationKey, request: Request) -> Step {
         self.now += 1;
         let id = self.source.operation_id(at(self.now));
-        let received = Operation::received(id, key, request(self.now), at(self.now));
+        let received = Operation::received(id, key, request, at(self.now));
         transition(&received, &Event::Admit, at(self.now)).unwrap()
     }
 
@@ -73,9 +79,7 @@ async fn applied(store: &dyn AnyStore, write: Step) -> Operation {
 fn query(merchant: &str) -> Query {
     Query {
         merchant: Merchant::new(merchant).unwrap(),
-        idempotency_key: None,
-        state: None,
-        phase: None,
+        filter: Filter::default(),
         before: None,
         limit: 100,
     }
@@ -179,7 +183,10 @@ async fn pages_are_newest_first_and_hold_every_payment_once(store: &dyn AnyStore
                 .list(&Query {
                     before,
                     limit,
-                    state,
+                    filter: Filter {
+                        state,
+                        ..Filter::default()
+                    },
                     ..query("pager")
                 })
                 .await
@@ -205,8 +212,11 @@ async fn pages_are_newest_first_and_hold_every_payment_once(store: &dyn AnyStore
     assert_eq!(pages(Some(StateName::Persisted), 4).await, persisted);
     assert_eq!(pages(Some(StateName::Failed), 4).await, []);
     let in_phase = |phase, state| Query {
-        phase: Some(phase),
-        state,
+        filter: Filter {
+            phase: Some(phase),
+            state,
+            ..Filter::default()
+        },
         ..query("pager")
     };
     // A call that is not made is in no phase; one that is, in one.
@@ -228,11 +238,15 @@ async fn pages_are_newest_first_and_hold_every_payment_once(store: &dyn AnyStore
     let found = in_phase(Phase::Awaiting, Some(StateName::Settled));
     assert_eq!(store.list(&found).await.unwrap().operations, []);
 
-    let by_key = |text: &str| Query {
-        idempotency_key: Some(key(text).idempotency_key),
+    let by_key = |text: &str, state| Query {
+        filter: Filter {
+            idempotency_key: Some(key(text).idempotency_key),
+            state,
+            ..Filter::default()
+        },
         ..query("pager")
     };
-    let page = store.list(&by_key("k3")).await.unwrap();
+    let page = store.list(&by_key("k3", None)).await.unwrap();
     assert_eq!(
         page.operations
             .iter()
@@ -240,15 +254,129 @@ async fn pages_are_newest_first_and_hold_every_payment_once(store: &dyn AnyStore
             .collect::<Vec<_>>(),
         [ids[21]]
     );
-    let filtered = Query {
-        state: Some(StateName::Failed),
-        ..by_key("k3")
-    };
+    let filtered = by_key("k3", Some(StateName::Failed));
     assert_eq!(store.list(&filtered).await.unwrap(), Page::default());
     assert_eq!(
-        store.list(&by_key("unknown")).await.unwrap(),
+        store.list(&by_key("unknown", None)).await.unwrap(),
         Page::default()
     );
+}
+
+/// Payments to search for. The clock goes back in between, so the third is older than its id.
+async fn searched(store: &dyn AnyStore) -> Vec<Operation> {
+    let mut life = Life::new(21);
+    let account = |name: &str| AccountId::new(name).unwrap();
+    let payments = [
+        (2_000, 5, "EUR", "alice", "shop", Some("order 1")),
+        (3_000, 5, "JPY", "bob", "shop", Some("order 2")),
+        (2_500, 7, "EUR", "shop", "alice", None),
+        (4_000, 7, "EUR", "bob", "carol", Some("order 1")),
+    ];
+    let mut made = Vec::new();
+    for (now, amount, currency, debtor, creditor, text) in payments {
+        life.now = now;
+        let request = PaymentRequest::new(
+            Amount::new(amount).unwrap(),
+            Currency::from_code(currency).unwrap(),
+            account(debtor),
+            account(creditor),
+            text.map(|text| Reference::new(text).unwrap()),
+            Metadata::default(),
+        );
+        let step = life.admit_request(
+            key_of("searched", &now.to_string()),
+            request.unwrap().into(),
+        );
+        made.push(applied(store, step).await);
+    }
+    made
+}
+
+/// All that a query finds, page by page.
+async fn found(store: &dyn AnyStore, query: &Query) -> Vec<OperationId> {
+    let (mut found, mut before) = (Vec::new(), query.before);
+    loop {
+        let page = Query {
+            before,
+            ..query.clone()
+        };
+        let page = store.list(&page).await.unwrap();
+        found.extend(page.operations.iter().map(|payment| payment.id));
+        before = page.next_before;
+        if before.is_none() {
+            return found;
+        }
+    }
+}
+
+async fn every_condition_of_a_search_holds(store: &dyn AnyStore) {
+    let payments = searched(store).await;
+    let none = Filter::default;
+    let after = |ms| Filter {
+        created_after: Some(at(ms)),
+        ..none()
+    };
+    let before = |ms| Filter {
+        created_before: Some(at(ms)),
+        ..none()
+    };
+    let of_account = |name| Filter {
+        account: Some(AccountId::new(name).unwrap()),
+        ..none()
+    };
+    let of_reference = |text| Filter {
+        reference: Some(Reference::new(text).unwrap()),
+        ..none()
+    };
+    let of = |amount, currency: Option<&str>| Filter {
+        amount: Amount::new(amount).ok(),
+        currency: currency.map(|code| Currency::from_code(code).unwrap()),
+        ..none()
+    };
+    let persisted = Filter {
+        state: Some(StateName::Persisted),
+        created_before: Some(at(4_001)),
+        ..of_account("shop")
+    };
+    let settled = Filter {
+        state: Some(StateName::Settled),
+        ..of_account("shop")
+    };
+    // They were created at 2001, 3001, 2501 and 4001. Both bounds are exclusive.
+    let cases: [(Filter, &[usize]); 14] = [
+        (none(), &[3, 2, 1, 0]),
+        (of_account("alice"), &[2, 0]),
+        (of_account("carol"), &[3]),
+        (of_reference("order 1"), &[3, 0]),
+        (of(5, None), &[1, 0]),
+        (of(5, Some("EUR")), &[0]),
+        (after(2_001), &[3, 2, 1]),
+        (after(2_000), &[3, 2, 1, 0]),
+        (before(3_001), &[2, 0]),
+        (before(3_002), &[2, 1, 0]),
+        (after(2_501), &[3, 1]),
+        (after(u64::MAX), &[]),
+        (persisted, &[2, 1, 0]),
+        (settled, &[]),
+    ];
+    for (filter, expected) in cases {
+        let expected: Vec<_> = expected.iter().map(|number| payments[*number].id).collect();
+        for limit in [1, 3, 100] {
+            let query = Query {
+                filter: filter.clone(),
+                limit,
+                ..query("searched")
+            };
+            assert_eq!(found(store, &query).await, expected, "{query:?}");
+        }
+    }
+    // A cursor that is older than what is looked for.
+    let past = Query {
+        before: Some(payments[0].id),
+        filter: after(3_000),
+        ..query("searched")
+    };
+    assert_eq!(store.list(&past).await.unwrap(), Page::default());
 }
 
 async fn the_journal_is_dense_and_tells_each_life_in_order(store: &dyn AnyStore) {
@@ -406,6 +534,7 @@ async fn conforms(store: &dyn AnyStore) {
     a_stale_write_loses_and_is_told_what_stands(store).await;
     merchants_do_not_see_each_other(store).await;
     pages_are_newest_first_and_hold_every_payment_once(store).await;
+    every_condition_of_a_search_holds(store).await;
     the_journal_is_dense_and_tells_each_life_in_order(store).await;
     unfinished_payments_are_listed_oldest_first_until_they_end(store).await;
     a_contradiction_is_journalled_and_listed_and_leaves_the_record_as_it_is(store).await;
@@ -555,7 +684,10 @@ async fn a_read_that_looks_at_many_holds_up_no_other() {
         store.commit(settled).await.unwrap();
     }
     let rare = Query {
-        state: Some(StateName::Failed),
+        filter: Filter {
+            state: Some(StateName::Failed),
+            ..Filter::default()
+        },
         ..query("default")
     };
     let mut searching = std::pin::pin!(store.list(&rare));

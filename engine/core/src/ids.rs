@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::text::{is_name, is_visible_ascii, text_newtype};
+use crate::time::Timestamp;
 
 text_newtype!(
     /// The API principal. It scopes idempotency keys and operations.
@@ -63,7 +64,8 @@ text_newtype!(
     |text| is_visible_ascii(text, 300)
 );
 
-/// An operation's id: a UUIDv7 (RFC 9562), so ids sort by creation time.
+/// An operation's id: a UUIDv7 (RFC 9562), so ids sort by creation time. The time in it is never earlier than the
+/// operation's own; it is later only after the clock was set back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct OperationId(Uuid);
 
@@ -76,6 +78,14 @@ impl OperationId {
     /// The UUID.
     pub const fn as_uuid(self) -> Uuid {
         self.0
+    }
+
+    /// A bound: no operation that was created later than `moment` has a smaller id.
+    pub const fn first_after(moment: Timestamp) -> Self {
+        // The first 48 bits are the time, in milliseconds (RFC 9562, section 5.7).
+        let ms = moment.plus_ms(1).as_unix_ms();
+        let ms = if ms >> 48 == 0 { ms } else { u64::MAX >> 16 };
+        Self(Uuid::from_u128((ms as u128) << 80))
     }
 }
 

@@ -70,10 +70,10 @@ impl Inner {
     }
 
     pub(crate) fn list(&self, query: &Query) -> Result<Page, LocalError> {
-        if let Some(idempotency_key) = &query.idempotency_key {
+        if let Some(idempotency_key) = &query.filter.idempotency_key {
             return self.list_one(query, idempotency_key.clone());
         }
-        match (query.state, query.phase) {
+        match (query.filter.state, query.filter.phase) {
             (Some(StateName::Persisted | StateName::BankCalled), _) | (None, Some(_)) => {
                 self.list_live(query)
             }
@@ -133,7 +133,11 @@ impl Inner {
     }
 
     fn list_scan(&self, query: &Query) -> Result<Page, LocalError> {
-        let lower = Included(format::merchant_prefix(&query.merchant));
+        // No id is older than its payment, so what is before this was not created after it.
+        let lower = Included(query.filter.created_after.map_or_else(
+            || format::merchant_prefix(&query.merchant),
+            |after| format::id_key(&query.merchant, OperationId::first_after(after)),
+        ));
         let upper = query.before.map_or_else(
             || format::past_merchant(&query.merchant),
             |id| format::id_key(&query.merchant, id),

@@ -16,7 +16,7 @@ use std::sync::Arc;
 pub use cursors::{CursorName, Cursors, InvalidCursorName};
 pub use error::{Source, StoreError};
 pub use log::{Log, NotedTime, Verdict};
-pub use views::{LIST_SCAN_MAX, Page, Query, Views};
+pub use views::{Filter, LIST_SCAN_MAX, Page, Query, Views};
 
 /// The three seams of one store. Cheap to clone.
 #[derive(Clone)]

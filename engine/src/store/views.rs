@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use async_trait::async_trait;
 use holdfast_core::ledger::Balance;
 use holdfast_core::{
-    AccountId, BankName, Currency, IdempotencyKey, JournalEntry, Merchant, Operation, OperationId,
-    Phase, StateName,
+    AccountId, Amount, BankName, Currency, IdempotencyKey, JournalEntry, Merchant, Operation,
+    OperationId, Phase, Reference, Request, StateName, Timestamp,
 };
 
 use super::error::StoreError;
@@ -25,41 +25,83 @@ pub struct Page {
 pub struct Query {
     /// Of which merchant.
     pub merchant: Merchant,
-    /// Only the one with this key.
-    pub idempotency_key: Option<IdempotencyKey>,
-    /// Only those in this state.
-    pub state: Option<StateName>,
-    /// Only those in this phase.
-    pub phase: Option<Phase>,
+    /// Which of them.
+    pub filter: Filter,
     /// Only those created before this one.
     pub before: Option<OperationId>,
     /// The maximum number, at least 1.
     pub limit: usize,
 }
 
+/// Conditions that an operation of a list meets, all of them. Nothing given is no condition.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Only the one with this key.
+    pub idempotency_key: Option<IdempotencyKey>,
+    /// Only those in this state.
+    pub state: Option<StateName>,
+    /// Only those in this phase.
+    pub phase: Option<Phase>,
+    /// Only those that debit or credit this account.
+    pub account: Option<AccountId>,
+    /// Only those with exactly this reference.
+    pub reference: Option<Reference>,
+    /// Only those in this currency.
+    pub currency: Option<Currency>,
+    /// Only those of this amount.
+    pub amount: Option<Amount>,
+    /// Only those created later than this.
+    pub created_after: Option<Timestamp>,
+    /// Only those created earlier than this.
+    pub created_before: Option<Timestamp>,
+}
+
+impl Filter {
+    fn wants(&self, operation: &Operation) -> bool {
+        // Destructured, so that a new condition does not compile until it is checked.
+        let Self {
+            idempotency_key: key,
+            state,
+            phase,
+            account,
+            reference,
+            currency,
+            amount,
+            created_after,
+            created_before,
+        } = self;
+        let Request::Payment(payment) = &operation.request;
+        let is_party = |account| account == payment.debtor() || account == payment.creditor();
+        key.as_ref()
+            .is_none_or(|key| *key == operation.key.idempotency_key)
+            && state.is_none_or(|state| state == operation.state.name())
+            && phase.is_none_or(|phase| Some(phase) == operation.state.phase())
+            && account.as_ref().is_none_or(is_party)
+            && (reference.is_none() || reference.as_ref() == payment.reference())
+            && currency.is_none_or(|currency| currency == payment.currency())
+            && amount.is_none_or(|amount| amount == payment.amount())
+            && created_after.is_none_or(|after| operation.created_at > after)
+            && created_before.is_none_or(|before| operation.created_at < before)
+    }
+}
+
 impl Query {
     /// Whether the query reads no more than it returns: the newest operations, or one key.
     pub fn is_short(&self) -> bool {
-        self.idempotency_key.is_some() || (self.state.is_none() && self.phase.is_none())
+        self.filter.idempotency_key.is_some() || self.filter == Filter::default()
     }
 
     /// Whether an operation matches the query.
     pub fn wants(&self, operation: &Operation) -> bool {
         let Self {
             merchant,
-            idempotency_key: key,
-            state,
-            phase,
+            filter,
             before,
             limit: _,
         } = self;
         *merchant == operation.key.merchant
-            && key
-                .as_ref()
-                .is_none_or(|key| *key == operation.key.idempotency_key)
-            && state.is_none_or(|state| state == operation.state.name())
-            && phase.is_none_or(|phase| Some(phase) == operation.state.phase())
             && before.is_none_or(|before| operation.id < before)
+            && filter.wants(operation)
     }
 }
 

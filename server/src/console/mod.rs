@@ -19,7 +19,7 @@ use crate::api::routes::{Access, Route, undocumented};
 use crate::web::app::{self, Asset, SCRIPT, asset};
 use crate::web::json::json;
 
-const ASSETS: [Asset; 13] = [
+const ASSETS: [Asset; 14] = [
     asset!("api.js", SCRIPT),
     asset!("bank.js", SCRIPT),
     asset!("console.js", SCRIPT),
@@ -30,6 +30,7 @@ const ASSETS: [Asset; 13] = [
     asset!("payments.js", SCRIPT),
     asset!("queue.js", SCRIPT),
     asset!("resolve.js", SCRIPT),
+    asset!("search.js", SCRIPT),
     asset!("time.js", SCRIPT),
     asset!("timeline.js", SCRIPT),
     asset!("words.js", SCRIPT),

@@ -173,6 +173,14 @@ fn complete_operation(operation: &mut Value) {
     if let Some(body) = operation.get_mut("requestBody") {
         body["content"]["application/json"]["example"] = examples::body_of(&id);
     }
+    if let Some(parameters) = operation
+        .get_mut("parameters")
+        .and_then(Value::as_array_mut)
+    {
+        for parameter in parameters {
+            complete_parameter(parameter);
+        }
+    }
     let Some(responses) = operation["responses"].as_object_mut() else {
         return;
     };
@@ -204,6 +212,19 @@ fn complete_operation(operation: &mut Value) {
                 media_type["examples"] = named.collect::<Map<_, _>>().into();
             }
         }
+    }
+}
+
+fn complete_parameter(parameter: &mut Value) {
+    match parameter["name"].as_str() {
+        Some("created_after" | "created_before") => {
+            parameter["schema"]["format"] = "date-time".into();
+        }
+        Some("currency") => {
+            let all = Currency::all().into_iter().map(Currency::code);
+            parameter["schema"]["enum"] = all.collect::<Vec<_>>().into();
+        }
+        _ => {}
     }
 }
 

@@ -1,8 +1,8 @@
 //! The payment routes.
 
-use holdfast_core::{IdempotencyKey, OperationId, OperationKey, PaymentRequest, State};
+use holdfast_core::{OperationId, OperationKey, PaymentRequest, State};
 use holdfast_engine::service::CancelError;
-use holdfast_engine::store::Query as StoreQuery;
+use holdfast_engine::store::{Filter, Query as StoreQuery};
 use poem::http::{StatusCode, header};
 use poem::web::Data;
 use poem::{Request, Response};
@@ -20,7 +20,8 @@ use crate::api::handlers::payment_answers::{
 };
 use crate::api::problem::Problem;
 use crate::api::request::create_body::CreateBody;
-use crate::api::request::key_header::{self, KeyHeader};
+use crate::api::request::filters::{self, given};
+use crate::api::request::key_header::KeyHeader;
 use crate::api::request::preconditions::{NoTags, Tags};
 use crate::api::request::prefer::PreferHeader;
 use crate::api::request::principal::Principal;
@@ -31,6 +32,21 @@ use crate::api::views::payment::{PaymentPageView, PaymentView, PhaseView, StateV
 use crate::web::json::json;
 
 pub(crate) struct PaymentsApi;
+
+/// The parameters of the list.
+const LIST_PARAMETERS: [&str; 11] = [
+    "idempotency_key",
+    "state",
+    "phase",
+    "account",
+    "reference",
+    "currency",
+    "amount",
+    "created_after",
+    "created_before",
+    "limit",
+    "cursor",
+];
 
 #[OpenApi(tag = "Tag::Payments")]
 impl PaymentsApi {
@@ -84,7 +100,9 @@ impl PaymentsApi {
 
     /// List payments
     ///
-    /// The merchant's payments, newest first. Filters can be combined.
+    /// The merchant's payments, newest first. Filters can be combined: a payment must meet all of them. One request
+    /// examines at most 10,000 payments, so a page may have fewer payments than `limit`, or none, and still a
+    /// `next_cursor`.
     #[oai(path = "/v1/payments", method = "get", operation_id = "listPayments")]
     #[expect(
         clippy::too_many_arguments,
@@ -101,6 +119,26 @@ impl PaymentsApi {
         state: Query<Option<StateView>>,
         /// Only payments in this phase, and so in `bank_called`.
         phase: Query<Option<PhaseView>>,
+        /// Only payments that debit or credit this account.
+        #[oai(validator(pattern = "^[A-Za-z0-9._:-]{1,64}$"))]
+        account: Query<Option<String>>,
+        /// Only payments with exactly this reference.
+        #[oai(validator(
+            min_length = 1,
+            max_length = 140,
+            pattern = r"^[^\u0000-\u001f\u007f-\u009f]*$"
+        ))]
+        reference: Query<Option<String>>,
+        /// Only payments in this currency, an ISO 4217 code in upper case.
+        #[oai(validator(pattern = "^[A-Z]{3}$"))]
+        currency: Query<Option<String>>,
+        /// Only payments of this amount, in minor units.
+        #[oai(validator(minimum(value = "1"), maximum(value = "999999999999")))]
+        amount: Query<Option<u64>>,
+        /// Only payments created later than this: RFC 3339 with an offset, such as `2026-01-31T12:00:00Z`.
+        created_after: Query<Option<String>>,
+        /// Only payments created earlier than this: RFC 3339 with an offset, such as `2026-01-31T12:00:00Z`.
+        created_before: Query<Option<String>>,
         /// Maximum number of payments in the page.
         #[oai(
             default = "default_limit",
@@ -113,29 +151,25 @@ impl PaymentsApi {
         ))]
         cursor: Query<Option<String>>,
     ) -> poem::Result<Answer<operations::List>> {
-        only_known_parameters(
-            request,
-            &["idempotency_key", "state", "phase", "limit", "cursor"],
-        )?;
-        let idempotency_key = idempotency_key
-            .0
-            .as_deref()
-            .map(key_parameter)
-            .transpose()?;
-        let before = cursor.0.as_deref().map(cursor_parameter).transpose()?;
+        only_known_parameters(request, &LIST_PARAMETERS)?;
         let query = StoreQuery {
             merchant: principal.0,
-            idempotency_key,
-            state: state.0.map(StateView::name),
-            phase: phase.0.map(PhaseView::phase),
-            before,
+            filter: Filter {
+                idempotency_key: given(idempotency_key.0.as_deref(), filters::idempotency_key)?,
+                state: state.0.map(StateView::name),
+                phase: phase.0.map(PhaseView::phase),
+                account: given(account.0.as_deref(), filters::account)?,
+                reference: given(reference.0.as_deref(), filters::reference)?,
+                currency: given(currency.0.as_deref(), filters::currency)?,
+                amount: amount.0.map(filters::amount).transpose()?,
+                created_after: given(created_after.0.as_deref(), filters::created_after)?,
+                created_before: given(created_before.0.as_deref(), filters::created_before)?,
+            },
+            before: given(cursor.0.as_deref(), cursor_parameter)?,
             limit: page_size(limit.0),
         };
-        let page = FrontDoor::of(request)
-            .service
-            .list(&query)
-            .await
-            .map_err(Problem::from)?;
+        let listed = FrontDoor::of(request).service.list(&query).await;
+        let page = listed.map_err(Problem::from)?;
         let view = PaymentPageView {
             data: page.operations.iter().map(PaymentView::of).collect(),
             next_cursor: page.next_before.map(|id| id.to_string()),
@@ -304,15 +338,6 @@ async fn refuse_body(front_door: &FrontDoor, key: &OperationKey, problem: Proble
         Err(_) => false,
     };
     problem.new_key_safe(new_key_safe).respond(PAYMENTS_PATH)
-}
-
-fn key_parameter(text: &str) -> Result<IdempotencyKey, Problem> {
-    key_header::parse(text.as_bytes()).map_err(|_| {
-        Problem::field(
-            "idempotency_key",
-            format!("must be {}", IdempotencyKey::RULE),
-        )
-    })
 }
 
 fn cursor_parameter(text: &str) -> Result<OperationId, Problem> {

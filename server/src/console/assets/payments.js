@@ -2,14 +2,18 @@
 
 import { get } from "./api.js";
 import { mark, read } from "./contradictions.js";
-import { el, field, heading, notice, table } from "./dom.js";
+import { el, heading, notice, table } from "./dom.js";
+import { address, conditions, filterOf, searchForm, wantedOf } from "./search.js";
 import { timeOfId, when } from "./time.js";
 import { badge, money } from "./words.js";
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+/** Our own reference at the bank is the payment's id, written otherwise. */
+const BANK_REFERENCE = /^hf_([0-9a-f]{8})([0-9a-f]{4})([0-9a-f]{4})([0-9a-f]{4})([0-9a-f]{12})$/i;
 /** What can be an idempotency key, and with that an id too. */
 const KEY = /^[!-~]{1,255}$/;
-const STATES = ["persisted", "bank_called", "settled", "failed"];
+/** What can be a reference: up to 140 characters without control characters. */
+const REFERENCE = /^[^\u0000-\u001f\u007f-\u009f]{1,140}$/u;
 const PAGE = 20;
 
 export function link(payment) {
@@ -25,42 +29,26 @@ export function row(payment, ...more) {
     ...more);
 }
 
-/** Search by key, id and state. Gives what shows another search in the same form. */
+/** Search by key, id and conditions. Gives what shows another search in the same form. */
 export async function payments(place, context) {
-  const search = el("input", { id: "search", type: "search", spellcheck: "false" });
-  const states = el("select", {},
-    el("option", { value: "" }, "any"),
-    STATES.map((name) => el("option", { value: name }, name.replace("_", " "))));
   const results = el("div", { id: "results", tabindex: "-1" });
   let edited = false;
-  const find = (event) => {
-    event.preventDefault();
+  const find = (wanted) => {
     edited = false;
-    const wanted = address({ q: search.value.trim(), state: states.value });
-    if (location.hash === wanted) context.show();
-    else location.hash = wanted;
+    const there = address(wanted);
+    if (location.hash === there) context.show();
+    else location.hash = there;
   };
-  const form = el("form", { class: "row", role: "search", onsubmit: find, oninput: () => { edited = true; } },
-    field("Idempotency key or payment id (press / to get here)", search, "wide"),
-    field("State", states),
-    el("button", { class: "main" }, "Search"));
-  place.append(heading("Payments"), form, results);
+  const form = searchForm(find, () => { edited = true; });
+  place.append(heading("Payments"), form.node, results);
   const update = async ({ query, signal }) => {
-    const wanted = { words: (query.get("q") ?? "").trim(), state: query.get("state") ?? "", cursor: query.get("cursor") };
+    const wanted = wantedOf(query);
     // What was typed and not searched for yet is nobody else's to change.
-    if (!edited) {
-      search.value = wanted.words;
-      states.value = wanted.state;
-    }
+    if (!edited) form.show(wanted);
     await lookUp(results, wanted, { signal, show: context.show });
   };
   await update(context);
   return update;
-}
-
-function address(parameters) {
-  const given = Object.entries(parameters).filter(([, value]) => value);
-  return `#/payments?${new URLSearchParams(given)}`;
 }
 
 /** If the old list had the focus, the new one gets it. */
@@ -73,71 +61,93 @@ function put(results, ...content) {
 
 async function lookUp(results, wanted, { signal, show }) {
   results.setAttribute("aria-busy", "true");
-  const { words, state, cursor } = wanted;
+  const words = wanted.q;
+  const { filter, mistake } = filterOf(wanted);
+  if (mistake) {
+    put(results, notice(mistake, "bad"));
+    return;
+  }
   if (words && !KEY.test(words)) {
-    put(results, noKey(words));
+    put(results, ...noKey(words));
     return;
   }
   let found;
   try {
     // Without the list of contradictions there are no marks; that is no reason to show no payments.
-    [found] = await Promise.all([words ? byWords(words, state) : list(state, cursor, signal), read().catch(() => {})]);
+    const asked = words ? byWords(words, filter, signal) : list(filter, wanted.cursor, signal);
+    [found] = await Promise.all([asked, read().catch(() => {})]);
   } catch (problem) {
     if (signal.aborted) return;
     if (problem.status === 401) throw problem;
-    put(results, problem.status === 400 && words ? noKey(words) : notice(problem.message, "bad"));
+    const isNoKey = problem.status === 400 && words && conditions(wanted).length === 0;
+    put(results, ...(isNoKey ? noKey(words) : [notice(problem.message, "bad")]));
     return;
   }
   if (signal.aborted) return;
   if (found.data.length === 0 && found.next_cursor) {
     // The page is shown meanwhile.
-    follow(results, wanted, found.next_cursor, { signal, show });
+    follow(results, { wanted, filter, from: found.next_cursor }, { signal, show });
     return;
   }
   put(results, ...shown(found, wanted));
 }
 
 function noKey(words) {
-  return notice(`“${words}” is neither a payment id nor an idempotency key: a key is 1 to 255 visible ASCII characters without spaces. Search for one of these two. The reference is free text of the client and cannot be searched.`, "bad");
+  const text = `“${words}” is neither a payment id nor an idempotency key: a key is 1 to 255 visible ASCII characters without spaces.`;
+  return [notice(text, "bad"), asReference(words)];
 }
 
-function nothing({ words, state, cursor }) {
-  const where = state ? ` in the state ${state.replace("_", " ")}` : "";
-  if (words) return `No payment${where} has the ${UUID.test(words) ? "id or the idempotency key" : "idempotency key"} “${words}”.`;
-  if (state) return cursor ? "No older payment in this state." : "No payment in this state.";
-  return cursor ? "No older payment." : "There is no payment yet.";
+/** Offers to look for the words as a reference, if they can be one. */
+function asReference(words) {
+  if (!REFERENCE.test(words)) return "";
+  return el("p", {}, el("a", { href: address({ reference: words }) }, `Search for payments with the reference “${words}”`));
+}
+
+/** What was looked for, after "No payment" or "No older payment". */
+function where(wanted) {
+  const given = conditions(wanted);
+  if (given.length === 0) return "";
+  return given.length === 1 && wanted.state ? " in this state" : " fits";
+}
+
+function nothing(wanted) {
+  const { q: words, cursor } = wanted;
+  if (words) {
+    const name = UUID.test(words) ? "id or the idempotency key" : "idempotency key";
+    const others = conditions(wanted).length > 0 ? " and fits the conditions" : "";
+    return `No payment has the ${name} “${words}”${others}.`;
+  }
+  if (conditions(wanted).length === 0) return cursor ? "No older payment." : "There is no payment yet.";
+  return `No ${cursor ? "older " : ""}payment${where(wanted)}.`;
 }
 
 function shown(found, wanted) {
-  if (found.data.length === 0) return [notice(nothing(wanted))];
-  const { words, state } = wanted;
+  if (found.data.length === 0) return [notice(nothing(wanted)), wanted.q ? asReference(wanted.q) : ""];
   return [
     table("Payments", ["Key", "State", { text: "Amount", number: true }, "From → to", "Created"],
       found.data.map((payment) => row(payment, el("td", {}, when(payment.created_at))))),
     found.next_cursor
-      ? el("p", {}, el("a", { href: address({ q: words, state, cursor: found.next_cursor }) }, "Older payments"))
+      ? el("p", {}, el("a", { href: address({ ...wanted, cursor: found.next_cursor }) }, "Older payments"))
       : "",
   ];
 }
 
-function list(state, cursor, signal) {
-  const filter = { limit: PAGE };
-  if (state) filter.state = state;
-  if (cursor) filter.cursor = cursor;
-  return get(`/v1/payments?${new URLSearchParams(filter)}`, signal);
+function list(filter, cursor, signal) {
+  const parameters = { limit: PAGE, ...filter };
+  if (cursor) parameters.cursor = cursor;
+  return get(`/v1/payments?${new URLSearchParams(parameters)}`, signal);
 }
 
-async function byWords(words, state) {
-  const filter = { limit: PAGE, idempotency_key: words };
-  if (state) filter.state = state;
-  const byKey = await get(`/v1/payments?${new URLSearchParams(filter)}`);
-  if (!UUID.test(words)) return byKey;
+async function byWords(words, filter, signal) {
+  const byKey = await list({ ...filter, idempotency_key: words }, null, signal);
+  const id = UUID.test(words) ? words : BANK_REFERENCE.exec(words)?.slice(1).join("-");
+  if (!id) return byKey;
   // A key may well be a UUID: both are looked for.
   try {
-    const payment = await get(`/v1/payments/${words}`);
-    const fits = !state || payment.state === state;
-    const known = byKey.data.some((other) => other.id === payment.id);
-    if (fits && !known) byKey.data.push(payment);
+    const payment = await get(`/v1/payments/${id}`, signal);
+    if (byKey.data.some((other) => other.id === payment.id)) return byKey;
+    const fitting = await list({ ...filter, idempotency_key: payment.idempotency_key }, null, signal);
+    byKey.data.push(...fitting.data);
   } catch (problem) {
     if (problem.status !== 404) throw problem;
   }
@@ -145,7 +155,7 @@ async function byWords(words, state) {
 }
 
 /** One request looks at so many payments and no more: goes on until one fits, all were looked at, or it is stopped. */
-async function follow(results, wanted, from, { signal, show }) {
+async function follow(results, { wanted, filter, from }, { signal, show }) {
   const stop = new AbortController();
   const either = AbortSignal.any([signal, stop.signal]);
   const reached = el("span");
@@ -154,11 +164,11 @@ async function follow(results, wanted, from, { signal, show }) {
   let cursor = from;
   const ended = (text, kind) => put(results,
     notice([text, " Looked back to ", when(timeOfId(cursor)), "."], kind),
-    el("p", {}, el("a", { href: address({ q: wanted.words, state: wanted.state, cursor }) }, "Look further back")));
+    el("p", {}, el("a", { href: address({ ...wanted, cursor }) }, "Look further back")));
   try {
     for (;;) {
-      reached.replaceChildren("No payment in this state so far; looked back to ", when(timeOfId(cursor)), "…");
-      const found = await list(wanted.state, cursor, either);
+      reached.replaceChildren(`No payment${where(wanted)} so far; looked back to `, when(timeOfId(cursor)), "…");
+      const found = await list(filter, cursor, either);
       if (either.aborted) break;
       if (found.data.length > 0 || !found.next_cursor) {
         put(results, ...shown(found, wanted));

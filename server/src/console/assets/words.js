@@ -17,6 +17,15 @@ export function money(amount, currency) {
   return digits === 0 ? `${whole} ${currency}` : `${whole}.${text.slice(-digits)} ${currency}`;
 }
 
+/** An amount as people write it in minor units; `null` when it is none in this currency. */
+export function minorUnits(text, currency) {
+  const digits = currencies[currency];
+  const parts = /^(\d+)(?:\.(\d+))?$/.exec(text.replace(/[\s\u202f']/g, ""));
+  if (digits === undefined || parts === null) return null;
+  const [, whole, fraction = ""] = parts;
+  return fraction.length > digits ? null : Number(whole + fraction.padEnd(digits, "0"));
+}
+
 /** The state to show for a payment or an event: the phase instead of `bank_called`. */
 export function standing({ state, to, phase }) {
   return phase ?? state ?? to;
