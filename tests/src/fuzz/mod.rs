@@ -7,21 +7,24 @@ mod bank_answer;
 mod create;
 mod fault_profile;
 mod record;
+mod segment;
 
 pub use bank_answer::bank_answer;
 pub use create::create;
 pub use fault_profile::fault_profile;
 pub use record::record;
+pub use segment::segment;
 
 /// A check of one input.
 pub type Check = fn(&[u8]);
 
 /// Every target with its name, which is that of its corpus too.
-pub const TARGETS: [(&str, Check); 4] = [
+pub const TARGETS: [(&str, Check); 5] = [
     ("record", record),
     ("create", create),
     ("bank_answer", bank_answer),
     ("fault_profile", fault_profile),
+    ("segment", segment),
 ];
 
 /// Parts a message into its head, line by line, and what follows the first empty line. Lines end with
