@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Holdfast beside the same endpoint built by hand over other stores, all durable, with the same bank.
 
-Every system has the same bank: another process that confirms at once, over HTTP. Each is measured in turn, round after round, with
-an empty store; one runs at a time. Counted is the CPU time (user and system) of a service and of its database from
+Every system has the same bank, over HTTP: another process that confirms at once or after a delay. All reach it through an equally
+light client. Payments are between two of 100,000 accounts. Each system is measured in turn, round after round, with an empty
+store; one runs at a time. Counted is the CPU time (user and system) of a service and of its database from
 the first request to the last, and not that of the load generator, of the bank, nor of kernel threads.
 
   volatile           Holdfast itself over a map in its process: nothing is durable. The ceiling for this server.
@@ -15,7 +16,7 @@ the first request to the last, and not that of the load generator, of the bank, 
   restate            over Restate, with the call to the bank as a durable step; it syncs its log by default
 
 Usage: benches/compare.py        Linux with Cargo, Python 3, npm, PostgreSQL and Redis; as root it installs the latter two
-  ROUNDS=3 SECONDS_EACH=5 CONNECTIONS=64 WORKLOADS=fresh,replay,storm SYSTEMS=holdfast,memory,...
+  ROUNDS=3 SECONDS_EACH=5 CONNECTIONS=64,256 BANK_DELAYS_MS=0,20 WORKLOADS=fresh,replay,storm SYSTEMS=holdfast,memory,...
                                  storm is for holdfast, volatile and unsynced: the others refuse who comes second
   TMPDIR=/somewhere              where the stores lie; must be a real disk
 """
@@ -36,7 +37,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 ROUNDS = int(os.environ.get("ROUNDS", 3))
 SECONDS = int(os.environ.get("SECONDS_EACH", 5))
-CONNECTIONS = int(os.environ.get("CONNECTIONS", 64))
+CONNECTIONS = [int(number) for number in os.environ.get("CONNECTIONS", "64").split(",")]
+BANK_DELAYS_MS = [int(delay) for delay in os.environ.get("BANK_DELAYS_MS", "0").split(",")]
 WORKLOADS = os.environ.get("WORKLOADS", "fresh,replay").split(",")
 SYSTEMS = ["holdfast", "volatile", "unsynced", "memory", "redis", "postgres-batched", "postgres-lean", "postgres-explicit", "restate"]
 SYSTEMS = os.environ.get("SYSTEMS", ",".join(SYSTEMS)).split(",")
@@ -124,11 +126,14 @@ def cpu_us(roots: list[int]) -> int:
 class Systems:
     """Starts each system over an empty store."""
 
-    def __init__(self, work: Path, processes: Processes, bank: str):
+    def __init__(self, work: Path, processes: Processes):
         self.work, self.processes = work, processes
-        self.environment = os.environ | {"BANK_URL": bank}
-        self.bank = bank
+        self.environment, self.bank = dict(os.environ), ""
         self.turn = 0
+
+    def use_bank(self, bank: str) -> None:
+        self.bank = bank
+        self.environment |= {"BANK_URL": bank}
 
     def start(self, name: str) -> tuple[str, list[int], list]:
         """Returns its URL, the processes that are counted, and what is to be stopped."""
@@ -219,12 +224,13 @@ class Systems:
         return child, f"host={store} user=bench dbname=bench"
 
 
-def measure(work: Path, url: str, pids: list[int], workload: str) -> dict:
+def measure(work: Path, url: str, pids: list[int], workload: str, connections: int) -> dict:
     result = work / "result.json"
     before = cpu_us(pids)
     command = [work / "holdfast", "bench", url, "--workload", workload, "--warmup", "0", "--json", result]
     # A storm has six requests for each key.
-    connections = CONNECTIONS - CONNECTIONS % 6 if workload == "storm" else CONNECTIONS
+    if workload == "storm":
+        connections -= connections % 6
     command += ["--connections", str(connections), "--seconds", str(SECONDS)]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     spent = cpu_us(pids) - before
@@ -244,24 +250,25 @@ def spread(values: list[float], digits: int = 0) -> str:
     return f"{middle:.{digits}f} ({min(values):.{digits}f} to {max(values):.{digits}f})"
 
 
-def tables(results: dict) -> None:
-    for workload in WORKLOADS:
-        print(f"\n{workload}, {CONNECTIONS} connections, {SECONDS} s each, medians of {ROUNDS} rounds\n")
-        print("| system | answers a second | CPU us a request | p50 us | p99 us | Holdfast is, in answers | in CPU |")
-        print("|---|---|---|---|---|---|---|")
-        for name in SYSTEMS:
-            rounds = results[workload][name]
-            of = lambda figure: [one[figure] for one in rounds]  # noqa: E731
-            ratios = ["", ""]
-            if name != "holdfast" and "holdfast" in SYSTEMS:
-                pairs = list(zip(results[workload]["holdfast"], rounds))
-                ratios = [
-                    spread([ours["per_second"] / theirs["per_second"] for ours, theirs in pairs], 2),
-                    spread([theirs["cpu_us"] / ours["cpu_us"] for ours, theirs in pairs], 2),
-                ]
-            cells = [name, spread(of("per_second")), spread(of("cpu_us"), 1)]
-            cells += [spread(of("p50_us")), spread(of("p99_us")), *ratios]
-            print(f"| {' | '.join(cells)} |")
+def table(case: tuple, results: dict) -> None:
+    workload, connections, delay_ms = case
+    bank = f"a bank that takes {delay_ms} ms" if delay_ms else "a bank that answers at once"
+    print(f"\n{workload}, {connections} connections, {bank}, {SECONDS} s each, medians of {ROUNDS} rounds\n")
+    print("| system | answers a second | CPU us a request | p50 us | p99 us | Holdfast is, in answers | in CPU |")
+    print("|---|---|---|---|---|---|---|")
+    for name in SYSTEMS:
+        rounds = results[name]
+        of = lambda figure: [one[figure] for one in rounds]  # noqa: E731
+        ratios = ["", ""]
+        if name != "holdfast" and "holdfast" in SYSTEMS:
+            pairs = list(zip(results["holdfast"], rounds))
+            ratios = [
+                spread([ours["per_second"] / theirs["per_second"] for ours, theirs in pairs], 2),
+                spread([theirs["cpu_us"] / ours["cpu_us"] for ours, theirs in pairs], 2),
+            ]
+        cells = [name, spread(of("per_second")), spread(of("cpu_us"), 1)]
+        cells += [spread(of("p50_us")), spread(of("p99_us")), *ratios]
+        print(f"| {' | '.join(cells)} |")
 
 
 def main() -> None:
@@ -276,22 +283,29 @@ def main() -> None:
     for program in ("target/release/holdfast", "target/release/examples/volatile", "benches/peers/target/release/peers"):
         shutil.copy(ROOT / program, work)
     processes = Processes(work)
-    results = {workload: {name: [] for name in SYSTEMS} for workload in WORKLOADS}
+    cases = [(workload, connections, delay) for delay in BANK_DELAYS_MS for connections in CONNECTIONS for workload in WORKLOADS]
+    results = {case: {name: [] for name in SYSTEMS} for case in cases}
     try:
-        _, bank = processes.start([work / "peers", "bank", "127.0.0.1:0"])
-        systems = Systems(work, processes, bank)
+        banks = {}
+        for delay in BANK_DELAYS_MS:
+            environment = os.environ | {"BANK_DELAY_MS": str(delay)}
+            _, banks[delay] = processes.start([work / "peers", "bank", "127.0.0.1:0"], env=environment)
+        systems = Systems(work, processes)
         for round in range(1, ROUNDS + 1):
-            for workload in WORKLOADS:
+            for workload, connections, delay in cases:
+                systems.use_bank(banks[delay])
                 for name in SYSTEMS:
                     url, pids, started = systems.start(name)
-                    result = measure(work, url, pids, workload)
-                    results[workload][name].append(result)
+                    result = measure(work, url, pids, workload, connections)
+                    results[workload, connections, delay][name].append(result)
                     for child in started:
                         processes.stop(child)
                     shutil.rmtree(work / f"store-{systems.turn}", ignore_errors=True)
+                    case = f"{workload}, {connections} connections, {delay} ms"
                     said = f"{result['per_second']:.0f} a second, {result['cpu_us']:.1f} us of CPU each"
-                    print(f"round {round}  {workload:<8}{name:<19}{said}", file=sys.stderr, flush=True)
-        tables(results)
+                    print(f"round {round}  {case:<34}{name:<19}{said}", file=sys.stderr, flush=True)
+        for case in cases:
+            table(case, results[case])
     finally:
         processes.stop_all()
         shutil.rmtree(work, ignore_errors=True)

@@ -41,13 +41,13 @@ def main() -> None:
                 store = work / "store"
                 command = [work / "holdfast", "serve", "--listen", "127.0.0.1:0", "--data", store, "--bank", address]
                 service, url = processes.start(command + options)
-                result = measure(work, url, [service.pid], "fresh")
+                result = measure(work, url, [service.pid], "fresh", CONNECTIONS[0])
                 results[name].append(result)
                 processes.stop(service)
                 processes.stop(bank)
                 shutil.rmtree(store)
                 print(f"round {round}  {name:<40}{result['per_second']:.0f} a second", file=sys.stderr, flush=True)
-        print(f"New payments, {CONNECTIONS} connections, {SECONDS} s each, medians of {ROUNDS} rounds\n")
+        print(f"New payments, {CONNECTIONS[0]} connections, {SECONDS} s each, medians of {ROUNDS} rounds\n")
         print("| the bank | answers a second | CPU us a request | p50 us | p99 us | of the first, in answers |")
         print("|---|---|---|---|---|---|")
         first = results["names the reference"]

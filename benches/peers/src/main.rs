@@ -2,7 +2,7 @@
 //!
 //! One axum service over several stores, in all of which a payment takes two durable steps: the first claims the
 //! idempotency key before the bank is called, the second keeps the answer afterwards. The bank is the same for all:
-//! another process, over HTTP.
+//! another process, over HTTP, through the same light client (`wire`).
 //!
 //! It does less than Holdfast, being kept simple, and that only makes it cheaper: a payment cut off between the two
 //! steps stays claimed until somebody looks at it; there is no ledger and no journal.
@@ -19,15 +19,19 @@
 //! | `memory` | a map in this process, lost with it: the ceiling for what speaks HTTP so |
 //! | `bank` | no service, but the bank: it confirms everything at once, names the reference, and keeps nothing |
 //! | `mute-bank` | the same, but its answers do not say which charge they are about |
+//!
+//! A bank waits `BANK_DELAY_MS` before it answers.
 
 mod memory;
 mod postgres;
 mod redis_store;
 mod restate;
+mod wire;
 
 use std::error::Error;
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::extract::State;
@@ -38,6 +42,8 @@ use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 use uuid::Uuid;
+
+use crate::wire::Wire;
 
 type Failed = Box<dyn Error + Send + Sync>;
 
@@ -73,10 +79,7 @@ struct Service<S> {
 }
 
 /// The way to the bank.
-struct Bank {
-    http: reqwest::Client,
-    charges: String,
-}
+struct Bank(Wire);
 
 #[derive(Serialize)]
 struct Payment<'a> {
@@ -113,10 +116,7 @@ impl IntoResponse for Failure {
 impl Bank {
     fn from_environment() -> Result<Self, Failed> {
         let bank = std::env::var("BANK_URL").map_err(|_| "BANK_URL is missing")?;
-        Ok(Self {
-            http: reqwest::Client::builder().no_proxy().pool_max_idle_per_host(1_024).build()?,
-            charges: format!("{bank}/charges"),
-        })
+        Ok(Self(Wire::new(&bank)?))
     }
 
     async fn charge(&self, reference: Uuid, order: &Order) -> Result<String, Failed> {
@@ -124,15 +124,8 @@ impl Bank {
             "amount": order.amount, "currency": order.currency,
             "debtor": order.debtor, "creditor": order.creditor,
         }))?;
-        let answer = self
-            .http
-            .post(&self.charges)
-            .header("idempotency-key", reference.to_string())
-            .header(header::CONTENT_TYPE, "application/json")
-            .body(body)
-            .send()
-            .await?;
-        let charged: Charged = serde_json::from_slice(&answer.error_for_status()?.bytes().await?)?;
+        let answer = self.0.post("/charges", &reference.to_string(), body).await?;
+        let charged: Charged = serde_json::from_slice(&answer)?;
         Ok(charged.transaction_id)
     }
 }
@@ -190,20 +183,32 @@ async fn serve<S: Store>(listen: &str, store: S) -> Result<(), Failed> {
     listen_on(listen, app).await
 }
 
-/// The bank: confirms at once, in the words of Holdfast's contract with banks.
-async fn charge(State(names_reference): State<bool>, headers: HeaderMap, _order: Bytes) -> Response {
+/// How the bank answers.
+#[derive(Clone, Copy)]
+struct Manner {
+    names_reference: bool,
+    delay: Duration,
+}
+
+/// The bank: confirms everything, in the words of Holdfast's contract with banks.
+async fn charge(State(manner): State<Manner>, headers: HeaderMap, _order: Bytes) -> Response {
+    if !manner.delay.is_zero() {
+        tokio::time::sleep(manner.delay).await;
+    }
     let reference = headers.get("idempotency-key").and_then(|value| value.to_str().ok());
     let reference = reference.unwrap_or("none").trim_matches('"');
     let charged = Charged {
         status: "confirmed".to_owned(),
         transaction_id: format!("b_{reference}"),
-        bank_reference: names_reference.then(|| reference.to_owned()),
+        bank_reference: manner.names_reference.then(|| reference.to_owned()),
     };
     Json(charged).into_response()
 }
 
 async fn bank(listen: &str, names_reference: bool) -> Result<(), Failed> {
-    listen_on(listen, Router::new().route("/charges", post(charge)).with_state(names_reference)).await
+    let delay_ms = std::env::var("BANK_DELAY_MS").map_or(Ok(0), |ms| ms.parse())?;
+    let manner = Manner { names_reference, delay: Duration::from_millis(delay_ms) };
+    listen_on(listen, Router::new().route("/charges", post(charge)).with_state(manner)).await
 }
 
 async fn listen_on(listen: &str, app: Router) -> Result<(), Failed> {

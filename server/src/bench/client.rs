@@ -30,8 +30,6 @@ const LATENCY_MAX_US: u64 = 60_000_000;
 /// How long to wait before a broken connection is made again.
 const RECONNECT_AFTER: Duration = Duration::from_millis(50);
 
-const BODY: &str = r#"{"amount":1999,"currency":"EUR","debtor":"acct_alice","creditor":"acct_shop","reference":"order 1001"}"#;
-
 /// Where the service is, and how it is spoken to.
 pub(super) struct Address {
     /// Host and port.
@@ -82,6 +80,8 @@ pub(super) struct Target {
     /// Keys of this run are of no other.
     pub(super) run: u64,
     pub(super) workload: Workload,
+    /// How many accounts payments are drawn from; at least 2.
+    pub(super) accounts: u32,
 }
 
 /// What all connections share.
@@ -300,8 +300,8 @@ impl Client {
     }
 
     fn request(&self, what: &What) -> Request<Full<Bytes>> {
-        let (method, path, key) = match what {
-            What::Pay(number) => (Method::POST, "/v1/payments", Some(self.key(*number))),
+        let (method, path, number) = match what {
+            What::Pay(number) => (Method::POST, "/v1/payments", Some(*number)),
             What::Look => (Method::GET, self.location.as_str(), None),
         };
         let mut request = Request::builder()
@@ -311,12 +311,12 @@ impl Client {
         if let Some(api_key) = &self.target.api_key {
             request = request.header(header::AUTHORIZATION, format!("Bearer {api_key}"));
         }
-        let body = match key {
-            Some(key) => {
+        let body = match number {
+            Some(number) => {
                 request = request
                     .header(header::CONTENT_TYPE, "application/json")
-                    .header("idempotency-key", key);
-                Full::from(BODY)
+                    .header("idempotency-key", self.key(number));
+                Full::from(self.body(number))
             }
             None => Full::default(),
         };
@@ -324,12 +324,32 @@ impl Client {
     }
 
     fn key(&self, number: u64) -> String {
-        let run = self.target.run;
-        let owner = match self.target.workload {
-            Workload::Storm if number > 0 => self.connection / STORM,
-            _ => self.connection,
-        };
+        let (run, owner) = (self.target.run, self.owner(number));
         format!("{run:016x}-{owner:05}-{number}")
+    }
+
+    /// Whose key it is: in a storm six connections share one.
+    fn owner(&self, number: u64) -> u32 {
+        match self.target.workload {
+            Workload::Storm if number > 0 => self.connection / STORM,
+            Workload::Storm
+            | Workload::Fresh
+            | Workload::Replay
+            | Workload::Mixed
+            | Workload::Status => self.connection,
+        }
+    }
+
+    /// The same for each repeat of a key; two accounts out of all of them.
+    fn body(&self, number: u64) -> String {
+        let owner = u64::from(self.owner(number));
+        let drawn = spread(self.target.run ^ (owner << 40) ^ number);
+        let accounts = u64::from(self.target.accounts);
+        let debtor = drawn % accounts;
+        let creditor = (debtor + 1 + (drawn >> 32) % (accounts - 1)) % accounts;
+        format!(
+            r#"{{"amount":1999,"currency":"EUR","debtor":"acct_{debtor}","creditor":"acct_{creditor}","reference":"order {number}"}}"#
+        )
     }
 
     async fn ask(&mut self, what: What) -> Result<Response<Bytes>, hyper::Error> {
@@ -349,6 +369,15 @@ impl Client {
             }
         }
     }
+}
+
+/// Spreads numbers evenly over all numbers (`SplitMix64`; Steele, Lea, Flood, "Fast Splittable Pseudorandom Number Generators",
+/// 2014).
+const fn spread(number: u64) -> u64 {
+    let mut mixed = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
 }
 
 /// Adds one.

@@ -49,6 +49,10 @@ pub(crate) struct BenchArgs {
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=20_000))]
     connections: u32,
 
+    /// Number of accounts; each payment moves money between two of them, which follow from its key
+    #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(2..=10_000_000))]
+    accounts: u32,
+
     /// Duration of the measurement, in seconds
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     seconds: u64,
@@ -99,6 +103,7 @@ pub(crate) async fn run(args: BenchArgs) -> Result<(), BenchError> {
         api_key: reach.api_key,
         run: u64::from_le_bytes(run),
         workload: args.workload,
+        accounts: args.accounts,
     });
     let report = measure(&args, &target).await?;
     // Standard output is for one of the two. One that cannot be written takes none of the others away.
@@ -169,6 +174,7 @@ async fn measure(args: &BenchArgs, target: &Arc<Target>) -> Result<Report, Bench
     let measured = Measured {
         workload: args.workload,
         connections: args.connections,
+        accounts: args.accounts,
         seconds: args.seconds,
         rate: args.rate,
     };

@@ -25,6 +25,7 @@ const QUANTILES: [(&str, f64); 5] = [
 pub(super) struct Measured {
     pub(super) workload: Workload,
     pub(super) connections: u32,
+    pub(super) accounts: u32,
     pub(super) seconds: u64,
     /// Requests due in a second, where they were due.
     pub(super) rate: Option<u64>,
@@ -157,6 +158,7 @@ impl Report {
         json!({
             "workload": self.measured.workload.name(),
             "connections": self.measured.connections,
+            "accounts": self.measured.accounts,
             "seconds": self.measured.seconds,
             "rate": self.measured.rate,
             "answers": self.answers(),
