@@ -38,6 +38,8 @@ impl<D> Shared<D> {
 
     pub(crate) fn begins(&self, segment: SegmentHeader, offset: u64) {
         let mut state = self.lock();
+        // One that was too small for its first frame has given its name to this one.
+        state.segments.retain(|other| other.first != segment.first);
         state.segments.push(segment);
         state.end = offset;
     }

@@ -96,6 +96,23 @@ fn go(log: &mut Log<SimulatedDisk>, steps: &[Step], promised: &mut Promised) -> 
     true
 }
 
+/// A history on one disk after the other, each cut off one operation later, with what was promised until then.
+fn cut_at_each_operation(seed: u64) -> impl Iterator<Item = (SimulatedDisk, Promised)> {
+    let steps = history(seed);
+    let whole = SimulatedDisk::new();
+    let mut log = Log::open(whole.clone(), &options(0)).unwrap();
+    assert!(go(&mut log, &steps, &mut Promised::default()));
+    (0..whole.operations()).map(move |cut| {
+        let disk = SimulatedDisk::new();
+        disk.cut_at(cut);
+        let mut promised = Promised::default();
+        if let Ok(mut log) = Log::open(disk.clone(), &options(0)) {
+            assert!(!go(&mut log, &steps, &mut promised), "the power was cut");
+        }
+        (disk, promised)
+    })
+}
+
 /// Opens the log and holds it against what was promised. What it has then is promised from now on.
 fn recover(disk: SimulatedDisk, promised: &Promised) -> (Log<SimulatedDisk>, Promised) {
     let log = Log::open(disk, &options(promised.last())).unwrap();
@@ -126,17 +143,7 @@ fn recover(disk: SimulatedDisk, promised: &Promised) -> (Log<SimulatedDisk>, Pro
 fn what_was_acknowledged_is_there_whenever_the_power_is_cut() {
     let mut torn = 0;
     for seed in 0..HISTORIES {
-        let steps = history(seed);
-        let whole = SimulatedDisk::new();
-        let mut log = Log::open(whole.clone(), &options(0)).unwrap();
-        assert!(go(&mut log, &steps, &mut Promised::default()));
-        for cut in 0..whole.operations() {
-            let disk = SimulatedDisk::new();
-            disk.cut_at(cut);
-            let mut promised = Promised::default();
-            if let Ok(mut log) = Log::open(disk.clone(), &options(0)) {
-                assert!(!go(&mut log, &steps, &mut promised), "the power was cut");
-            }
+        for (disk, promised) in cut_at_each_operation(seed) {
             for after in disk.without_power(seed) {
                 let (mut log, found) = recover(after.clone(), &promised);
                 torn += usize::from(
@@ -165,17 +172,7 @@ fn what_was_acknowledged_is_there_whenever_the_power_is_cut() {
 #[test]
 fn after_a_kill_nothing_is_shown_before_it_is_durable() {
     for seed in 0..HISTORIES {
-        let steps = history(seed);
-        let whole = SimulatedDisk::new();
-        let mut log = Log::open(whole.clone(), &options(0)).unwrap();
-        assert!(go(&mut log, &steps, &mut Promised::default()));
-        for cut in 0..whole.operations() {
-            let disk = SimulatedDisk::new();
-            disk.cut_at(cut);
-            let mut promised = Promised::default();
-            if let Ok(mut log) = Log::open(disk.clone(), &options(0)) {
-                go(&mut log, &steps, &mut promised);
-            }
+        for (disk, promised) in cut_at_each_operation(seed) {
             let killed = disk.killed();
             let (mut log, mut shown) = recover(killed.clone(), &promised);
             for after in killed.without_power(seed) {
