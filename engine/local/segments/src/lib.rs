@@ -20,7 +20,7 @@ mod read;
 mod scan;
 
 pub use header::{Digest, LogId};
-pub use log::{Log, LogOptions, SEGMENT_BYTES, SEGMENT_BYTES_MIN};
+pub use log::{Log, LogOptions, SEGMENT_BYTES, SEGMENT_BYTES_MIN, inspect};
 pub use problem::{Damage, OpenProblem, ReadProblem, Stopped};
 pub use read::Reader;
 pub use scan::{End, frames_of};

@@ -8,7 +8,7 @@ use crate::frame::{BODY_BYTES_MAX, Frame, HEAD_BYTES};
 use crate::header::{Digest, HEADER_BYTES, Head, LogId, SegmentHeader, first_of, name};
 use crate::problem::{Damage, OpenProblem, Stopped, io};
 use crate::read::{Reader, Shared};
-use crate::scan::{Window, end_of};
+use crate::scan::{End, Window, end_of};
 
 /// Default size of a segment, in bytes.
 pub const SEGMENT_BYTES: u64 = 64 * 1024 * 1024;
@@ -68,6 +68,15 @@ impl<D: Disk> Log<D> {
         );
         let disk = Arc::new(disk);
         let firsts = firsts(&*disk)?;
+        // It may be half made.
+        if disk
+            .names()
+            .map_err(io("listing the log"))?
+            .iter()
+            .any(|name| name == SPARE)
+        {
+            disk.remove(SPARE).map_err(io("removing a spare segment"))?;
+        }
         let (found, known) = (0, options.known);
         match &firsts[..] {
             [] if known > 0 => Err(Damage::Lost { found, known }.into()),
@@ -105,48 +114,13 @@ impl<D: Disk> Log<D> {
     }
 
     fn resume(disk: Arc<D>, options: &LogOptions, firsts: &[u64]) -> Result<Self, OpenProblem> {
-        let mut segments: Vec<SegmentHeader> = Vec::with_capacity(firsts.len());
-        let mut last = None;
-        for first in firsts {
-            let (file, header) = head_of(&*disk, *first)?;
-            if segments
-                .first()
-                .is_some_and(|other| other.log != header.log)
-            {
-                let segment = header.name();
-                return Err(Damage::Stranger { segment }.into());
-            }
-            segments.push(header);
-            last = Some((file, header));
-        }
-        let (file, segment) = last.expect("there is a segment");
-        let size = file.size().map_err(io("reading the log"))?;
-        let mut window = Window::new(&file, size);
-        let end = end_of(&mut window, &segment, |_, _| {}).map_err(io("reading the log"))?;
-        let (name, offset, sequence) = (segment.name(), end.offset, end.next);
-        if let Some(found) = end.found {
-            return Err(Damage::Gap {
-                segment: name,
-                offset,
-                sequence,
-                found,
-            }
-            .into());
-        }
-        if let Some(follows) = end.follows {
-            return Err(Damage::Frame {
-                segment: name,
-                offset,
-                sequence,
-                follows,
-            }
-            .into());
-        }
-        let found = end.next - 1;
-        if found < options.known {
-            let known = options.known;
-            return Err(Damage::Lost { found, known }.into());
-        }
+        let Survey {
+            segments,
+            file,
+            size,
+            end,
+        } = survey(&*disk, firsts, options.known)?;
+        let segment = segments[segments.len() - 1];
         // After a kill, what was found may be in memory only. Nobody is told of it before it is durable.
         file.sync().map_err(io("syncing the log"))?;
         disk.sync_names().map_err(io("syncing the log"))?;
@@ -289,12 +263,94 @@ fn stopped(action: &'static str) -> impl FnOnce(io::Error) -> Stopped {
     move |source| Stopped::Now { action, source }
 }
 
-/// The first sequences of the segments, in order. What is left of a spare is removed: it may be half made.
+/// Looks at the log of a directory without changing anything: a reader, and the sequence and digest of its end. Nobody may
+/// have it open for writing meanwhile.
+///
+/// # Errors
+/// As [`Log::open`].
+pub fn inspect<D: Disk>(disk: D, known: u64) -> Result<(Reader<D>, u64, Digest), OpenProblem> {
+    let firsts = firsts(&disk)?;
+    match &firsts[..] {
+        [] if known > 0 => Err(Damage::Lost { found: 0, known }.into()),
+        [] => Ok((
+            Reader::new(Arc::new(Shared::new(Arc::new(disk), Vec::new(), 0))),
+            0,
+            [0; 32],
+        )),
+        [1, ..] => {
+            let Survey { segments, end, .. } = survey(&disk, &firsts, known)?;
+            let shared = Shared::new(Arc::new(disk), segments, end.offset);
+            Ok((Reader::new(Arc::new(shared)), end.next - 1, end.digest))
+        }
+        [found, ..] => Err(Damage::Beginning { found: *found }.into()),
+    }
+}
+
+/// What a log is found to be.
+struct Survey<F> {
+    /// All segments, in order; never empty.
+    segments: Vec<SegmentHeader>,
+    /// The file of the last one, and its size.
+    file: F,
+    size: u64,
+    end: End,
+}
+
+fn survey<D: Disk>(disk: &D, firsts: &[u64], known: u64) -> Result<Survey<D::File>, OpenProblem> {
+    let mut segments: Vec<SegmentHeader> = Vec::with_capacity(firsts.len());
+    let mut last = None;
+    for first in firsts {
+        let (file, header) = head_of(disk, *first)?;
+        if segments
+            .first()
+            .is_some_and(|other| other.log != header.log)
+        {
+            let segment = header.name();
+            return Err(Damage::Stranger { segment }.into());
+        }
+        segments.push(header);
+        last = Some((file, header));
+    }
+    let (file, segment) = last.expect("there is a segment");
+    let size = file.size().map_err(io("reading the log"))?;
+    let mut window = Window::new(&file, size);
+    let end = end_of(&mut window, &segment, |_, _| {}).map_err(io("reading the log"))?;
+    let (segment, offset, sequence) = (segment.name(), end.offset, end.next);
+    if let Some(found) = end.found {
+        return Err(Damage::Gap {
+            segment,
+            offset,
+            sequence,
+            found,
+        }
+        .into());
+    }
+    if let Some(follows) = end.follows {
+        return Err(Damage::Frame {
+            segment,
+            offset,
+            sequence,
+            follows,
+        }
+        .into());
+    }
+    let found = end.next - 1;
+    if found < known {
+        return Err(Damage::Lost { found, known }.into());
+    }
+    Ok(Survey {
+        segments,
+        file,
+        size,
+        end,
+    })
+}
+
+/// The first sequences of the segments, in order.
 fn firsts(disk: &impl Disk) -> Result<Vec<u64>, OpenProblem> {
     let mut firsts = Vec::new();
     for name in disk.names().map_err(io("listing the log"))? {
         if name == SPARE {
-            disk.remove(&name).map_err(io("removing a spare segment"))?;
             continue;
         }
         let first = first_of(&name).ok_or(OpenProblem::Foreign { name })?;
