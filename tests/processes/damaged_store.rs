@@ -7,6 +7,7 @@
 )]
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -16,6 +17,9 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
 const PAYMENTS: usize = 60;
+
+/// The first segment of the journal.
+const SEGMENT: &str = "store/journal/00000000000000000001.segment";
 
 /// A store in which everything is settled, and what its clients were told.
 async fn store(directory: &Path) -> (PathBuf, Vec<(String, Answer)>) {
@@ -84,11 +88,11 @@ async fn a_damaged_store_is_refused_or_has_everything() {
         let damaged = directory.path().join(format!("damaged-{seed}"));
         copy(&data, &damaged);
         let files = [
-            "store/db",
-            "store/conf",
-            "store/db",
+            SEGMENT,
+            "store/index/conf",
+            SEGMENT,
             "journal.head",
-            "store/db",
+            "store/index/db",
         ];
         let how = damage(
             &damaged.join(files[random.random_range(0..files.len())]),
@@ -116,7 +120,7 @@ async fn a_damaged_store_is_refused_or_has_everything() {
         fs::remove_dir_all(&damaged).unwrap();
     }
     println!("{refused} refused, {whole} served with everything there");
-    assert!(refused > 0);
+    assert!(refused > 0 && whole > 0);
 }
 
 #[tokio::test]
@@ -126,7 +130,7 @@ async fn a_store_that_is_gone_or_ends_early_is_not_taken_for_an_empty_one() {
     let early = directory.path().join("early");
     copy(&data, &early);
     // The journal's end was noted; the log is cut in its middle.
-    let log = early.join("store/db");
+    let log = early.join(SEGMENT);
     let bytes = fs::read(&log).unwrap();
     let written = bytes.iter().rposition(|byte| *byte != 0).unwrap();
     fs::write(&log, &bytes[..written / 2]).unwrap();
@@ -146,7 +150,7 @@ async fn a_store_that_is_gone_or_ends_early_is_not_taken_for_an_empty_one() {
         let (code, said) = refused.expect("it does not start");
         assert_eq!(code, Some(1));
         let expected = if directory == &early {
-            "The database has lost acknowledged payments"
+            "The disk has lost acknowledged payments"
         } else {
             "its store is gone. It had payments"
         };
@@ -246,19 +250,69 @@ async fn a_store_whose_note_is_missing_unreadable_or_old_is_refused_until_someon
         }
         fs::remove_dir_all(&copied).unwrap();
     }
-    let log = data.join("store/db");
-    for how in ["removed", "emptied"] {
-        if how == "removed" {
-            fs::remove_file(&log).unwrap();
-        } else {
-            fs::write(&log, "").unwrap();
+    let log = data.join(SEGMENT);
+    fs::write(&log, "").unwrap();
+    let (code, said) = Server::try_start(&data, &[]).err().expect("it is refused");
+    assert_eq!(code, Some(1));
+    assert!(said.contains("its journal cannot be opened"), "{said}");
+    fs::remove_file(&log).unwrap();
+    let (code, said) = Server::try_start(&data, &[]).err().expect("it is refused");
+    assert_eq!(code, Some(1));
+    assert!(said.contains("its journal ends at entry 0"), "{said}");
+}
+
+/// The index follows from the journal: whatever becomes of it, nothing is lost.
+#[tokio::test]
+async fn an_index_that_is_deleted_stale_or_from_elsewhere_is_built_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let (data, told) = store(directory.path()).await;
+    let elsewhere = directory.path().join("elsewhere");
+    stop(Server::start(&elsewhere, &[]));
+    let index = data.join("store/index");
+    let earlier = directory.path().join("earlier");
+    copy(&index, &earlier);
+    // More payments than that index knows.
+    let server = Server::start(&data, &[]);
+    let more = server.client().pay("more", BODY).await.unwrap();
+    server.kill();
+    for instead in [None, Some(&earlier), Some(&elsewhere.join("store/index"))] {
+        fs::remove_dir_all(&index).unwrap();
+        if let Some(instead) = instead {
+            copy(instead, &index);
         }
-        let (code, said) = Server::try_start(&data, &[]).err().expect("it is refused");
-        assert_eq!(code, Some(1));
-        assert!(
-            said.contains("its store/db, the file that holds the payments"),
-            "{said}"
-        );
+        // At any moment: an opening that was killed while it built.
+        fs::create_dir_all(data.join("store/index.new")).unwrap();
+        fs::write(data.join("store/index.new/conf"), "half").unwrap();
+        let server = Server::start(&data, &[]);
+        for (key, first) in told.iter().chain([&("more".to_owned(), more.clone())]) {
+            let again = server.client().pay(key, BODY).await.unwrap();
+            assert_eq!(again.frozen(), first.frozen(), "{instead:?}: {key}");
+        }
+        stop(server);
+        assert_eq!(verified(&data).0, Some(0), "{instead:?}");
+    }
+}
+
+/// After a loss of power nobody knows what an index that was not closed is worth, even if it can be opened.
+#[tokio::test]
+async fn an_index_that_was_open_in_another_boot_is_built_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let (data, told) = store(directory.path()).await;
+    let opened = data.join("store/index.open");
+    assert!(!opened.exists(), "it was closed");
+    Server::start(&data, &[]).kill();
+    assert!(opened.exists());
+    let before = fs::metadata(data.join("store/index")).unwrap();
+    Server::start(&data, &[]).kill();
+    let same = fs::metadata(data.join("store/index")).unwrap();
+    assert_eq!(before.ino(), same.ino(), "after a kill it is believed");
+    fs::write(&opened, "another boot").unwrap();
+    let server = Server::start(&data, &[]);
+    let built = fs::metadata(data.join("store/index")).unwrap();
+    assert_ne!(before.ino(), built.ino(), "it was built again");
+    for (key, first) in &told {
+        let again = server.client().pay(key, BODY).await.unwrap();
+        assert_eq!(again.frozen(), first.frozen(), "{key}");
     }
 }
 

@@ -23,8 +23,8 @@ use holdfast_local::format::account_key;
 use holdfast_local::{LocalOptions, LocalStore};
 use holdfast_simulator::SimulatedStore;
 use holdfast_tests::AnyStore;
-use holdfast_tests::raw_database;
 use holdfast_tests::sample::{key_of, mark, request};
+use holdfast_tests::{raw_database, raw_old_database, to_old_layout};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
@@ -191,7 +191,8 @@ async fn a_store_of_version_1_gets_its_balances_and_its_chain_when_it_is_opened(
     let expected = snapshot(directory.path()).await;
     {
         // Back to what version 1 wrote.
-        let database = raw_database(directory.path());
+        to_old_layout(directory.path(), 1);
+        let database = raw_old_database(directory.path());
         let journal = database.open_tree("journal").unwrap();
         for item in &journal {
             let (storage_key, bytes) = item.unwrap();
@@ -205,7 +206,6 @@ async fn a_store_of_version_1_gets_its_balances_and_its_chain_when_it_is_opened(
         database.open_tree("accounts").unwrap().clear().unwrap();
         let meta = database.open_tree("meta").unwrap();
         meta.remove("chain_head").unwrap();
-        meta.insert("format", "holdfast store format 1").unwrap();
         database.flush().unwrap();
     }
     assert_eq!(snapshot(directory.path()).await, expected);

@@ -38,7 +38,9 @@ pub use lives::Lives;
 pub use lock::until_unlocked;
 pub use naive::NaiveService;
 pub use process::{Server, holdfast, need_module, need_tool};
-pub use raw::raw_database;
+pub use raw::{
+    RawChunk, raw_database, raw_journal, raw_old_database, to_old_layout, write_raw_journal,
+};
 pub use small_disk::SmallDisk;
 pub use sources::sources_of;
 pub use stub::{Stub, StubAnswer};

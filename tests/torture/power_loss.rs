@@ -16,12 +16,8 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use holdfast_local::format::SEGMENT_BYTES;
 use holdfast_tests::bank_books::debits;
-use holdfast_tests::sample::{BODY, large_body};
-use holdfast_tests::{
-    Disk, PowerLoss, Server, Told, alone, ask_again, hammer, holdfast, is_large, scatter,
-};
+use holdfast_tests::{Disk, PowerLoss, Server, Told, alone, ask_again, hammer, holdfast, scatter};
 use tokio::time::Instant;
 
 const WHY_ALONE: &str = "the power must go during work, not while the service waits for CPU";
@@ -98,6 +94,15 @@ impl Stage {
         }
     }
 
+    /// The power is back, and the machine starts again: it is another boot than the one in which files were left.
+    fn restart_machine(&mut self) {
+        self.disk.restore_power();
+        let opened = self.data.join("store/index.open");
+        if opened.exists() {
+            std::fs::write(opened, "another boot").unwrap();
+        }
+    }
+
     /// The power goes while clients pay.
     async fn lose_power_at_work(&mut self, n: u64, within_ms: u64) {
         let server = self.start();
@@ -115,7 +120,7 @@ impl Stage {
         })
         .await;
         server.kill();
-        self.disk.restore_power();
+        self.restart_machine();
     }
 
     /// The power goes while the service starts: it makes its store, or recovers.
@@ -138,7 +143,7 @@ impl Stage {
         self.disk.lose_power(self.loss(n));
         let _ = child.kill();
         child.wait().unwrap();
-        self.disk.restore_power();
+        self.restart_machine();
         ended.is_some_and(|status| status.success())
     }
 
@@ -271,65 +276,6 @@ async fn without_the_data_sync_the_torture_fails_in_the_first_rounds() {
         }
     }
     panic!("{ROUNDS} power losses without any data sync, and nothing was lost");
-}
-
-/// The database takes for safe what it has given to the operating system. It is right as long as no more than the end of
-/// one segment of its log lies between two syncs.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn between_two_syncs_less_than_a_segment_is_written() {
-    const PAYMENTS: usize = 1_500;
-    /// All of them, half of them, none of them large: the last then come to lie between the large ones that are there.
-    const LARGE: [fn(usize) -> bool; 3] = [|_| true, |n| n.is_multiple_of(2), |_| false];
-    let _turn = alone(WHY_ALONE);
-    let Some(stage) = Stage::new(4_000_000) else {
-        return;
-    };
-    let server = stage.start();
-    stage.disk.take_unsynced_max();
-    // Slow syncs make large batches.
-    stage.disk.set_sync_delay(Duration::from_millis(5));
-    let client = server.client();
-    let large = large_body();
-    for (round, is_large) in LARGE.into_iter().enumerate() {
-        let payments = (0..PAYMENTS).map(async |n| {
-            let body = if is_large(n) { &large } else { BODY };
-            let key = format!("{:x}-{round}", scatter(n as u64));
-            let patient = [("prefer", "wait=60")];
-            let answer = client.pay_with(&key, body, &patient).await;
-            assert_eq!(answer.unwrap().status, 201);
-        });
-        join_all(payments).await;
-        let unsynced = stage.disk.take_unsynced_max();
-        println!("at most {} KiB were not synced", unsynced / 1024);
-        assert!(unsynced < SEGMENT_BYTES as u64 / 2, "{unsynced}");
-    }
-}
-
-/// At a start the database wipes what its new index of the log does without. When the power goes before the
-/// index has its name for good, the one before it counts again, and nothing that it leads to may be missing.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_start_wipes_nothing_that_is_needed_after_a_power_loss() {
-    const ROUNDS: u64 = 20;
-    const PAYMENTS: usize = 30;
-    let _turn = alone(WHY_ALONE);
-    let Some(mut stage) = Stage::new(3_000_000) else {
-        return;
-    };
-    for round in 0..ROUNDS {
-        let keys = (0..).map(|n| format!("k-{round}-{n}"));
-        let mut keys = keys.filter(|key| is_large(key));
-        let server = stage.start();
-        stage.pay(&server, keys.by_ref().take(PAYMENTS)).await;
-        server.kill();
-        // Each round ends further on in the log. One payment makes durable what the start has wiped.
-        let server = stage.start();
-        stage.pay(&server, keys.take(1)).await;
-        stage.disk.lose_power(PowerLoss::Everything);
-        server.kill();
-        stage.disk.restore_power();
-        assert_eq!(stage.tells_the_same().await, Ok(()), "round {round}");
-    }
-    stage.audit().await;
 }
 
 fn run(arguments: &[&str], data: &Path, file: &Path) -> Command {

@@ -77,38 +77,6 @@ async fn fill(store: &LocalStore, payments: u64, request: fn(u64) -> Request) {
     }
 }
 
-/// A request with all the metadata there may be, in characters of four bytes.
-fn largest_request(n: u64) -> Request {
-    let crabs = "\u{1f980}".repeat(Metadata::VALUE_CHARS_MAX);
-    let key = |entry: usize| format!("{entry:0>width$}", width = Metadata::KEY_CHARS_MAX);
-    let entries = (0..Metadata::ENTRIES_MAX).map(|entry| (key(entry), crabs.clone()));
-    let request = PaymentRequest::new(
-        request(n).amount(),
-        Currency::from_code("EUR").unwrap(),
-        AccountId::new(&"d".repeat(64)).unwrap(),
-        AccountId::new(&"c".repeat(64)).unwrap(),
-        Some(Reference::new(&"\u{1f980}".repeat(140)).unwrap()),
-        Metadata::new(entries.collect()).unwrap(),
-    );
-    Request::from(request.unwrap())
-}
-
-/// What the database puts into files of their own is covered by no sync.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_largest_payments_stay_in_the_log() {
-    let _turn = beside_others();
-    let directory = tempfile::tempdir().unwrap();
-    let store = LocalStore::open(&LocalOptions {
-        directory: directory.path().to_owned(),
-        accept_older: false,
-        neighbours: Vec::new(),
-        cache_bytes: 64 << 20,
-    });
-    fill(&store.unwrap(), 500, largest_request).await;
-    let blobs = std::fs::read_dir(directory.path().join("store/blobs")).unwrap();
-    assert_eq!(blobs.count(), 0);
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_store_of_many_payments_verifies_in_bounded_memory() {
     let _turn = beside_others();

@@ -12,8 +12,8 @@ use holdfast_core::journal::Head;
 
 use crate::head_file::{self, Found, Note};
 use crate::names::{
-    HEAD_FILE, HEAD_FILE_IN_CREATION, LOCK, PRIVATE_DIRECTORY, PRIVATE_FILE, STORE,
-    STORE_IN_CREATION, STORE_IN_IMPORT,
+    HEAD_FILE, HEAD_FILE_IN_CREATION, JOURNAL, LOCK, PRIVATE_DIRECTORY, PRIVATE_FILE, STORE,
+    STORE_IN_CREATION, STORE_IN_IMPORT, STORE_TAKEN_OVER,
 };
 use crate::problem::{OpenProblem, io, not_permitted};
 
@@ -36,15 +36,23 @@ pub(crate) fn make_directory(data: &Path) -> Result<PathBuf, OpenProblem> {
 pub(crate) enum Holds {
     Nothing,
     Store,
+    /// A store of an earlier format, whose journal is in a tree.
+    OldStore,
 }
 
 /// Checks the content and rejects anything that is not Holdfast's. Changes nothing.
 pub(crate) fn look(data: &Path, neighbours: &[String]) -> Result<Holds, OpenProblem> {
     let store = data.join(STORE);
+    if is_between_names(data)? {
+        return Ok(Holds::Store);
+    }
     if is_there(&store)? {
+        if is_there(&store.join(JOURNAL))? {
+            return Ok(Holds::Store);
+        }
         let db = store.join("db");
         return match fs::metadata(&db) {
-            Ok(db) if db.len() > 0 => Ok(Holds::Store),
+            Ok(db) if db.len() > 0 => Ok(Holds::OldStore),
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
                 Err(not_permitted(&db)(error))
             }
@@ -54,6 +62,13 @@ pub(crate) fn look(data: &Path, neighbours: &[String]) -> Result<Holds, OpenProb
     refuse_foreign(data, neighbours)?;
     refuse_gone(data)?;
     Ok(Holds::Nothing)
+}
+
+/// Whether the take-over of an older store was interrupted between the two names.
+pub(crate) fn is_between_names(data: &Path) -> Result<bool, OpenProblem> {
+    Ok(!is_there(&data.join(STORE))?
+        && is_there(&data.join(STORE_TAKEN_OVER))?
+        && is_there(&data.join(STORE_IN_CREATION))?)
 }
 
 /// Whether a file with that name exists. An error of access does not count as missing.

@@ -3,6 +3,7 @@
 use holdfast_core::codec::{DecodeError, EncodeError};
 use holdfast_core::ledger::LedgerError;
 use holdfast_engine::store::StoreError;
+use holdfast_segments::Stopped;
 
 /// Why the embedded store could not do its work.
 #[derive(Debug, thiserror::Error)]
@@ -111,4 +112,9 @@ pub(crate) fn missing(tree: &'static str, key: &(impl ToString + ?Sized)) -> Loc
 /// A sync failed.
 pub(crate) fn not_synced(error: impl std::error::Error + Send + Sync + 'static) -> LocalError {
     LocalError::Sync(Box::new(error))
+}
+
+/// A failed write or sync of the journal: only the next opening will know what is durable.
+pub(crate) fn stopped(error: Stopped) -> LocalError {
+    not_synced(error)
 }

@@ -2,29 +2,38 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
+use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError, mpsc};
 
 use holdfast_core::journal::Head;
-use holdfast_core::{BankName, OperationId, OperationKey, Tenure, Timestamp};
+use holdfast_core::{BankName, OperationId, Tenure, Timestamp};
 use holdfast_engine::store::NotedTime;
+use holdfast_segments::Spare;
+use holdfast_segments::disk::Directory;
 use tokio::sync::watch;
 
+use crate::belief;
+use crate::directory;
 use crate::disk_space::DiskSpace;
 use crate::error::{LocalError, not_synced};
 use crate::head_file::{self, HeadFile, Note};
+use crate::journal::{Journal, JournalLog};
 use crate::meta;
-use crate::names::STORE;
+use crate::names::{INDEX, LOCK, STORE};
 use crate::trees::Trees;
+use crate::unfinished::Live;
 
 pub(crate) struct Inner {
     /// The absolute path of the data directory.
     pub(crate) data: PathBuf,
     pub(crate) database: sled::Db,
     pub(crate) trees: Trees,
-    /// Our own handle of sled's log: `sync_data` on it is what makes a batch durable.
-    pub(crate) log: File,
+    /// Reads the journal.
+    pub(crate) journal: Journal,
+    /// The lock file: as long as its name leads to it, the store is in its place.
+    pub(crate) place: File,
     /// Free space, measured through the directory's lock file. The lock is held while the store is open.
     pub(crate) space: DiskSpace,
     /// The tenure that began with this opening.
@@ -32,10 +41,6 @@ pub(crate) struct Inner {
     pub(crate) writer: Mutex<Writer>,
     /// Durable unfinished operations; see [`crate::unfinished`] for how they are kept without an index write each.
     pub(crate) live: Mutex<BTreeMap<OperationId, Live>>,
-    /// Number of the latest batch whose writes sled may show to readers.
-    pub(crate) visible: AtomicU64,
-    /// Number of the latest batch that is on disk.
-    pub(crate) durable: watch::Sender<u64>,
     /// Sequence of the last durable journal entry.
     pub(crate) appended: watch::Sender<u64>,
     /// The newest time that is durable, in milliseconds since 1970.
@@ -51,7 +56,9 @@ pub(crate) struct Inner {
 /// The state of the writer.
 pub(crate) struct Writer {
     pub(crate) head: Head,
-    pub(crate) next_batch: u64,
+    pub(crate) log: JournalLog,
+    /// The next segment while another thread makes it.
+    pub(crate) spare: Option<mpsc::Receiver<io::Result<Spare<Directory>>>>,
     /// Every operation admitted before this sequence is finished or in `unfinished`.
     pub(crate) low_water: u64,
     pub(crate) head_file: HeadFile,
@@ -59,21 +66,9 @@ pub(crate) struct Writer {
     pub(crate) reached: u64,
 }
 
-/// An unfinished operation.
-#[derive(Debug, Clone)]
-pub(crate) struct Live {
-    pub(crate) key: OperationKey,
-    /// Where the journal must be replayed from to find it: the start of a chunk.
-    pub(crate) from: u64,
-    /// Whether it is in the `unfinished` tree.
-    pub(crate) indexed: bool,
-}
-
 impl Inner {
     pub(crate) fn poison(&self) {
         self.poisoned.store(true, Ordering::SeqCst);
-        // Wakes every reader that waits for a sync which will never come.
-        self.durable.send_modify(|_| {});
     }
 
     pub(crate) fn ensure_usable(&self) -> Result<(), LocalError> {
@@ -86,27 +81,10 @@ impl Inner {
         Ok(())
     }
 
-    /// The read barrier: returns once everything sled may have shown so far is durable.
-    ///
-    /// Call it after reading. sled shows a batch before it is synced; the writer publishes the
-    /// batch's number in `visible` before it applies it, so everything that a reader saw is covered by the
-    /// number it loads here.
-    pub(crate) async fn barrier(&self) -> Result<(), LocalError> {
-        let seen = self.visible.load(Ordering::SeqCst);
-        if *self.durable.borrow() < seen {
-            let mut durable = self.durable.subscribe();
-            durable
-                .wait_for(|durable| *durable >= seen || self.poisoned.load(Ordering::SeqCst))
-                .await
-                .map_err(|_| LocalError::Closed)?;
-        }
-        self.ensure_usable()
-    }
-
     /// Checks that the store is still in its place. A store that was moved away would continue to write, while another
     /// one may serve in its place.
     pub(crate) fn check_place(&self) -> Result<(), LocalError> {
-        let there = head_file::is_same(&self.log, &self.data.join(STORE).join("db"));
+        let there = head_file::is_same(&self.place, &self.data.join(LOCK));
         if there {
             return Ok(());
         }
@@ -135,18 +113,19 @@ impl Inner {
         Ok(())
     }
 
-    pub(crate) fn sync(&self) -> Result<(), LocalError> {
-        // Persist, then speak: sled's buffers to the file, then the file to the disk.
+    /// Makes the index durable. Until then, only an end without a loss of power leaves one that can be believed.
+    pub(crate) fn sync_index(&self) -> Result<(), LocalError> {
         self.database.flush().map_err(not_synced)?;
-        self.log.sync_data().map_err(not_synced)
+        let store = self.data.join(STORE);
+        directory::sync_store(&store.join(INDEX)).map_err(not_synced)
     }
 
     pub(crate) fn close(&self) -> Result<(), LocalError> {
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         self.ensure_usable()?;
         self.closed.store(true, Ordering::SeqCst);
-        self.sync()?;
         let head = writer.head;
+        writer.log.close_end().map_err(not_synced)?;
         let at = Timestamp::from_unix_ms(self.newest_ms.load(Ordering::SeqCst));
         let in_doubt = self.in_doubt.load(Ordering::SeqCst);
         let note = Note { head, at, in_doubt };
@@ -157,6 +136,7 @@ impl Inner {
             .meta
             .insert(meta::HEAD_NOTED, value)
             .map_err(|error| LocalError::Apply(Box::new(error)))?;
-        self.sync()
+        self.sync_index()?;
+        belief::index_is_closed(&self.data.join(STORE)).map_err(not_synced)
     }
 }

@@ -9,17 +9,21 @@
 //! - [`format`](mod@format), `trees`, `meta`: the layout, each part named once.
 //! - [`offline`]: a store that no service runs on: verify, export, import.
 
-mod balances;
+mod belief;
+mod build;
 mod commit;
 mod conflict;
+mod creation;
 mod database;
 mod directory;
 mod disk_space;
 mod error;
 pub mod format;
 mod head_file;
+mod index;
+mod indexing;
 mod inner;
-mod journal_writer;
+mod journal;
 mod meta;
 mod migrate;
 mod names;

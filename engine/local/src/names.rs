@@ -3,8 +3,23 @@
 /// The store.
 pub(crate) const STORE: &str = "store";
 
+/// The journal, in the store: a log in segments.
+pub(crate) const JOURNAL: &str = "journal";
+
+/// The index over it, in the store: a sled database.
+pub(crate) const INDEX: &str = "index";
+
+/// An index while it is built.
+pub(crate) const INDEX_IN_CREATION: &str = "index.new";
+
+/// In the store while the index is open for writing: the boot id of the machine.
+pub(crate) const INDEX_OPEN: &str = "index.open";
+
 /// A store while it is created.
 pub(crate) const STORE_IN_CREATION: &str = "store.new";
+
+/// A store of an earlier format, after its content was taken over.
+pub(crate) const STORE_TAKEN_OVER: &str = "store.old";
 
 /// A store while it is imported. It has a separate name, so that a service never takes an interrupted import for an
 /// empty

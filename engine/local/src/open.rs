@@ -3,35 +3,34 @@
 //! A store is created under another name, synced file by file, and only then renamed into place. A crash before that
 //! leaves a directory that the next start deletes, never half a store.
 
-use std::fs::{self, DirBuilder, File};
+use std::fs::File;
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use holdfast_core::Tenure;
+use holdfast_core::journal::{Digest, Head};
 use tokio::sync::watch;
 
+use crate::creation::{NewStore, journal_of};
 use crate::database;
 use crate::directory::{
     Holds, check_note, look, make_directory, noted_in, put_in_place, sync_names, sync_path,
-    sync_store, take_lock, tighten,
+    take_lock, tighten,
 };
 use crate::disk_space::DiskSpace;
-use crate::format::STORE_FORMAT;
 use crate::head_file::{self, Found, HeadFile, Note};
+use crate::indexing::index_of;
 use crate::inner::{Inner, Writer};
+use crate::journal::{Journal, JournalLog};
 use crate::meta;
 use crate::migrate;
-use crate::names::{PRIVATE_DIRECTORY, STORE, STORE_IN_CREATION};
+use crate::names::{LOCK, STORE, STORE_IN_CREATION};
 use crate::options::LocalOptions;
 use crate::problem::{OpenError, OpenProblem, io};
 use crate::trees::Trees;
 use crate::unfinished::{self, Unfinished};
-
-/// The first format of stores that have a head file beside them.
-const FORMAT_WITH_NOTE: u32 = 2;
 
 pub(crate) fn open(options: &LocalOptions) -> Result<Inner, OpenError> {
     open_in(options).map_err(|problem| OpenError {
@@ -56,98 +55,92 @@ fn open_in(options: &LocalOptions) -> Result<Inner, OpenProblem> {
     // Checked before a lock file is created there, and again under the lock.
     look(data, &options.neighbours)?;
     let lock = take_lock(data)?;
-    let store = data.join(STORE);
-    if look(data, &options.neighbours)? == Holds::Nothing {
+    migrate::resume(data)?;
+    let holds = look(data, &options.neighbours)?;
+    if holds == Holds::Nothing {
         create(options, data)?;
     }
     // At every start, for the last one may have ended between a rename and its sync.
     sync_names(data)?;
-    // sled notes how far the log reaches before it is synced: what it finds in it must stay.
-    File::open(store.join("db"))
-        .and_then(|log| log.sync_all())
-        .map_err(io("syncing the database's log"))?;
-    database::settle(options, &store)?;
-    let database = database::open(options, &store)?;
-    let format = database::format_of(&database)?;
+    if holds == Holds::OldStore {
+        migrate::to_log(options, data)?;
+    }
+    let store = data.join(STORE);
+    let log = journal_of(&store)?;
+    let journal = Journal::new(log.reader());
+    // Before anything is written: a store that is refused is kept for inspection.
+    if !options.accept_older {
+        check_note(noted_in(data)?, head_of(&log), 0)?;
+    }
+    let (database, trees) = index_of(options, &store, &journal, head_of(&log))?;
     // Only now is it known to be Holdfast's.
     tighten(data);
-    assemble(options, database, format, data, lock)
+    assemble(
+        options,
+        Opened {
+            log,
+            database,
+            trees,
+        },
+        data,
+        lock,
+    )
+}
+
+/// A store with its two parts.
+struct Opened {
+    log: JournalLog,
+    database: sled::Db,
+    trees: Trees,
 }
 
 fn create(options: &LocalOptions, data: &Path) -> Result<(), OpenProblem> {
-    let unfinished = begin(options, &data.join(STORE_IN_CREATION))?;
-    sync_store(&unfinished)?;
+    let new = NewStore::begin(options, &data.join(STORE_IN_CREATION))?;
+    let unfinished = new.finish()?;
     put_in_place(&unfinished, &data.join(STORE))
 }
 
-/// Creates a store with all its trees, at a temporary path.
-pub(crate) fn begin(options: &LocalOptions, unfinished: &Path) -> Result<PathBuf, OpenProblem> {
-    if unfinished.exists() {
-        fs::remove_dir_all(unfinished).map_err(io("removing an unfinished store"))?;
+fn head_of(log: &JournalLog) -> Head {
+    Head {
+        sequence: log.next() - 1,
+        digest: Digest::from_bytes(log.digest()),
     }
-    // sled leaves the mode of what it makes to the process: the directory around it keeps others out.
-    DirBuilder::new()
-        .mode(PRIVATE_DIRECTORY)
-        .create(unfinished)
-        .map_err(io("creating the store"))?;
-    let database = database::open(options, unfinished)?;
-    let trees = Trees::open(&database).map_err(OpenProblem::Database)?;
-    let mark = format!("{}{STORE_FORMAT}", meta::FORMAT_PREFIX);
-    trees
-        .meta
-        .insert(meta::FORMAT, mark.as_bytes())
-        .map_err(OpenProblem::Database)?;
-    database.flush().map_err(OpenProblem::Database)?;
-    Ok(unfinished.to_owned())
 }
 
 fn assemble(
     options: &LocalOptions,
-    database: sled::Db,
-    format: u32,
+    opened: Opened,
     data: &Path,
     lock: File,
 ) -> Result<Inner, OpenProblem> {
-    let store = &data.join(STORE);
-    let trees = Trees::open(&database).map_err(OpenProblem::Database)?;
-    let log = File::options()
-        .read(true)
-        .open(store.join("db"))
-        .map_err(io("opening the database's log"))?;
-    // A format that is older than the note gets one that says nothing yet before it gets its new mark: with that mark and
-    // without a note it would be taken for damaged.
-    if format < FORMAT_WITH_NOTE && noted_in(data)? == Found::Nothing {
-        HeadFile::create(data, Note::default()).map_err(io("noting the journal's end"))?;
-        sync_path(data)?;
-    }
-    migrate::to_current(&database, &log, &trees)?;
+    let Opened {
+        log,
+        database,
+        trees,
+    } = opened;
+    let journal = Journal::new(log.reader());
+    let place = File::open(data.join(LOCK)).map_err(io("opening the lock file"))?;
     let Unfinished {
         live,
         head,
         low_water,
         newest,
-    } = unfinished::find(&trees).map_err(OpenProblem::Content)?;
+    } = unfinished::find(&trees, &journal).map_err(OpenProblem::Content)?;
     // A retry of an unfinished payment without a record would be taken for a new one.
     let sent_in = unfinished::check_records(&trees.payments, &live);
     let sent_in = sent_in.map_err(OpenProblem::Content)?;
     let reached = meta::load(&trees.meta, meta::HEAD_NOTED).map_err(OpenProblem::Content)?;
     let noted = noted_in(data)?;
     let told = check_note(noted, head, reached);
-    // Format 1 is older than the note.
-    let accepted = options.accept_older || format < FORMAT_WITH_NOTE;
     if let Err(problem) = &told
-        && accepted
+        && options.accept_older
     {
-        tracing::warn!(%problem, "opening the store anyway, because --accept-older-store is set or the store has format 1");
+        tracing::warn!(%problem, "opening the store anyway, because --accept-older-store is set");
     }
-    if !accepted {
+    if !options.accept_older {
         told?;
     }
-    // Nothing was written so far, except by a migration: a store that is refused is kept for inspection.
     let tenure = begin_tenure(&trees, sent_in)?;
-    // What the last life wrote but did not sync may be shown from now on: sync it first.
-    database.flush().map_err(database::problem)?;
-    log.sync_all().map_err(io("syncing the database's log"))?;
     let before = match noted {
         Found::Note(note) => note,
         Found::Nothing | Found::Unreadable => Note::default(),
@@ -177,19 +170,19 @@ fn assemble(
         in_doubt: AtomicBool::new(note.in_doubt),
         database,
         trees,
+        journal,
+        place,
         space: DiskSpace::around(lock),
         tenure,
-        log,
         writer: Mutex::new(Writer {
             head,
-            next_batch: 1,
+            log,
+            spare: None,
             low_water,
             head_file,
             reached,
         }),
         live: Mutex::new(live),
-        visible: AtomicU64::new(0),
-        durable: watch::Sender::new(0),
         appended: watch::Sender::new(head.sequence),
         poisoned: AtomicBool::new(false),
         closed: AtomicBool::new(false),

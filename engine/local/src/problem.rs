@@ -3,9 +3,10 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::build::BuildError;
 use crate::error::LocalError;
 use crate::format::STORE_FORMAT;
-use crate::names::{HEAD_FILE, STORE_IN_IMPORT};
+use crate::names::{HEAD_FILE, JOURNAL, STORE_IN_IMPORT};
 
 /// A store could not be opened: where, and why.
 #[derive(Debug, thiserror::Error)]
@@ -129,7 +130,7 @@ pub enum OpenProblem {
     },
     /// The journal ends before what is known to have been durable, or is another one.
     #[error(
-        "its journal ends at entry {found} and does not lead to entry {noted}, which was durable. The database has \
+        "its journal ends at entry {found} and does not lead to entry {noted}, which was durable. The disk has \
          lost acknowledged payments, and their retries would charge again. Restore the directory from a \
          backup, and compare the payments made since then with the bank's records; keep the damaged directory for inspection. If \
          this directory is an older copy that you put here on purpose, start once with --accept-older-store"
@@ -146,6 +147,25 @@ pub enum OpenProblem {
          from a backup; nothing was changed"
     )]
     NoTenure,
+    /// The journal cannot be opened.
+    #[error(
+        "its journal cannot be opened: {0}. Restore the directory from a backup, and compare the payments made since then with \
+         the bank's records; keep the damaged directory for inspection"
+    )]
+    Journal(String),
+    /// A newer Holdfast wrote the journal.
+    #[error(
+        "{segment} in its journal was written by a newer Holdfast. Start it with that version; no payment in it was changed"
+    )]
+    NewerSegment {
+        /// The file.
+        segment: String,
+    },
+    /// The index cannot be built.
+    #[error(
+        "the index over its journal cannot be built: {0}. Restore the directory from a backup; keep the damaged one for inspection"
+    )]
+    Index(String),
     /// The content is damaged.
     #[error(
         "its content is damaged ({0}). Restore the directory from a backup; keep the damaged one \
@@ -162,6 +182,33 @@ pub enum OpenProblem {
         /// The error.
         source: io::Error,
     },
+}
+
+impl From<BuildError> for OpenProblem {
+    fn from(error: BuildError) -> Self {
+        match error {
+            BuildError::Content(error) => Self::Content(error),
+            BuildError::Write(error) => Self::Database(error),
+            BuildError::Replay { .. } | BuildError::Tenure(_) => Self::Index(error.to_string()),
+        }
+    }
+}
+
+impl From<holdfast_segments::OpenProblem> for OpenProblem {
+    fn from(problem: holdfast_segments::OpenProblem) -> Self {
+        use holdfast_segments::OpenProblem as Problem;
+        match problem {
+            Problem::Damaged(_) | Problem::Foreign { .. } => Self::Journal(problem.to_string()),
+            Problem::Newer { segment } => Self::NewerSegment { segment },
+            Problem::Io { action, source } => match source.kind() {
+                io::ErrorKind::PermissionDenied => Self::NotPermitted {
+                    path: JOURNAL.into(),
+                    source,
+                },
+                _ => Self::Io { action, source },
+            },
+        }
+    }
 }
 
 pub(crate) fn io(action: &'static str) -> impl FnOnce(io::Error) -> OpenProblem {

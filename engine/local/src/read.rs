@@ -1,4 +1,4 @@
-//! Reads the trees. Nothing here waits for durability: callers pass the read barrier afterwards.
+//! Reads the index and the journal. Both have durable data only.
 
 use std::collections::BTreeSet;
 use std::ops::Bound::{Excluded, Included, Unbounded};
@@ -237,18 +237,10 @@ impl Inner {
         limit: usize,
     ) -> Result<Vec<(u64, JournalEntry)>, LocalError> {
         let from = after.saturating_add(1);
-        // The chunk that holds the first entry wanted may begin before it.
-        let begin = self.trees.journal.range(..=sequence_key(from)).next_back();
-        let begin = match begin {
-            Some(item) => read(item, "journal")?.0,
-            None => sled::IVec::from(&sequence_key(from)),
-        };
         let mut entries = Vec::new();
-        for item in self.trees.journal.range(begin..) {
-            let (storage_key, bytes) = read(item, "journal")?;
-            let first = format::sequence_of(&storage_key)
-                .ok_or_else(|| missing("journal", &printable(&storage_key)))?;
-            let chunk = decode_chunk(&storage_key, &bytes)?;
+        for chunk in self.journal.chunks(from) {
+            let (first, bytes) = chunk?;
+            let chunk = decode_chunk(&sequence_key(first), &bytes)?;
             for (sequence, linked) in (first..).zip(chunk.entries) {
                 if sequence < from {
                     continue;
@@ -263,18 +255,7 @@ impl Inner {
     }
 
     fn entry(&self, sequence: u64) -> Result<LinkedEntry, LocalError> {
-        let at_or_before = self
-            .trees
-            .journal
-            .range(..=sequence_key(sequence))
-            .next_back();
-        let Some(item) = at_or_before else {
-            return Err(missing("journal", &sequence));
-        };
-        let (storage_key, bytes) = read(item, "journal")?;
-        let chunk = decode_chunk(&storage_key, &bytes)?;
-        let first = format::sequence_of(&storage_key)
-            .ok_or_else(|| missing("journal", &printable(&storage_key)))?;
+        let (first, chunk) = self.journal.chunk_with(sequence)?;
         usize::try_from(sequence - first)
             .ok()
             .and_then(|index| chunk.entries.into_iter().nth(index))

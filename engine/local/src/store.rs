@@ -88,7 +88,7 @@ impl LocalStore {
         })
     }
 
-    /// Reads on a thread that may block, when it is this read's turn, and waits until the data that it saw is durable.
+    /// Reads on a thread that may block, when it is this read's turn.
     async fn look<T: Send + 'static>(
         &self,
         turns: &Arc<Semaphore>,
@@ -104,7 +104,7 @@ impl LocalStore {
             look(&inner)
         })
         .await?;
-        self.inner.barrier().await?;
+        self.inner.ensure_usable()?;
         Ok(seen)
     }
 }
@@ -165,12 +165,9 @@ impl Log for LocalStore {
 
     async fn get(&self, key: &OperationKey) -> Result<Option<Operation>, StoreError> {
         self.inner.ensure_usable()?;
-        let Some(record) = self.inner.record(key)? else {
-            // Nothing was seen, so nothing can be shown too early.
-            return Ok(None);
-        };
-        self.inner.barrier().await?;
-        Ok(Some(record.into_operation(key.clone())))
+        let record = self.inner.record(key)?;
+        self.inner.ensure_usable()?;
+        Ok(record.map(|record| record.into_operation(key.clone())))
     }
 
     async fn entries(
@@ -351,7 +348,7 @@ impl Inner {
         let written = self.trees.cursors.insert(key, value);
         let written = written.map_err(|error| LocalError::Apply(Box::new(error)));
         written
-            .and_then(|_| self.sync())
+            .and_then(|_| self.sync_index())
             .inspect_err(|_| self.poison())
     }
 }

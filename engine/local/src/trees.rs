@@ -1,6 +1,5 @@
 //! The trees of the database: each is named here, and nowhere else.
 
-use sled::transaction::TransactionalTree;
 use sled::{Db, Tree};
 
 /// Declares the trees: a struct of them, their names, how all are opened, and how all are seen in a transaction.
@@ -28,7 +27,7 @@ trees!(
     payments,
     /// Idempotency keys, by merchant and id.
     ids,
-    /// Journal entries in chunks, by the first one's sequence.
+    /// Journal entries in chunks, by the first one's sequence. Only in stores of formats up to 4.
     journal,
     /// Operations that have been unfinished for long.
     unfinished,
@@ -41,14 +40,3 @@ trees!(
     /// Single values about the whole store.
     meta,
 );
-
-/// The trees that a commit writes to, inside its transaction.
-pub(crate) struct CommitTrees<'a> {
-    pub(crate) payments: &'a TransactionalTree,
-    pub(crate) ids: &'a TransactionalTree,
-    pub(crate) journal: &'a TransactionalTree,
-    pub(crate) unfinished: &'a TransactionalTree,
-    pub(crate) accounts: &'a TransactionalTree,
-    pub(crate) contradictions: &'a TransactionalTree,
-    pub(crate) meta: &'a TransactionalTree,
-}

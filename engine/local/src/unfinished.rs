@@ -14,10 +14,20 @@ use holdfast_core::{OperationId, OperationKey, Tenure, Timestamp};
 
 use crate::error::{LocalError, damaged, missing, printable, read};
 use crate::format;
-use crate::inner::Live;
+use crate::journal::Journal;
 use crate::meta;
 use crate::trees::Trees;
 use crate::values::{decode_chunk, decode_record};
+
+/// An unfinished operation.
+#[derive(Debug, Clone)]
+pub(crate) struct Live {
+    pub(crate) key: OperationKey,
+    /// Where the journal must be replayed from to find it: the start of a chunk.
+    pub(crate) from: u64,
+    /// Whether it is in the `unfinished` tree.
+    pub(crate) indexed: bool,
+}
 
 /// Every unfinished payment must have its record. Returns the highest tenure that one of them was sent in.
 pub(crate) fn check_records(
@@ -46,12 +56,9 @@ pub(crate) struct Unfinished {
     pub(crate) newest: Timestamp,
 }
 
-pub(crate) fn find(trees: &Trees) -> Result<Unfinished, LocalError> {
+pub(crate) fn find(trees: &Trees, journal: &Journal) -> Result<Unfinished, LocalError> {
     let Trees {
-        journal,
-        unfinished,
-        meta,
-        ..
+        unfinished, meta, ..
     } = trees;
     // A store without a mark is read from its first entry on.
     let low_water = meta::load::<u64>(meta, meta::LOW_WATER)?.max(1);
@@ -67,15 +74,16 @@ pub(crate) fn find(trees: &Trees) -> Result<Unfinished, LocalError> {
         live.insert(id, Live { key, from, indexed });
     }
     let mut next_sequence = low_water;
-    for item in journal.range(sequence_key(low_water)..) {
-        let (storage_key, bytes) = read(item, "journal")?;
-        if format::sequence_of(&storage_key) != Some(next_sequence) {
+    let mut newest = Timestamp::default();
+    for chunk in journal.chunks(low_water) {
+        let (first, bytes) = chunk?;
+        if first != next_sequence {
             // The journal has no gaps: a missing entry was lost or removed.
             return Err(missing("journal", &next_sequence));
         }
-        let chunk_first = next_sequence;
-        let chunk = decode_chunk(&storage_key, &bytes)?;
+        let chunk = decode_chunk(&sequence_key(first), &bytes)?;
         for LinkedEntry { entry, .. } in chunk.entries {
+            newest = newest.max(entry.at);
             if let Some(admission) = &entry.admission {
                 let key = OperationKey {
                     merchant: entry.merchant.clone(),
@@ -84,7 +92,7 @@ pub(crate) fn find(trees: &Trees) -> Result<Unfinished, LocalError> {
                 // It may be in the index already, though the mark did not move past it.
                 live.entry(entry.operation_id).or_insert(Live {
                     key,
-                    from: chunk_first,
+                    from: first,
                     indexed: false,
                 });
             }
@@ -98,17 +106,19 @@ pub(crate) fn find(trees: &Trees) -> Result<Unfinished, LocalError> {
         // The journal's end was cut off, or something was put behind it.
         return Err(missing("journal", &head.sequence.min(next_sequence)));
     }
-    let last = journal.last().map_err(|error| LocalError::Read {
-        tree: "journal",
-        source: Box::new(error),
-    })?;
-    let last = last.map(|(storage_key, bytes)| decode_chunk(&storage_key, &bytes));
-    let entries = last.transpose()?.map(|chunk| chunk.entries);
-    let times = entries.iter().flatten().map(|linked| linked.entry.at);
+    if low_water > head.sequence && head.sequence > 0 {
+        let (_, chunk) = journal.chunk_with(head.sequence)?;
+        newest = chunk
+            .entries
+            .iter()
+            .map(|linked| linked.entry.at)
+            .max()
+            .unwrap_or_default();
+    }
     Ok(Unfinished {
         live,
         head,
         low_water,
-        newest: times.max().unwrap_or_default(),
+        newest,
     })
 }

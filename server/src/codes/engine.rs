@@ -23,8 +23,10 @@ impl Coded for OpenProblem {
             Self::Foreign { .. } => Code::NotAStore,
             Self::UnfinishedImport => Code::UnfinishedImport,
             Self::NotPermitted { .. } => Code::NotPermitted,
-            Self::NewerFormat { .. } => Code::NewerFormat,
+            Self::NewerFormat { .. } | Self::NewerSegment { .. } => Code::NewerFormat,
             Self::NoFormatMark
+            | Self::Journal(_)
+            | Self::Index(_)
             | Self::NoSettings
             | Self::Database(_)
             | Self::NoDatabase
@@ -108,7 +110,7 @@ impl Coded for ImportError {
         match self {
             Self::NotEmpty(_) => Code::ImportDirectory,
             Self::Make(problem) => problem.code(),
-            Self::Write(_) => Code::ImportStore,
+            Self::Write(_) | Self::Content(_) => Code::ImportStore,
             Self::Encode(_)
             | Self::Replay { .. }
             | Self::Head { .. }

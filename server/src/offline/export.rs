@@ -164,7 +164,7 @@ pub(crate) fn export(
         let written = match origin {
             Origin::Directory(data) => {
                 let copy = snapshot(data, args.scratch.as_deref(), interrupts)?;
-                let told = copy.head()?;
+                let told = copy.head();
                 let journal = copy.journal().map(|entry| entry.map_err(ExportError::from));
                 write(journal, Some(told), target.file(), &failed)?
             }

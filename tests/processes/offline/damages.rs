@@ -1,14 +1,22 @@
 //! What can happen to the bytes of a store.
 
+use std::path::Path;
+
 use holdfast_core::codec::{self, ValueKind};
-use holdfast_core::journal::{Digest, Head};
+use holdfast_core::journal::Head;
 use holdfast_core::ledger::Balance;
 use holdfast_core::record::{Chunk, Record};
 use holdfast_core::{Merchant, Timestamp};
 use holdfast_local::format::{account_of, contradiction_key, key_of};
+use holdfast_tests::{raw_journal, write_raw_journal};
 
 /// What is done to a store, in which tree it must be found, and what must be said of it.
-pub(crate) type Damage = (&'static str, &'static str, &'static str, fn(&sled::Db));
+pub(crate) type Damage = (
+    &'static str,
+    &'static str,
+    &'static str,
+    fn(&sled::Db, &Path),
+);
 
 fn tree(database: &sled::Db, name: &str) -> sled::Tree {
     database.open_tree(name).unwrap()
@@ -18,43 +26,46 @@ fn first(database: &sled::Db, name: &str) -> (sled::IVec, sled::IVec) {
     tree(database, name).first().unwrap().unwrap()
 }
 
-/// The journal with something changed, and every digest after it computed anew.
-fn rewrite(database: &sled::Db, change: fn(&mut Vec<Chunk>)) {
-    let journal = tree(database, "journal");
-    let mut chunks: Vec<_> = journal
+/// The journal with something changed. `anew` says whether every digest after it is computed anew.
+fn rewrite(data: &Path, anew: bool, change: fn(&mut Vec<Chunk>)) {
+    let frames = raw_journal(data);
+    let mut chunks: Vec<_> = frames
         .iter()
-        .map(|item| {
-            let (storage_key, bytes) = item.unwrap();
-            Chunk::decode(&storage_key, &bytes).unwrap()
-        })
+        .map(|(first, bytes, _)| Chunk::decode(&first.to_be_bytes(), bytes).unwrap())
         .collect();
     change(&mut chunks);
-    journal.clear().unwrap();
     let mut head = Head::default();
-    for mut chunk in chunks {
-        let first = head.sequence + 1;
-        chunk.previous = Some(head.digest);
+    let mut written = Vec::new();
+    for (mut chunk, (first, _, after)) in chunks.into_iter().zip(frames) {
+        if anew {
+            chunk.previous = Some(head.digest);
+        }
         for linked in &chunk.entries {
             let sequence = head.sequence + 1;
             let digest = head.digest.after(sequence, &linked.entry).unwrap();
             head = Head { sequence, digest };
         }
-        journal
-            .insert(first.to_be_bytes(), chunk.encode(first).unwrap())
-            .unwrap();
+        let after = if anew { head.digest } else { after };
+        written.push((first, chunk.encode(first).unwrap(), after));
     }
+    write_raw_journal(data, &written);
 }
 
-pub(crate) const DAMAGES: [Damage; 22] = [
-    ("a record is gone", "payments", "no record of", |database| {
-        let (key, _) = first(database, "payments");
-        tree(database, "payments").remove(key).unwrap();
-    }),
+pub(crate) const DAMAGES: [Damage; 20] = [
+    (
+        "a record is gone",
+        "payments",
+        "no record of",
+        |database, _| {
+            let (key, _) = first(database, "payments");
+            tree(database, "payments").remove(key).unwrap();
+        },
+    ),
     (
         "a record says something else",
         "payments",
         "journal leads to",
-        |database| {
+        |database, _| {
             let (storage_key, bytes) = first(database, "payments");
             let record = Record::decode(&storage_key, &bytes).unwrap();
             let last = record.last_sequence();
@@ -70,7 +81,7 @@ pub(crate) const DAMAGES: [Damage; 22] = [
         "a record without a history",
         "payments",
         "has no entry",
-        |database| {
+        |database, _| {
             let (storage_key, bytes) = first(database, "payments");
             let record = Record::decode(&storage_key, &bytes).unwrap();
             let payment = record.into_operation(key_of(&storage_key).unwrap());
@@ -84,7 +95,7 @@ pub(crate) const DAMAGES: [Damage; 22] = [
         "an id is gone",
         "ids",
         "is not found under its id",
-        |database| {
+        |database, _| {
             let (key, _) = first(database, "ids");
             tree(database, "ids").remove(key).unwrap();
         },
@@ -93,7 +104,7 @@ pub(crate) const DAMAGES: [Damage; 22] = [
         "a balance is another one",
         "accounts",
         "journal leads to",
-        |database| {
+        |database, _| {
             let (storage_key, bytes) = first(database, "accounts");
             assert!(account_of(&storage_key).is_some());
             let mut balance: Balance =
@@ -109,50 +120,37 @@ pub(crate) const DAMAGES: [Damage; 22] = [
         "a balance is gone",
         "accounts",
         "has no balance",
-        |database| {
+        |database, _| {
             let (key, _) = first(database, "accounts");
             tree(database, "accounts").remove(key).unwrap();
         },
     ),
     (
-        "a part of the journal is gone",
-        "journal",
-        "are missing",
-        |database| {
-            let journal = tree(database, "journal");
-            let (key, _) = journal.iter().nth(5).unwrap().unwrap();
-            journal.remove(key).unwrap();
-        },
-    ),
-    (
         "the journal's end is cut off",
-        "meta",
-        "the journal ends at",
-        |database| {
-            let journal = tree(database, "journal");
-            let (key, _) = journal.last().unwrap().unwrap();
-            journal.remove(key).unwrap();
+        "journal",
+        "does not lead to this one",
+        |_, data| {
+            let mut chunks = raw_journal(data);
+            chunks.pop().unwrap();
+            write_raw_journal(data, &chunks);
         },
     ),
     (
         "a past that was rewritten in place",
         "journal",
         "digest of the entry before",
-        |database| {
-            let journal = tree(database, "journal");
-            let (storage_key, bytes) = journal.first().unwrap().unwrap();
-            let mut chunk = Chunk::decode(&storage_key, &bytes).unwrap();
-            chunk.entries[0].entry.at = Timestamp::from_unix_ms(7);
-            let value = chunk.encode(1).unwrap();
-            journal.insert(storage_key, value).unwrap();
+        |_, data| {
+            rewrite(data, false, |chunks| {
+                chunks[0].entries[0].entry.at = Timestamp::from_unix_ms(7);
+            });
         },
     ),
     (
         "a past that was rewritten with its whole chain",
-        "meta",
-        "it ends at",
-        |database| {
-            rewrite(database, |chunks| {
+        "journal",
+        "does not lead to this one",
+        |_, data| {
+            rewrite(data, true, |chunks| {
                 chunks[0].entries[0].entry.at = Timestamp::from_unix_ms(7);
             });
         },
@@ -161,29 +159,16 @@ pub(crate) const DAMAGES: [Damage; 22] = [
         "an unfinished payment that is not indexed",
         "unfinished",
         "low-water mark",
-        |database| {
+        |database, _| {
             let value = codec::encode(ValueKind::Meta, b"low_water", &1_000_000_u64).unwrap();
             tree(database, "meta").insert("low_water", value).unwrap();
-        },
-    ),
-    (
-        "a chain that ends elsewhere",
-        "meta",
-        "it ends at",
-        |database| {
-            let head = Head {
-                sequence: 3,
-                digest: Digest::GENESIS,
-            };
-            let value = codec::encode(ValueKind::Meta, b"chain_head", &head).unwrap();
-            tree(database, "meta").insert("chain_head", value).unwrap();
         },
     ),
     (
         "the number of the openings is lost",
         "meta",
         "the journal has attempts of tenure",
-        |database| {
+        |database, _| {
             tree(database, "meta").remove("tenure").unwrap();
         },
     ),
@@ -191,7 +176,7 @@ pub(crate) const DAMAGES: [Damage; 22] = [
         "a cursor beyond the journal",
         "cursors",
         "beyond the journal's end",
-        |database| {
+        |database, _| {
             let value = codec::encode(ValueKind::Cursor, b"consumer", &9_999_u64).unwrap();
             tree(database, "cursors").insert("consumer", value).unwrap();
         },
@@ -200,7 +185,7 @@ pub(crate) const DAMAGES: [Damage; 22] = [
         "a cursor that is damaged",
         "cursors",
         "checksum",
-        |database| {
+        |database, _| {
             let value = codec::encode(ValueKind::Cursor, b"consumer", &1_u64).unwrap();
             tree(database, "cursors").insert("another", value).unwrap();
         },
@@ -209,7 +194,7 @@ pub(crate) const DAMAGES: [Damage; 22] = [
         "a value that is damaged",
         "payments",
         "checksum",
-        |database| {
+        |database, _| {
             let (key, bytes) = first(database, "payments");
             let mut bytes = bytes.to_vec();
             *bytes.last_mut().unwrap() ^= 1;
@@ -220,7 +205,7 @@ pub(crate) const DAMAGES: [Damage; 22] = [
         "a record was taken for another",
         "payments",
         "has no entry",
-        |database| {
+        |database, _| {
             // As many records as the journal admits, and not the same.
             let (storage_key, bytes) = first(database, "payments");
             let record = Record::decode(&storage_key, &bytes).unwrap();
@@ -236,7 +221,7 @@ pub(crate) const DAMAGES: [Damage; 22] = [
         "a record that ends before its history",
         "payments",
         "the record says",
-        |database| {
+        |database, _| {
             let (storage_key, bytes) = first(database, "payments");
             let record = Record::decode(&storage_key, &bytes).unwrap();
             let last = record.last_sequence() - 1;
@@ -251,7 +236,7 @@ pub(crate) const DAMAGES: [Damage; 22] = [
         "a contradiction is marked for another merchant",
         "contradictions",
         "of this merchant",
-        |database| {
+        |database, _| {
             let (storage_key, _) = first(database, "contradictions");
             let sequence = u64::from_be_bytes(*storage_key.last_chunk().unwrap());
             let other = contradiction_key(&Merchant::new("other").unwrap(), sequence);
@@ -265,7 +250,7 @@ pub(crate) const DAMAGES: [Damage; 22] = [
         "a contradiction is not marked",
         "contradictions",
         "not marked",
-        |database| {
+        |database, _| {
             let (storage_key, _) = first(database, "contradictions");
             tree(database, "contradictions")
                 .remove(storage_key)
@@ -276,7 +261,7 @@ pub(crate) const DAMAGES: [Damage; 22] = [
         "a record that ends before a note",
         "payments",
         "beyond its latest",
-        |database| {
+        |database, _| {
             let (storage_key, bytes) = tree(database, "payments").last().unwrap().unwrap();
             let record = Record::decode(&storage_key, &bytes).unwrap();
             let last = record.last_sequence() - 1;
@@ -291,15 +276,11 @@ pub(crate) const DAMAGES: [Damage; 22] = [
         "a note that follows on nothing",
         "journal",
         "leads elsewhere",
-        |database| {
-            let (storage_key, bytes) = tree(database, "journal").last().unwrap().unwrap();
-            let mut chunk = Chunk::decode(&storage_key, &bytes).unwrap();
-            chunk.entries.last_mut().unwrap().previous = Some(1);
-            let first = u64::from_be_bytes(storage_key.as_ref().try_into().unwrap());
-            let value = chunk.encode(first).unwrap();
-            tree(database, "journal")
-                .insert(storage_key, value)
-                .unwrap();
+        |_, data| {
+            rewrite(data, false, |chunks| {
+                let last = chunks.last_mut().unwrap();
+                last.entries.last_mut().unwrap().previous = Some(1);
+            });
         },
     ),
 ];

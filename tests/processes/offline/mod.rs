@@ -7,6 +7,7 @@
 )]
 
 mod damages;
+mod formats;
 mod world;
 
 use std::collections::BTreeMap;
@@ -189,7 +190,7 @@ async fn every_difference_is_named_with_its_place_and_meaning() {
         copy(&data, &damaged);
         {
             let database = raw_database(&damaged);
-            damage(&database);
+            damage(&database, &damaged);
             database.flush().unwrap();
         }
         let (code, result, said) = verify(&damaged).await;

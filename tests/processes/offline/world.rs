@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use super::{PATIENCE, run, verify};
 
 /// A small store that no service runs on.
-async fn store(directory: &Path) -> PathBuf {
+pub(super) async fn store(directory: &Path) -> PathBuf {
     let data = directory.join("data");
     let server = Server::start(&data, &[]);
     for n in 0..3 {
@@ -156,7 +156,7 @@ async fn half_an_import(out: &str, target: &str) -> (tokio::process::Child, Vec<
     let (half, rest) = whole.split_at(whole.len() / 2);
     let input = importing.stdin.as_mut().unwrap();
     input.write_all(half).await.unwrap();
-    until(|| Path::new(target).join("store.import/db").exists()).await;
+    until(|| Path::new(target).join("store.import/index/db").exists()).await;
     (importing, rest.to_vec())
 }
 
@@ -212,7 +212,7 @@ async fn an_interrupted_command_leaves_nothing_behind() {
     fs::create_dir(&outs).unwrap();
     let out = outs.join("out.jsonl").to_str().unwrap().to_owned();
     // Whoever copies this waits for as long as nobody writes into it.
-    let pipe = data.join("store/pipe");
+    let pipe = data.join("store/index/pipe");
     assert!(
         Command::new("mkfifo")
             .arg(&pipe)

@@ -21,6 +21,16 @@ impl Digest {
     /// The digest before the first entry.
     pub const GENESIS: Self = Self([0; 32]);
 
+    /// A digest from its bytes.
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// Its bytes.
+    pub const fn to_bytes(self) -> [u8; 32] {
+        self.0
+    }
+
     /// The digest after the entry with this sequence.
     ///
     /// # Errors

@@ -8,4 +8,4 @@ mod stored;
 
 pub use chain::{Digest, Head};
 pub use entry::{Admission, Cause, JournalEntry};
-pub use replay::{Replay, ReplayError, Replayed};
+pub use replay::{Replay, ReplayError, Replayed, operation_after};

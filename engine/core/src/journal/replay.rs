@@ -128,23 +128,7 @@ impl Replay {
 
     /// The payment after an entry.
     fn next(&self, entry: &JournalEntry) -> Result<Operation, ReplayError> {
-        let before = self.open.get(&entry.operation_id);
-        if let Some(admission) = &entry.admission {
-            if before.is_some() {
-                return Err(ReplayError::AdmittedTwice(entry.operation_id));
-            }
-            let key = OperationKey {
-                merchant: entry.merchant.clone(),
-                idempotency_key: admission.idempotency_key.clone(),
-            };
-            let received = Operation {
-                bank: admission.bank.clone(),
-                ..Operation::received(entry.operation_id, key, admission.request.clone(), entry.at)
-            };
-            return follow(&received, entry);
-        }
-        let before = before.ok_or(ReplayError::NotOpen(entry.operation_id))?;
-        follow(before, entry)
+        operation_after(self.open.get(&entry.operation_id), entry)
     }
 
     /// Continues after a different entry: used where damage was found and reported.
@@ -197,6 +181,32 @@ impl Replay {
     pub const fn book(&self) -> &Book {
         &self.book
     }
+}
+
+/// The operation after an entry that is no note, from the operation before it: `None` before its admission.
+///
+/// # Errors
+/// When the entry cannot follow.
+pub fn operation_after(
+    before: Option<&Operation>,
+    entry: &JournalEntry,
+) -> Result<Operation, ReplayError> {
+    if let Some(admission) = &entry.admission {
+        if before.is_some() {
+            return Err(ReplayError::AdmittedTwice(entry.operation_id));
+        }
+        let key = OperationKey {
+            merchant: entry.merchant.clone(),
+            idempotency_key: admission.idempotency_key.clone(),
+        };
+        let received = Operation {
+            bank: admission.bank.clone(),
+            ..Operation::received(entry.operation_id, key, admission.request.clone(), entry.at)
+        };
+        return follow(&received, entry);
+    }
+    let before = before.ok_or(ReplayError::NotOpen(entry.operation_id))?;
+    follow(before, entry)
 }
 
 fn shape(entry: &JournalEntry, problem: &'static str) -> ReplayError {

@@ -5,7 +5,7 @@
 //! `docs/storage-format.md` has the bytes and the reasons.
 //!
 //! - [`frame`]: a frame as bytes. `header`: the head of a segment, and its name.
-//! - `log`: opening, appending, the next segment. `scan`: from frame to frame, and the rule for the end. `read`: reading
+//! - `log`: opening, appending, the next segment. `survey`: what is found in a directory. `scan`: from frame to frame, and the rule for the end. `read`: reading
 //!   while another thread appends.
 //! - [`disk`]: the operations on files that all of this needs, so that tests can cut the power between any two.
 //!
@@ -18,9 +18,11 @@ mod log;
 mod problem;
 mod read;
 mod scan;
+mod survey;
 
 pub use header::{Digest, LogId};
-pub use log::{Log, LogOptions, SEGMENT_BYTES, SEGMENT_BYTES_MIN, inspect};
+pub use log::{Log, LogOptions, SEGMENT_BYTES, SEGMENT_BYTES_MIN, Spare};
 pub use problem::{Damage, OpenProblem, ReadProblem, Stopped};
 pub use read::Reader;
 pub use scan::{End, frames_of};
+pub use survey::inspect;

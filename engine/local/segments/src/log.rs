@@ -3,21 +3,21 @@
 use std::io;
 use std::sync::Arc;
 
-use crate::disk::{Disk, DiskFile, read_up_to};
+use crate::disk::{Disk, DiskFile};
 use crate::frame::{BODY_BYTES_MAX, Frame, HEAD_BYTES};
-use crate::header::{Digest, HEADER_BYTES, Head, LogId, SegmentHeader, first_of, name};
+use crate::header::{Digest, HEADER_BYTES, LogId, SegmentHeader};
 use crate::problem::{Damage, OpenProblem, Stopped, io};
 use crate::read::{Reader, Shared};
-use crate::scan::{End, Window, end_of};
+use crate::survey::{SPARE, Survey, firsts, survey};
 
-/// Default size of a segment, in bytes.
+/// Default size of the largest segments, in bytes.
 pub const SEGMENT_BYTES: u64 = 64 * 1024 * 1024;
+
+/// Size of the first segment, in bytes. Each one is twice as large as the one before, so that a small log takes little room.
+const FIRST_BYTES: u64 = 1024 * 1024;
 
 /// Smallest size of a segment, in bytes.
 pub const SEGMENT_BYTES_MIN: u64 = 8 * 1024;
-
-/// The next segment while it is made: zero-filled, durable, and without a head.
-const SPARE: &str = "spare";
 
 /// Bytes written at once when a segment is filled with zeros.
 const ZEROS: usize = 1024 * 1024;
@@ -25,12 +25,18 @@ const ZEROS: usize = 1024 * 1024;
 /// How a log is opened.
 #[derive(Debug, Clone)]
 pub struct LogOptions {
-    /// The size of new segments, in bytes; at least [`SEGMENT_BYTES_MIN`].
+    /// The size of the largest segments, in bytes; at least [`SEGMENT_BYTES_MIN`].
     pub segment_bytes: u64,
     /// The last entry that is known to have been durable; 0 if none is.
     pub known: u64,
     /// The id of a log that is created.
     pub id: LogId,
+}
+
+/// A segment that was made ahead of time.
+pub struct Spare<D: Disk> {
+    file: D::File,
+    size: u64,
 }
 
 /// An open log. One process at a time may open it: a lock on the directory is the caller's.
@@ -92,8 +98,8 @@ impl<D: Disk> Log<D> {
             first: 1,
             digest: [0; 32],
         };
-        let (file, size) =
-            make_spare(&*disk, options.segment_bytes).map_err(io("making the first segment"))?;
+        let (file, size) = make_spare(&*disk, options.segment_bytes.min(FIRST_BYTES))
+            .map_err(io("making the first segment"))?;
         put_in_place(&*disk, &file, &segment).map_err(io("making the first segment"))?;
         let file = Arc::new(file);
         let shared = Shared::new(disk.clone(), vec![segment], HEADER_BYTES as u64);
@@ -171,6 +177,11 @@ impl<D: Disk> Log<D> {
         self.put(frame)
     }
 
+    /// Whether a frame goes into this segment; else the next one begins with it.
+    pub fn has_room_for(&self, frame: &Frame) -> bool {
+        self.size - self.offset >= frame.size() as u64
+    }
+
     /// Proves the last frame: after this, damage to it cannot be taken for a torn end. Does nothing if it is proven.
     ///
     /// # Errors
@@ -191,13 +202,28 @@ impl<D: Disk> Log<D> {
         self.put(&nothing)
     }
 
-    /// Makes the next segment ahead of time, so that no append waits for it. It is also the reserve on a full disk.
+    /// What makes the next segment ahead of time, on another thread, so that no append waits for it; `None` while there is
+    /// one, or before half of this segment is used. [`Self::keep`] takes it.
+    pub fn spare_maker(&self) -> Option<impl FnOnce() -> io::Result<Spare<D>> + Send + use<D>> {
+        if self.spare.is_some() || self.offset < self.size / 2 {
+            return None;
+        }
+        let (disk, size) = (self.disk.clone(), self.next_bytes());
+        Some(move || make_spare(&*disk, size).map(|(file, size)| Spare { file, size }))
+    }
+
+    /// Keeps the next segment for when it is needed. It is also the reserve on a full disk.
+    pub fn keep(&mut self, spare: Spare<D>) {
+        self.spare = Some((spare.file, spare.size));
+    }
+
+    /// Makes the next segment ahead of time, here and now.
     ///
     /// # Errors
     /// When the disk refuses, because it is full, say. The log goes on: nothing of it was touched.
     pub fn prepare(&mut self) -> io::Result<()> {
         if self.spare.is_none() {
-            self.spare = Some(make_spare(&*self.disk, self.segment_bytes)?);
+            self.spare = Some(make_spare(&*self.disk, self.next_bytes())?);
         }
         Ok(())
     }
@@ -207,13 +233,17 @@ impl<D: Disk> Log<D> {
         self.spare.is_some()
     }
 
+    fn next_bytes(&self) -> u64 {
+        self.segment_bytes.min(self.size.saturating_mul(2))
+    }
+
     fn put(&mut self, frame: &Frame) -> Result<(), Stopped> {
         if self.is_stopped {
             return Err(Stopped::Earlier);
         }
         // Until all is done. What happens in between leaves the log stopped.
         self.is_stopped = true;
-        if self.size - self.offset < frame.size() as u64 {
+        if !self.has_room_for(frame) {
             self.next_segment(frame.size())
                 .map_err(stopped("making the next segment"))?;
         }
@@ -240,7 +270,7 @@ impl<D: Disk> Log<D> {
                 if too_small.is_some() {
                     self.disk.remove(SPARE)?;
                 }
-                make_spare(&*self.disk, self.segment_bytes.max(needed))?
+                make_spare(&*self.disk, self.next_bytes().max(needed))?
             }
         };
         let segment = SegmentHeader {
@@ -261,115 +291,6 @@ impl<D: Disk> Log<D> {
 
 fn stopped(action: &'static str) -> impl FnOnce(io::Error) -> Stopped {
     move |source| Stopped::Now { action, source }
-}
-
-/// Looks at the log of a directory without changing anything: a reader, and the sequence and digest of its end. Nobody may
-/// have it open for writing meanwhile.
-///
-/// # Errors
-/// As [`Log::open`].
-pub fn inspect<D: Disk>(disk: D, known: u64) -> Result<(Reader<D>, u64, Digest), OpenProblem> {
-    let firsts = firsts(&disk)?;
-    match &firsts[..] {
-        [] if known > 0 => Err(Damage::Lost { found: 0, known }.into()),
-        [] => Ok((
-            Reader::new(Arc::new(Shared::new(Arc::new(disk), Vec::new(), 0))),
-            0,
-            [0; 32],
-        )),
-        [1, ..] => {
-            let Survey { segments, end, .. } = survey(&disk, &firsts, known)?;
-            let shared = Shared::new(Arc::new(disk), segments, end.offset);
-            Ok((Reader::new(Arc::new(shared)), end.next - 1, end.digest))
-        }
-        [found, ..] => Err(Damage::Beginning { found: *found }.into()),
-    }
-}
-
-/// What a log is found to be.
-struct Survey<F> {
-    /// All segments, in order; never empty.
-    segments: Vec<SegmentHeader>,
-    /// The file of the last one, and its size.
-    file: F,
-    size: u64,
-    end: End,
-}
-
-fn survey<D: Disk>(disk: &D, firsts: &[u64], known: u64) -> Result<Survey<D::File>, OpenProblem> {
-    let mut segments: Vec<SegmentHeader> = Vec::with_capacity(firsts.len());
-    let mut last = None;
-    for first in firsts {
-        let (file, header) = head_of(disk, *first)?;
-        if segments
-            .first()
-            .is_some_and(|other| other.log != header.log)
-        {
-            let segment = header.name();
-            return Err(Damage::Stranger { segment }.into());
-        }
-        segments.push(header);
-        last = Some((file, header));
-    }
-    let (file, segment) = last.expect("there is a segment");
-    let size = file.size().map_err(io("reading the log"))?;
-    let mut window = Window::new(&file, size);
-    let end = end_of(&mut window, &segment, |_, _| {}).map_err(io("reading the log"))?;
-    let (segment, offset, sequence) = (segment.name(), end.offset, end.next);
-    if let Some(found) = end.found {
-        return Err(Damage::Gap {
-            segment,
-            offset,
-            sequence,
-            found,
-        }
-        .into());
-    }
-    if let Some(follows) = end.follows {
-        return Err(Damage::Frame {
-            segment,
-            offset,
-            sequence,
-            follows,
-        }
-        .into());
-    }
-    let found = end.next - 1;
-    if found < known {
-        return Err(Damage::Lost { found, known }.into());
-    }
-    Ok(Survey {
-        segments,
-        file,
-        size,
-        end,
-    })
-}
-
-/// The first sequences of the segments, in order.
-fn firsts(disk: &impl Disk) -> Result<Vec<u64>, OpenProblem> {
-    let mut firsts = Vec::new();
-    for name in disk.names().map_err(io("listing the log"))? {
-        if name == SPARE {
-            continue;
-        }
-        let first = first_of(&name).ok_or(OpenProblem::Foreign { name })?;
-        firsts.push(first);
-    }
-    firsts.sort_unstable();
-    Ok(firsts)
-}
-
-fn head_of<D: Disk>(disk: &D, first: u64) -> Result<(D::File, SegmentHeader), OpenProblem> {
-    let segment = name(first);
-    let file = disk.open(&segment).map_err(io("opening a segment"))?;
-    let mut bytes = vec![0; HEADER_BYTES];
-    let filled = read_up_to(&file, &mut bytes, 0).map_err(io("reading a segment"))?;
-    match Head::decode(&bytes[..filled]) {
-        Head::Segment(header) if header.first == first => Ok((file, header)),
-        Head::Newer => Err(OpenProblem::Newer { segment }),
-        Head::Segment(_) | Head::Damaged => Err(Damage::Head { segment }.into()),
-    }
 }
 
 /// A durable file full of zeros, under the name of the spare.

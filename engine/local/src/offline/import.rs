@@ -1,29 +1,31 @@
 //! Creates a store from a journal: under another name, verified, and only then renamed into place.
 
-use std::collections::HashMap;
 use std::fs::{self, DirBuilder, File};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
-use holdfast_core::codec::{self, EncodeError, ValueKind};
-use holdfast_core::journal::{Head, Replay, ReplayError, Replayed};
-use holdfast_core::record::{Chunk, LinkedEntry, Record, sequence_key};
-use holdfast_core::{JournalEntry, Operation, OperationId, OperationKey, Tenure, Timestamp};
+use holdfast_core::codec::EncodeError;
+use holdfast_core::journal::{Head, ReplayError};
+use holdfast_core::record::LinkedEntry;
+use holdfast_core::{JournalEntry, Tenure};
 
 use super::verify::{Finding, Report, verify_trees};
-use crate::database;
+use crate::build::BuildError;
+use crate::creation::NewStore;
 use crate::directory;
-use crate::format::{self, JOURNAL_CHUNK_BYTES_MAX};
+use crate::error::{LocalError, stopped};
 use crate::head_file::{HeadFile, Note};
-use crate::meta;
+use crate::journal::{FrameBuilder, Journal};
 use crate::names::{
     HEAD_FILE, HEAD_FILE_IN_CREATION, LOCK, PRIVATE_DIRECTORY, STORE, STORE_IN_CREATION,
     STORE_IN_IMPORT,
 };
-use crate::open;
+
 use crate::options::LocalOptions;
 use crate::problem::{self, OpenProblem};
-use crate::trees::Trees;
+
+/// Bytes of entries that are made durable in one frame.
+const FRAME_BYTES: usize = 1024 * 1024;
 
 /// Why a store could not be created. No usable store is left behind.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +42,9 @@ pub enum ImportError {
     /// A value is too large.
     #[error(transparent)]
     Encode(#[from] EncodeError),
+    /// The store cannot be written or read.
+    #[error(transparent)]
+    Content(#[from] LocalError),
     /// The journal has an entry that cannot be right.
     #[error("entry {sequence}: {source}")]
     Replay {
@@ -71,16 +76,9 @@ pub struct Importer {
     data: PathBuf,
     /// `None` once the store was moved into place.
     unfinished: Option<PathBuf>,
-    /// Both `None` once the store is closed.
-    database: Option<sled::Db>,
-    trees: Option<Trees>,
-    replay: Replay,
-    latest: HashMap<OperationId, u64>,
-    /// The newest time of an entry.
-    newest: Timestamp,
-    chunk: Chunk,
-    chunk_bytes: u64,
-    chunk_first: u64,
+    /// `None` once the store is closed.
+    new: Option<NewStore>,
+    frame: FrameBuilder,
     _lock: File,
 }
 
@@ -97,21 +95,21 @@ impl Importer {
         let lock = directory::take_lock(data)?;
         refuse_used(data)?;
         let options = LocalOptions::offline(data.to_owned());
-        let unfinished = open::begin(&options, &data.join(STORE_IN_IMPORT))?;
-        let database = database::open(&options, &unfinished)?;
+        let unfinished = data.join(STORE_IN_IMPORT);
+        let new = NewStore::begin(&options, &unfinished)?;
         Ok(Self {
-            trees: Some(Trees::open(&database)?),
             data: data.to_owned(),
             unfinished: Some(unfinished),
-            database: Some(database),
-            replay: Replay::default(),
-            latest: HashMap::new(),
-            newest: Timestamp::default(),
-            chunk: empty(Head::default()),
-            chunk_bytes: 0,
-            chunk_first: 1,
+            new: Some(new),
+            frame: FrameBuilder::after(Head::default()),
             _lock: lock,
         })
+    }
+
+    fn new_store(&mut self) -> &mut NewStore {
+        self.new
+            .as_mut()
+            .expect("the store is open until it is finished")
     }
 
     /// Takes the next entry.
@@ -119,92 +117,26 @@ impl Importer {
     /// # Errors
     /// When the entry cannot be right in this place, or the disk reports an error.
     pub fn take(&mut self, sequence: u64, entry: JournalEntry) -> Result<(), ImportError> {
-        let before = self.replay.head();
-        let replayed = self.replay.apply(sequence, &entry);
-        let replayed = replayed.map_err(|source| ImportError::Replay { sequence, source })?;
-        let id = entry.operation_id;
-        self.newest = self.newest.max(entry.at);
-        let mut previous = self.latest.get(&id).copied();
-        if let Some(admission) = &entry.admission {
-            let id_key = format::id_key(&entry.merchant, id);
-            let value = format::encode_id(&id_key, &admission.idempotency_key)?;
-            self.trees().ids.insert(id_key, value)?;
+        let previous = self.new_store().builder.take(sequence, &entry)?;
+        self.frame.push(LinkedEntry { previous, entry })?;
+        if self.frame.bytes() >= FRAME_BYTES {
+            self.append()?;
         }
-        match replayed {
-            Replayed::Open(_) => {
-                self.latest.insert(id, sequence);
-            }
-            Replayed::Finished(payment) => {
-                self.latest.remove(&id);
-                self.record(&payment, sequence)?;
-            }
-            Replayed::Note(_) => previous = self.follow_up(sequence, &entry)?,
-        }
-        let bytes = codec::body(&entry)?.len() as u64;
-        if !self.chunk.entries.is_empty() && self.chunk_bytes + bytes > JOURNAL_CHUNK_BYTES_MAX {
-            self.write_chunk(before)?;
-        }
-        self.chunk.entries.push(LinkedEntry { previous, entry });
-        self.chunk_bytes += bytes;
         Ok(())
-    }
-
-    fn trees(&self) -> &Trees {
-        self.trees
-            .as_ref()
-            .expect("the store is open until it is finished")
     }
 
     /// How far the journal was imported.
     pub const fn head(&self) -> Head {
-        self.replay.head()
+        self.frame.head()
     }
 
-    fn record(&self, payment: &Operation, latest: u64) -> Result<(), ImportError> {
-        let storage_key = format::record_key(&payment.key);
-        let value = Record::of(payment, latest).encode(&storage_key)?;
-        self.trees().payments.insert(storage_key, value)?;
-        Ok(())
-    }
-
-    /// Adds a note to the end of a finished payment's history; returns the previous end.
-    fn follow_up(&self, sequence: u64, entry: &JournalEntry) -> Result<Option<u64>, ImportError> {
-        let orphan = || ImportError::Replay {
-            sequence,
-            source: ReplayError::NotOpen(entry.operation_id),
-        };
-        let id_key = format::id_key(&entry.merchant, entry.operation_id);
-        let bytes = self.trees().ids.get(&id_key)?.ok_or_else(orphan)?;
-        let idempotency_key = format::decode_id(&id_key, &bytes).map_err(|_| orphan())?;
-        let key = OperationKey {
-            merchant: entry.merchant.clone(),
-            idempotency_key,
-        };
-        let storage_key = format::record_key(&key);
-        let bytes = self
-            .trees()
-            .payments
-            .get(&storage_key)?
-            .ok_or_else(orphan)?;
-        let record = Record::decode(&storage_key, &bytes).map_err(|_| orphan())?;
-        let previous = record.last_sequence();
-        self.record(&record.into_operation(key), sequence)?;
-        if !entry.is_contradiction() {
-            return Ok(Some(previous));
+    fn append(&mut self) -> Result<(), ImportError> {
+        let next = FrameBuilder::after(self.frame.head());
+        let frame = std::mem::replace(&mut self.frame, next);
+        if let Some(frame) = frame.finish()? {
+            let appended = self.new_store().log.append(&frame);
+            appended.map_err(|error| ImportError::Content(stopped(error)))?;
         }
-        let mark = format::contradiction_key(&entry.merchant, sequence);
-        let value = codec::encode(ValueKind::Contradiction, &mark, &sequence)?;
-        self.trees().contradictions.insert(mark, value)?;
-        Ok(Some(previous))
-    }
-
-    fn write_chunk(&mut self, head: Head) -> Result<(), ImportError> {
-        let value = self.chunk.encode(self.chunk_first)?;
-        let key = sequence_key(self.chunk_first);
-        self.trees().journal.insert(key, value)?;
-        self.chunk = empty(head);
-        self.chunk_bytes = 0;
-        self.chunk_first = head.sequence + 1;
         Ok(())
     }
 
@@ -213,70 +145,34 @@ impl Importer {
     /// # Errors
     /// When the entries do not lead to that end, when the store does not verify, or the disk reports an error.
     pub fn finish(mut self, told: Head) -> Result<Imported, ImportError> {
-        let found = self.replay.head();
+        let found = self.head();
         if found != told {
             return Err(ImportError::Head { told, found });
         }
-        if !self.chunk.entries.is_empty() {
-            self.write_chunk(found)?;
-        }
-        for payment in self.replay.all_open() {
-            let latest = self.latest.get(&payment.id).copied().unwrap_or_default();
-            self.record(payment, latest)?;
-            // Everything open is indexed, and the mark stands at the end.
-            let storage_key = payment.id.as_uuid().into_bytes();
-            let value = codec::encode(ValueKind::Unfinished, &storage_key, &payment.key)?;
-            self.trees().unfinished.insert(storage_key, value)?;
-        }
-        for (id, key) in self.replay.all_watched() {
-            let storage_key = id.as_uuid().into_bytes();
-            let value = codec::encode(ValueKind::Unfinished, &storage_key, key)?;
-            self.trees().unfinished.insert(storage_key, value)?;
-        }
-        for (key, balance) in self.replay.book().iter() {
-            let storage_key = format::account_key(key);
-            let value = codec::encode(ValueKind::Account, &storage_key, balance)?;
-            self.trees().accounts.insert(storage_key, value)?;
-        }
-        let tree = &self.trees().meta;
-        let low_water = found.sequence + 1;
-        tree.insert(meta::CHAIN_HEAD, meta::encode(meta::CHAIN_HEAD, &found)?)?;
-        tree.insert(meta::LOW_WATER, meta::encode(meta::LOW_WATER, &low_water)?)?;
-        // Every tenure of the journal is over: the first opening begins a higher one.
-        let tenure = self.replay.tenure();
-        if tenure.next().is_none() {
-            return Err(ImportError::Tenure(tenure));
-        }
-        tree.insert(meta::TENURE, meta::encode(meta::TENURE, &tenure)?)?;
-        if !self.replay.banks().is_empty() {
-            let banks = meta::encode(meta::BANKS, self.replay.banks())?;
-            tree.insert(meta::BANKS, banks)?;
-        }
-        if let Some(database) = &self.database {
-            database.flush()?;
-        }
+        self.append()?;
+        let Some(new) = self.new.take() else {
+            unreachable!("it is taken once")
+        };
+        let newest = new.builder.newest;
+        let journal = Journal::new(new.log.reader());
         let mut first = None;
-        let report = verify_trees(self.trees(), &mut |finding| {
-            first.get_or_insert(finding);
-        });
+        let (_, report) = new.finish_after(|trees| {
+            verify_trees(trees, &journal, &mut |finding| {
+                first.get_or_insert(finding);
+            })
+        })?;
         if let Some(finding) = first {
             return Err(ImportError::Verify(Box::new(finding)));
         }
-        // Closed before its name changes, for sled keeps files by their names.
-        self.trees = None;
-        self.database = None;
-        if let Some(unfinished) = &self.unfinished {
-            // Before the store has its name: one that holds payments is never without its note.
-            let note = Note {
-                head: found,
-                at: self.newest,
-                in_doubt: false,
-            };
-            let noted = HeadFile::create(&self.data, note);
-            noted.map_err(problem::io("noting the journal's end"))?;
-            directory::sync_store(unfinished)?;
-            directory::sync_names(&self.data)?;
-        }
+        // Before the store has its name: one that holds payments is never without its note.
+        let note = Note {
+            head: found,
+            at: newest,
+            in_doubt: false,
+        };
+        let noted = HeadFile::create(&self.data, note);
+        noted.map_err(problem::io("noting the journal's end"))?;
+        directory::sync_names(&self.data)?;
         Ok(Imported {
             importer: self,
             report,
@@ -305,6 +201,18 @@ impl Imported {
     }
 }
 
+impl From<BuildError> for ImportError {
+    fn from(error: BuildError) -> Self {
+        match error {
+            BuildError::Replay { sequence, source } => Self::Replay { sequence, source },
+            BuildError::Tenure(tenure) => Self::Tenure(tenure),
+            BuildError::Content(LocalError::Encode(error)) => Self::Encode(error),
+            BuildError::Content(error) => Self::Content(error),
+            BuildError::Write(error) => Self::Write(error),
+        }
+    }
+}
+
 /// Checks the directory: it must be empty, or contain only the rest of an earlier import.
 fn refuse_used(data: &Path) -> Result<(), ImportError> {
     // An import that was cut short may have left the note; one without such an import is a store's.
@@ -326,8 +234,7 @@ fn refuse_used(data: &Path) -> Result<(), ImportError> {
 
 impl Drop for Importer {
     fn drop(&mut self) {
-        self.trees = None;
-        self.database = None;
+        self.new = None;
         if let Some(unfinished) = &self.unfinished {
             // The name stays, for no service may start where an import was wanted and did not
             // happen; the next import takes it over.
@@ -336,12 +243,5 @@ impl Drop for Importer {
             // Where not even that is possible, what is left of it has the name still.
             let _ = made;
         }
-    }
-}
-
-fn empty(head: Head) -> Chunk {
-    Chunk {
-        previous: Some(head.digest),
-        entries: Vec::new(),
     }
 }

@@ -9,15 +9,21 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use holdfast_core::JournalEntry;
-use holdfast_core::journal::Head;
+use holdfast_core::journal::{Digest, Head};
+use holdfast_core::record::sequence_key;
+use holdfast_segments::disk::Directory;
 
 use crate::database;
 use crate::directory;
-use crate::error::{LocalError, missing, printable, read};
+use crate::error::{LocalError, printable};
 use crate::format;
 use crate::head_file::Found;
-use crate::meta;
-use crate::names::{LOCK, PRIVATE_DIRECTORY, PRIVATE_FILE, STORE, STORE_IN_IMPORT};
+use crate::indexing::index_of;
+use crate::journal::Journal;
+use crate::migrate;
+use crate::names::{
+    INDEX, INDEX_OPEN, JOURNAL, LOCK, PRIVATE_DIRECTORY, PRIVATE_FILE, STORE, STORE_IN_IMPORT,
+};
 use crate::options::LocalOptions;
 use crate::problem::OpenProblem;
 use crate::trees::Trees;
@@ -92,6 +98,9 @@ pub enum SnapshotError {
 
 /// An open copy of a store. Dropping it deletes the copy.
 pub struct Snapshot {
+    pub(crate) journal: Journal,
+    /// The end of the journal.
+    head: Head,
     pub(crate) trees: Trees,
     pub(crate) tree_names: Vec<String>,
     /// The content of the head file.
@@ -151,18 +160,43 @@ impl Original {
     /// When it cannot be copied or opened.
     pub fn copy_into(self, copy: tempfile::TempDir) -> Result<Snapshot, SnapshotError> {
         let Self { data, lock } = self;
-        copy_directory(&data.join(STORE), copy.path())?;
-        let options = LocalOptions::offline(copy.path().to_owned());
-        let database = database::open(&options, copy.path()).map_err(SnapshotError::Open)?;
-        let found = database::format_of(&database).map_err(SnapshotError::Open)?;
-        if found < OLDEST_WITH_CHAIN {
-            return Err(SnapshotError::OldFormat { found });
+        let options = LocalOptions {
+            accept_older: true,
+            ..LocalOptions::offline(copy.path().to_owned())
+        };
+        let scratch = copy.path().join(STORE);
+        let mut store = data.join(STORE);
+        make_directory(&scratch)?;
+        if store.join(JOURNAL).is_dir() {
+            // The journal is only read; the index is copied, for sled cannot open a database without writing to it.
+            let parts = [INDEX, INDEX_OPEN].map(|part| (store.join(part), scratch.join(part)));
+            let [(index, index_copy), (mark, mark_copy)] = parts;
+            if index.is_dir() {
+                make_directory(&index_copy)?;
+                copy_directory(&index, &index_copy)?;
+            }
+            if mark.is_file() {
+                copy_file(&mark, &mark_copy)?;
+            }
+        } else {
+            copy_directory(&store, &scratch)?;
+            take_over(&options, copy.path())?;
+            store.clone_from(&scratch);
         }
+        let segments = Directory::new(&store.join(JOURNAL));
+        let (reader, sequence, digest) = holdfast_segments::inspect(segments, 0)
+            .map_err(|problem| SnapshotError::Open(problem.into()))?;
+        let journal = Journal::new(reader);
+        let digest = Digest::from_bytes(digest);
+        let head = Head { sequence, digest };
+        let opened = index_of(&options, &scratch, &journal, head);
+        let (database, trees) = opened.map_err(SnapshotError::Open)?;
         let names = database.tree_names();
         Ok(Snapshot {
+            journal,
+            head,
             noted: directory::noted_in(&data).map_err(SnapshotError::Open)?,
-            trees: Trees::open(&database)
-                .map_err(|error| SnapshotError::Open(OpenProblem::Database(error)))?,
+            trees,
             tree_names: names.iter().map(|name| printable(name)).collect(),
             _database: database,
             _copy: copy,
@@ -171,24 +205,31 @@ impl Original {
     }
 }
 
+/// Takes the copy of a store of an earlier format over, so that it can be looked at as one of this format.
+fn take_over(options: &LocalOptions, copy: &Path) -> Result<(), SnapshotError> {
+    let store = copy.join(STORE);
+    let database = database::open(options, &store).map_err(SnapshotError::Open)?;
+    let found = database::format_of(&database).map_err(SnapshotError::Open)?;
+    drop(database);
+    if found < OLDEST_WITH_CHAIN {
+        return Err(SnapshotError::OldFormat { found });
+    }
+    migrate::to_log(options, copy).map_err(SnapshotError::Open)
+}
+
 impl Snapshot {
-    /// The end of the journal that the store has recorded.
-    ///
-    /// # Errors
-    /// When it cannot be read.
-    pub fn head(&self) -> Result<Head, LocalError> {
-        meta::load(&self.trees.meta, meta::CHAIN_HEAD)
+    /// The end of the journal.
+    pub const fn head(&self) -> Head {
+        self.head
     }
 
     /// The journal, entry by entry. It ends at the first entry that cannot be read.
     pub fn journal(
         &self,
     ) -> impl Iterator<Item = Result<(u64, JournalEntry), LocalError>> + use<'_> {
-        self.trees.journal.iter().flat_map(|item| {
-            let chunk = read(item, "journal").and_then(|(storage_key, bytes)| {
-                let first = format::sequence_of(&storage_key)
-                    .ok_or_else(|| missing("journal", &printable(&storage_key)))?;
-                Ok((first, decode_chunk(&storage_key, &bytes)?))
+        self.journal.chunks(1).flat_map(|chunk| {
+            let chunk = chunk.and_then(|(first, bytes)| {
+                Ok((first, decode_chunk(&sequence_key(first), &bytes)?))
             });
             let entries: Vec<_> = match chunk {
                 Ok((first, chunk)) => (first..)
@@ -220,30 +261,40 @@ fn unread(path: &Path) -> impl Fn(io::Error) -> SnapshotError {
     }
 }
 
-fn copy_directory(from: &Path, to: &Path) -> Result<(), SnapshotError> {
-    let failed = |source| SnapshotError::Copy {
+fn uncopied(to: &Path) -> impl Fn(io::Error) -> SnapshotError {
+    move |source| SnapshotError::Copy {
         scratch: to.to_owned(),
         source,
-    };
+    }
+}
+
+fn make_directory(path: &Path) -> Result<(), SnapshotError> {
+    let made = DirBuilder::new().mode(PRIVATE_DIRECTORY).create(path);
+    made.map_err(uncopied(path))
+}
+
+fn copy_directory(from: &Path, to: &Path) -> Result<(), SnapshotError> {
     for entry in fs::read_dir(from).map_err(unread(from))? {
         let entry = entry.map_err(unread(from))?;
         let (path, target) = (entry.path(), to.join(entry.file_name()));
         if entry.file_type().map_err(unread(&path))?.is_dir() {
-            DirBuilder::new()
-                .mode(PRIVATE_DIRECTORY)
-                .create(&target)
-                .map_err(failed)?;
+            make_directory(&target)?;
             copy_directory(&path, &target)?;
         } else {
-            let mut original = File::open(&path).map_err(unread(&path))?;
-            let mut copy = File::options()
-                .write(true)
-                .create_new(true)
-                .mode(PRIVATE_FILE)
-                .open(&target)
-                .map_err(failed)?;
-            io::copy(&mut original, &mut copy).map_err(failed)?;
+            copy_file(&path, &target)?;
         }
     }
+    Ok(())
+}
+
+fn copy_file(from: &Path, to: &Path) -> Result<(), SnapshotError> {
+    let mut original = File::open(from).map_err(unread(from))?;
+    let mut copy = File::options()
+        .write(true)
+        .create_new(true)
+        .mode(PRIVATE_FILE)
+        .open(to)
+        .map_err(uncopied(to))?;
+    io::copy(&mut original, &mut copy).map_err(uncopied(to))?;
     Ok(())
 }

@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use holdfast_core::codec::{self, ValueKind};
 use holdfast_core::journal::Head;
 use holdfast_core::ledger::{AccountKey, Balance, Sums};
-use holdfast_core::record::sequence_key;
 use holdfast_core::{BankName, OperationId, OperationKey, Tenure};
 use holdfast_engine::store::CursorName;
 
@@ -82,8 +81,8 @@ impl Verifier<'_> {
         };
         // A start reads the journal from the mark on: it must be where a chunk begins, or at the end.
         let end = self.report.head.sequence + 1;
-        let chunk = trees.journal.contains_key(sequence_key(low_water));
-        if low_water != end && chunk != Ok(true) {
+        let chunk = self.journal.chunk_with(low_water);
+        if low_water != end && !chunk.is_ok_and(|(first, _)| first == low_water) {
             let problem = format!("is {low_water}, but no journal chunk begins at that sequence");
             self.find("meta", "low_water", problem, MARK_LOST);
         }

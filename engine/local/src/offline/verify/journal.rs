@@ -1,32 +1,28 @@
 //! Checks the journal by replaying it, and the records against the result.
 
 use holdfast_core::journal::{Head, ReplayError, Replayed};
-use holdfast_core::record::{Chunk, Record};
+use holdfast_core::record::{Chunk, Record, sequence_key};
 use holdfast_core::{JournalEntry, Operation, OperationId, OperationKey};
 
 use super::verifier::{
-    Ahead, BALANCE_WRONG, DAMAGED, Phase, RECORD_LOST, RECORD_WRONG, REWRITTEN, UNKNOWN, Verifier,
+    Ahead, BALANCE_WRONG, DAMAGED, Phase, RECORD_LOST, RECORD_WRONG, REWRITTEN, Verifier,
 };
 use crate::error::printable;
 use crate::format;
 
 impl Verifier<'_> {
     pub(super) fn journal(&mut self, total: u64) {
-        let trees = self.trees;
-        for item in &trees.journal {
-            let (storage_key, bytes) = match item {
+        let journal = self.journal;
+        for item in journal.chunks(1) {
+            let (first, bytes) = match item {
                 Ok(item) => item,
                 Err(error) => {
-                    self.find("journal", "?", error.to_string(), DAMAGED);
+                    let problem = causes(&error);
+                    self.find("journal", "?", problem, DAMAGED);
                     break;
                 }
             };
-            let Some(first) = format::sequence_of(&storage_key) else {
-                let key = printable(&storage_key);
-                self.find("journal", key, "is not a valid sequence", UNKNOWN);
-                continue;
-            };
-            let chunk = match Chunk::decode(&storage_key, &bytes) {
+            let chunk = match Chunk::decode(&sequence_key(first), &bytes) {
                 Ok(chunk) => chunk,
                 Err(error) => {
                     self.find("journal", first.to_string(), error.to_string(), DAMAGED);
@@ -176,4 +172,15 @@ impl Verifier<'_> {
             self.find("payments", shown, problem, RECORD_WRONG);
         }
     }
+}
+
+/// An error and what caused it.
+fn causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
 }

@@ -8,6 +8,7 @@ mod records;
 mod verifier;
 
 use super::snapshot::Snapshot;
+use crate::journal::Journal;
 use crate::trees::{self, Trees};
 use verifier::{UNKNOWN, Verifier};
 
@@ -20,21 +21,25 @@ pub fn verify(
     sink: &mut dyn FnMut(Finding),
     progress: &mut dyn FnMut(Phase, u64, u64),
 ) -> Report {
-    let mut verifier = Verifier::new(&snapshot.trees, sink, progress);
+    let mut verifier = Verifier::new(&snapshot.trees, &snapshot.journal, sink, progress);
     for name in &snapshot.tree_names {
         if !trees::NAMES.contains(&name.as_str()) && name != "__sled__default" {
             verifier.find("meta", name.clone(), "a tree of this name", UNKNOWN);
         }
     }
-    verifier.trees(snapshot.head().map_or(0, |head| head.sequence));
+    verifier.trees(snapshot.head().sequence);
     verifier.note(snapshot.noted);
     verifier.report
 }
 
 /// Checks trees that were just created.
-pub(super) fn verify_trees(trees: &Trees, sink: &mut dyn FnMut(Finding)) -> Report {
+pub(super) fn verify_trees(
+    trees: &Trees,
+    journal: &Journal,
+    sink: &mut dyn FnMut(Finding),
+) -> Report {
     let mut unheard = |_, _, _| {};
-    let mut verifier = Verifier::new(trees, sink, &mut unheard);
+    let mut verifier = Verifier::new(trees, journal, sink, &mut unheard);
     verifier.trees(0);
     verifier.report
 }

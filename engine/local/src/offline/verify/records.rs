@@ -1,6 +1,6 @@
 //! Checks the records and the index of their ids, one by one.
 
-use holdfast_core::record::{Chunk, Record, sequence_key};
+use holdfast_core::record::Record;
 use holdfast_core::{IdempotencyKey, Operation, OperationId, OperationKey};
 
 use super::verifier::{DAMAGED, INDEX_WRONG, Phase, RECORD_EXTRA, SetDigest, UNKNOWN, Verifier};
@@ -87,10 +87,7 @@ impl Verifier<'_> {
 
     /// Which payment an entry is about.
     fn entry_at(&self, sequence: u64) -> Option<OperationId> {
-        let up_to = self.trees.journal.range(..=sequence_key(sequence));
-        let (storage_key, bytes) = { up_to }.next_back()?.ok()?;
-        let first = format::sequence_of(&storage_key)?;
-        let chunk = Chunk::decode(&storage_key, &bytes).ok()?;
+        let (first, chunk) = self.journal.chunk_with(sequence).ok()?;
         let at = usize::try_from(sequence.checked_sub(first)?).ok()?;
         chunk
             .entries

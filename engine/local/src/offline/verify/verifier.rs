@@ -6,6 +6,7 @@ use holdfast_core::journal::{Head, Replay};
 use holdfast_core::{Merchant, OperationId};
 use sha2::{Digest as _, Sha256};
 
+use crate::journal::Journal;
 use crate::trees::Trees;
 
 /// A difference.
@@ -87,6 +88,7 @@ pub(super) const MARK_WRONG: &str =
 
 pub(super) struct Verifier<'a> {
     pub(super) trees: &'a Trees,
+    pub(super) journal: &'a Journal,
     pub(super) replay: Replay,
     pub(super) report: Report,
     /// Sequence of the latest entry of each open payment, and of its admission.
@@ -109,11 +111,13 @@ const PROGRESS_STRIDE: u64 = 4_096;
 impl<'a> Verifier<'a> {
     pub(super) fn new(
         trees: &'a Trees,
+        journal: &'a Journal,
         sink: &'a mut dyn FnMut(Finding),
         progress: &'a mut dyn FnMut(Phase, u64, u64),
     ) -> Self {
         Self {
             trees,
+            journal,
             replay: Replay::default(),
             report: Report::default(),
             open: HashMap::new(),

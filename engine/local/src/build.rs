@@ -1,0 +1,188 @@
+//! Builds the index from the journal: for a new store, an import, and an index that cannot be believed.
+
+use std::collections::HashMap;
+
+use holdfast_core::codec::{self, ValueKind};
+use holdfast_core::journal::{Head, Replay, ReplayError, Replayed};
+use holdfast_core::record::{Record, sequence_key};
+use holdfast_core::{JournalEntry, Operation, OperationId, OperationKey, Tenure, Timestamp};
+
+use crate::error::LocalError;
+use crate::format::{self, STORE_FORMAT};
+use crate::journal::Journal;
+use crate::meta;
+use crate::trees::Trees;
+use crate::values::decode_chunk;
+
+/// Why no index could be built.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum BuildError {
+    /// An entry cannot be right.
+    #[error("entry {sequence}: {source}")]
+    Replay { sequence: u64, source: ReplayError },
+    /// No opening could follow.
+    #[error("the journal has an attempt of tenure {0}, the largest there can be")]
+    Tenure(Tenure),
+    #[error(transparent)]
+    Content(#[from] LocalError),
+    #[error("cannot write the index: {0}")]
+    Write(#[from] sled::Error),
+}
+
+impl From<codec::EncodeError> for BuildError {
+    fn from(error: codec::EncodeError) -> Self {
+        Self::Content(error.into())
+    }
+}
+
+/// An index that is being built, entry by entry. It keeps only the open operations and one balance per account in memory.
+pub(crate) struct IndexBuilder {
+    pub(crate) trees: Trees,
+    replay: Replay,
+    latest: HashMap<OperationId, u64>,
+    /// The newest time of an entry.
+    pub(crate) newest: Timestamp,
+}
+
+impl IndexBuilder {
+    pub(crate) fn new(trees: Trees) -> Self {
+        Self {
+            trees,
+            replay: Replay::default(),
+            latest: HashMap::new(),
+            newest: Timestamp::default(),
+        }
+    }
+
+    /// The end of the journal so far.
+    pub(crate) const fn head(&self) -> Head {
+        self.replay.head()
+    }
+
+    /// Takes the next entry; returns the sequence of the same operation's entry before it.
+    pub(crate) fn take(
+        &mut self,
+        sequence: u64,
+        entry: &JournalEntry,
+    ) -> Result<Option<u64>, BuildError> {
+        let replayed = self.replay.apply(sequence, entry);
+        let replayed = replayed.map_err(|source| BuildError::Replay { sequence, source })?;
+        let id = entry.operation_id;
+        self.newest = self.newest.max(entry.at);
+        let previous = self.latest.get(&id).copied();
+        if let Some(admission) = &entry.admission {
+            let id_key = format::id_key(&entry.merchant, id);
+            let value = format::encode_id(&id_key, &admission.idempotency_key)?;
+            self.trees.ids.insert(id_key, value)?;
+        }
+        match replayed {
+            Replayed::Open(_) => {
+                self.latest.insert(id, sequence);
+            }
+            Replayed::Finished(operation) => {
+                self.latest.remove(&id);
+                self.record(&operation, sequence)?;
+            }
+            Replayed::Note(_) => return self.follow_up(sequence, entry),
+        }
+        Ok(previous)
+    }
+
+    fn record(&self, operation: &Operation, latest: u64) -> Result<(), BuildError> {
+        let storage_key = format::record_key(&operation.key);
+        let value = Record::of(operation, latest).encode(&storage_key)?;
+        self.trees.payments.insert(storage_key, value)?;
+        Ok(())
+    }
+
+    /// Adds a note to the end of a finished operation's history; returns the previous end.
+    fn follow_up(&self, sequence: u64, entry: &JournalEntry) -> Result<Option<u64>, BuildError> {
+        let orphan = || BuildError::Replay {
+            sequence,
+            source: ReplayError::NotOpen(entry.operation_id),
+        };
+        let id_key = format::id_key(&entry.merchant, entry.operation_id);
+        let bytes = self.trees.ids.get(&id_key)?.ok_or_else(orphan)?;
+        let idempotency_key = format::decode_id(&id_key, &bytes).map_err(|_| orphan())?;
+        let key = OperationKey {
+            merchant: entry.merchant.clone(),
+            idempotency_key,
+        };
+        let storage_key = format::record_key(&key);
+        let bytes = self.trees.payments.get(&storage_key)?.ok_or_else(orphan)?;
+        let record = Record::decode(&storage_key, &bytes).map_err(|_| orphan())?;
+        let previous = record.last_sequence();
+        self.record(&record.into_operation(key), sequence)?;
+        if entry.is_contradiction() {
+            let mark = format::contradiction_key(&entry.merchant, sequence);
+            let value = codec::encode(ValueKind::Contradiction, &mark, &sequence)?;
+            self.trees.contradictions.insert(mark, value)?;
+        }
+        Ok(Some(previous))
+    }
+
+    /// Takes all of a journal, from where this index has got. `progress` gets how many entries are in it.
+    pub(crate) fn take_all(
+        &mut self,
+        journal: &Journal,
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<(), BuildError> {
+        for chunk in journal.chunks(self.head().sequence + 1) {
+            let (first, bytes) = chunk?;
+            let chunk = decode_chunk(&sequence_key(first), &bytes)?;
+            for (sequence, linked) in (first..).zip(&chunk.entries) {
+                self.take(sequence, &linked.entry)?;
+            }
+            progress(self.head().sequence);
+        }
+        Ok(())
+    }
+
+    /// Writes what is known only at the end.
+    pub(crate) fn finish(self) -> Result<Trees, BuildError> {
+        let trees = &self.trees;
+        for operation in self.replay.all_open() {
+            let latest = self.latest.get(&operation.id).copied().unwrap_or_default();
+            self.record(operation, latest)?;
+        }
+        let open = self
+            .replay
+            .all_open()
+            .map(|operation| (operation.id, &operation.key));
+        // Everything open is indexed, and the mark stands at the end.
+        for (id, key) in open.chain(self.replay.all_watched()) {
+            let storage_key = id.as_uuid().into_bytes();
+            let value = codec::encode(ValueKind::Unfinished, &storage_key, key)?;
+            trees.unfinished.insert(storage_key, value)?;
+        }
+        for (key, balance) in self.replay.book().iter() {
+            let storage_key = format::account_key(key);
+            let value = codec::encode(ValueKind::Account, &storage_key, balance)?;
+            trees.accounts.insert(storage_key, value)?;
+        }
+        // Every tenure of the journal is over: the next opening begins a higher one.
+        let tenure = self.replay.tenure();
+        if tenure.next().is_none() {
+            return Err(BuildError::Tenure(tenure));
+        }
+        let head = self.replay.head();
+        let put = |key: &'static [u8], value| -> Result<(), BuildError> {
+            trees
+                .meta
+                .insert(key, Result::<Vec<u8>, _>::map_err(value, BuildError::from)?)?;
+            Ok(())
+        };
+        put(meta::CHAIN_HEAD, meta::encode(meta::CHAIN_HEAD, &head))?;
+        put(
+            meta::LOW_WATER,
+            meta::encode(meta::LOW_WATER, &(head.sequence + 1)),
+        )?;
+        put(meta::TENURE, meta::encode(meta::TENURE, &tenure))?;
+        if !self.replay.banks().is_empty() {
+            put(meta::BANKS, meta::encode(meta::BANKS, self.replay.banks()))?;
+        }
+        let mark = format!("{}{STORE_FORMAT}", meta::FORMAT_PREFIX);
+        trees.meta.insert(meta::FORMAT, mark.as_bytes())?;
+        Ok(self.trees)
+    }
+}

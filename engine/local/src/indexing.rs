@@ -1,0 +1,159 @@
+//! Opens the index: brought up to the end of the journal, or built again.
+
+use std::fs::{self, DirBuilder};
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
+use std::time::Duration;
+
+use holdfast_core::journal::Head;
+use holdfast_core::record::sequence_key;
+use tokio::time::Instant;
+
+use crate::belief;
+use crate::build::IndexBuilder;
+use crate::database;
+use crate::directory::sync_store;
+use crate::error::LocalError;
+use crate::index::{self, Standing};
+use crate::journal::Journal;
+use crate::meta;
+use crate::names::{INDEX, INDEX_IN_CREATION, PRIVATE_DIRECTORY};
+use crate::options::LocalOptions;
+use crate::problem::{OpenProblem, io};
+use crate::trees::Trees;
+use crate::values::decode_chunk;
+
+/// Opens the index of a store, brought up to the end of the journal. One that cannot be believed is built again.
+pub(crate) fn index_of(
+    options: &LocalOptions,
+    store: &Path,
+    journal: &Journal,
+    end: Head,
+) -> Result<(sled::Db, Trees), OpenProblem> {
+    let path = store.join(INDEX);
+    let reason = if !path.exists() {
+        Some("it is missing")
+    } else if belief::is_believed(store).map_err(io("looking at the index"))? {
+        None
+    } else {
+        Some("the machine stopped without closing it")
+    };
+    let opened = match reason {
+        Some(reason) => Err(reason),
+        None => try_index(options, store, &path, journal, end)?,
+    };
+    let reason = match opened {
+        Ok(opened) => return Ok(opened),
+        Err(reason) => reason,
+    };
+    tracing::warn!(
+        reason,
+        entries = end.sequence,
+        "building the index again from the journal; no payment is lost"
+    );
+    let new = store.join(INDEX_IN_CREATION);
+    for left in [&path, &new] {
+        match fs::remove_dir_all(left) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(io("removing an index that cannot be believed")(error));
+            }
+            Ok(()) | Err(_) => {}
+        }
+    }
+    DirBuilder::new()
+        .mode(PRIVATE_DIRECTORY)
+        .create(&new)
+        .map_err(io("building the index"))?;
+    let database = database::open(options, &new)?;
+    let trees = Trees::open(&database).map_err(OpenProblem::Database)?;
+    let mut builder = IndexBuilder::new(trees);
+    let mut told = Instant::now();
+    builder.take_all(journal, &mut |entries| {
+        if told.elapsed() >= TELL_EVERY {
+            told = Instant::now();
+            tracing::info!(entries, of = end.sequence, "building the index");
+        }
+    })?;
+    let trees = builder.finish()?;
+    database.flush().map_err(database::problem)?;
+    drop((trees, database));
+    sync_store(&new)?;
+    fs::rename(&new, &path).map_err(io("putting the index in place"))?;
+    belief::index_is_opened(store).map_err(io("opening the index"))?;
+    let database = database::open(options, &path)?;
+    let trees = Trees::open(&database).map_err(OpenProblem::Database)?;
+    Ok((database, trees))
+}
+
+/// Opens an index that may be believed; says why not if it disagrees with the journal.
+fn try_index(
+    options: &LocalOptions,
+    store: &Path,
+    path: &Path,
+    journal: &Journal,
+    end: Head,
+) -> Result<Result<(sled::Db, Trees), &'static str>, OpenProblem> {
+    belief::index_is_opened(store).map_err(io("opening the index"))?;
+    let database = match database::open(options, path) {
+        Ok(database) => database,
+        Err(OpenProblem::Database(_) | OpenProblem::NoSettings) => return Ok(Err("it is damaged")),
+        Err(problem) => return Err(problem),
+    };
+    match database::format_of(&database) {
+        Ok(_) => {}
+        Err(OpenProblem::NoFormatMark) => return Ok(Err("it has no format mark")),
+        Err(problem) => return Err(problem),
+    }
+    let Ok(trees) = Trees::open(&database) else {
+        return Ok(Err("it is damaged"));
+    };
+    let Ok(mark) = meta::load::<Head>(&trees.meta, meta::CHAIN_HEAD) else {
+        return Ok(Err("its mark is damaged"));
+    };
+    if mark.sequence > end.sequence {
+        return Ok(Err("it is ahead of the journal"));
+    }
+    if !journal.leads_to(mark).map_err(OpenProblem::Content)? {
+        return Ok(Err("it is the index of another journal"));
+    }
+    if let Err(error) = catch_up(&trees, journal, mark) {
+        tracing::warn!(error = %error, "the index does not follow the journal");
+        return Ok(Err("it does not follow the journal"));
+    }
+    Ok(Ok((database, trees)))
+}
+
+/// Entries that are indexed in one transaction.
+const CATCH_UP_ENTRIES: u64 = 1_000;
+
+/// How often a long opening says how far it is.
+const TELL_EVERY: Duration = Duration::from_secs(2);
+
+/// Brings the index up from its mark to the end of the journal.
+fn catch_up(trees: &Trees, journal: &Journal, mark: Head) -> Result<(), LocalError> {
+    let mut head = mark;
+    let mut chunks = journal.chunks(mark.sequence + 1).peekable();
+    while chunks.peek().is_some() {
+        let banks = meta::load(&trees.meta, meta::BANKS)?;
+        let first = head.sequence + 1;
+        let mut standing = Standing::new(trees, &banks, head);
+        while head.sequence + 1 - first < CATCH_UP_ENTRIES
+            && let Some(chunk) = chunks.next()
+        {
+            let (chunk_first, bytes) = chunk?;
+            let chunk = decode_chunk(&sequence_key(chunk_first), &bytes)?;
+            for (sequence, linked) in (chunk_first..).zip(&chunk.entries) {
+                if sequence <= head.sequence {
+                    continue;
+                }
+                let digest = head.digest.after(sequence, &linked.entry)?;
+                head = Head { sequence, digest };
+                standing.follow(sequence, chunk_first, &linked.entry)?;
+            }
+        }
+        let changes = standing.into_changes(head);
+        index::write(trees, &banks, &changes, None, None, |_| true)?;
+    }
+    Ok(())
+}
