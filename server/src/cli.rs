@@ -18,7 +18,7 @@ use crate::chaos::{ChaosArgs, ChaosError};
 use crate::codes::{Code, Coded};
 use crate::config::{ConfigError, ServeArgs, misspelt};
 use crate::manual;
-use crate::offline::{ExportArgs, ImportArgs, VerifyArgs, VerifyError};
+use crate::offline::{ExportArgs, ImportArgs, IndexCommand, VerifyArgs, VerifyError};
 use crate::output::{self, OutputError, complain};
 use crate::process;
 use crate::serve::ServeError;
@@ -54,6 +54,9 @@ enum Command {
     Export(ExportArgs),
     /// Create a store from an export
     Import(ImportArgs),
+    /// Work on the index of a store, which follows from its journal
+    #[command(subcommand)]
+    Index(IndexCommand),
     /// Print the OpenAPI document
     Openapi,
     /// Benchmark a running service
@@ -122,8 +125,7 @@ pub fn main() -> ExitCode {
         Err(error) => return say_usage(&error),
     };
     match cli.command {
-        // Says by its options what it logs.
-        Command::Serve(_) => {}
+        Command::Serve(_) => {} // Says by its options what it logs.
         Command::Chaos(_) => log("off"),
         _ => log("info"),
     }
@@ -133,7 +135,8 @@ pub fn main() -> ExitCode {
         | Command::Bank(_)
         | Command::Verify(_)
         | Command::Export(_)
-        | Command::Import(_) => process::keep_files_private(),
+        | Command::Import(_)
+        | Command::Index(_) => process::keep_files_private(),
         _ => {}
     }
     match cli.command {
@@ -169,6 +172,9 @@ pub fn main() -> ExitCode {
             }
             Err(error) => failed(&error),
         },
+        Command::Index(IndexCommand::Rebuild(args)) => {
+            crate::offline::rebuild(&args).map_or_else(|error| failed(&error), |built| told(&built))
+        }
         Command::Openapi => openapi(),
         Command::Bench(args) => match block_on(crate::bench::run(args)) {
             Ok(()) => done(),

@@ -280,6 +280,19 @@ async fn an_index_that_is_deleted_stale_or_from_elsewhere_is_built_again() {
         if let Some(instead) = instead {
             copy(instead, &index);
         }
+        assert_eq!(verified(&data).0, Some(0), "{instead:?}: before any start");
+        let rebuilt = Command::new(holdfast())
+            .args(["index", "rebuild", "--data"])
+            .arg(&data)
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&rebuilt.stdout).into_owned();
+        assert!(
+            said.contains("Built the index of 183 entries."),
+            "{rebuilt:?}"
+        );
+        assert_eq!(verified(&data).0, Some(0), "{instead:?}: rebuilt");
+        fs::remove_dir_all(&index).unwrap();
         // At any moment: an opening that was killed while it built.
         fs::create_dir_all(data.join("store/index.new")).unwrap();
         fs::write(data.join("store/index.new/conf"), "half").unwrap();
@@ -300,8 +313,15 @@ async fn an_index_that_was_open_in_another_boot_is_built_again() {
     let (data, told) = store(directory.path()).await;
     let opened = data.join("store/index.open");
     assert!(!opened.exists(), "it was closed");
-    Server::start(&data, &[]).kill();
+    let server = Server::start(&data, &[]);
+    server.client().pay("then killed", BODY).await.unwrap();
+    server.kill();
     assert!(opened.exists());
+    assert_eq!(
+        verified(&data).0,
+        Some(0),
+        "what the index lacks follows from the journal"
+    );
     let before = fs::metadata(data.join("store/index")).unwrap();
     Server::start(&data, &[]).kill();
     let same = fs::metadata(data.join("store/index")).unwrap();

@@ -68,7 +68,7 @@ fn what_is_no_directory_or_holds_something_else_is_refused() {
         fs::set_permissions(theirs, open.clone()).unwrap();
     }
     let said = refused(&shop);
-    assert!(said.contains("its store/db"), "{said}");
+    assert!(said.contains("neither a journal (store/journal)"), "{said}");
     assert_eq!(fs::read_dir(&shop).unwrap().count(), 1, "no lock");
     for theirs in [&outside, &shop.join("store/index.html")] {
         assert_eq!(fs::metadata(theirs).unwrap().mode() & 0o777, 0o664);

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 use std::sync::{PoisonError, mpsc};
+use std::time::Duration;
 
 use crate::error::{LocalError, not_synced, stopped};
 use crate::head_file::Note;
@@ -13,12 +14,16 @@ use crate::journal::FrameBuilder;
 use crate::unfinished::Live;
 use holdfast_core::{OperationId, Step};
 use holdfast_engine::store::Verdict;
+use tokio::time::Instant;
 
 /// The mark moves after this many entries.
 const LOW_WATER_STRIDE: u64 = 4096;
 
 /// A frame takes no further steps when it has this many bytes.
 const FRAME_BYTES_MAX: usize = 2 * 1024 * 1024;
+
+/// After a failure the next segment is not made ahead of time again for this long.
+const TRY_AGAIN: Duration = Duration::from_secs(1);
 
 /// Most index entries written when the mark moves. If there are more, the mark moves less far, and again with the next
 /// frame.
@@ -141,12 +146,19 @@ impl Writer {
                 Ok(Ok(made)) => self.log.keep(made),
                 // The disk is full, say: the append that needs it will try once more.
                 Ok(Err(error)) => {
+                    self.no_spare_before = Some(Instant::now() + TRY_AGAIN);
                     tracing::warn!(%error, "cannot make the next segment of the journal ahead of time");
                 }
                 Err(mpsc::TryRecvError::Empty) => return,
                 Err(mpsc::TryRecvError::Disconnected) => {}
             }
             self.spare = None;
+            return;
+        }
+        if self
+            .no_spare_before
+            .is_some_and(|moment| Instant::now() < moment)
+        {
             return;
         }
         let Some(make) = self.log.spare_maker() else {
@@ -161,7 +173,7 @@ impl Writer {
     }
 
     /// Takes the next segment, if one is being made: it has the name that another one would need.
-    fn await_spare(&mut self) {
+    pub(crate) fn await_spare(&mut self) {
         if let Some(Ok(Ok(made))) = self.spare.take().map(|spare| spare.recv()) {
             self.log.keep(made);
         }

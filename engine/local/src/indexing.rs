@@ -6,6 +6,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::time::Duration;
 
+use holdfast_core::Tenure;
 use holdfast_core::journal::Head;
 use holdfast_core::record::sequence_key;
 use tokio::time::Instant;
@@ -30,6 +31,7 @@ pub(crate) fn index_of(
     store: &Path,
     journal: &Journal,
     end: Head,
+    progress: &mut dyn FnMut(u64, u64),
 ) -> Result<(sled::Db, Trees), OpenProblem> {
     let path = store.join(INDEX);
     let reason = if !path.exists() {
@@ -68,13 +70,7 @@ pub(crate) fn index_of(
     let database = database::open(options, &new)?;
     let trees = Trees::open(&database).map_err(OpenProblem::Database)?;
     let mut builder = IndexBuilder::new(trees);
-    let mut told = Instant::now();
-    builder.take_all(journal, &mut |entries| {
-        if told.elapsed() >= TELL_EVERY {
-            told = Instant::now();
-            tracing::info!(entries, of = end.sequence, "building the index");
-        }
-    })?;
+    builder.take_all(journal, &mut |entries| progress(entries, end.sequence))?;
     let trees = builder.finish()?;
     database.flush().map_err(database::problem)?;
     drop((trees, database));
@@ -130,6 +126,17 @@ const CATCH_UP_ENTRIES: u64 = 1_000;
 /// How often a long opening says how far it is.
 const TELL_EVERY: Duration = Duration::from_secs(2);
 
+/// Says in the log how far a long opening is.
+pub(crate) fn tell() -> impl FnMut(u64, u64) {
+    let mut told = Instant::now();
+    move |entries, of| {
+        if told.elapsed() >= TELL_EVERY {
+            told = Instant::now();
+            tracing::info!(entries, of, "building the index");
+        }
+    }
+}
+
 /// Brings the index up from its mark to the end of the journal.
 fn catch_up(trees: &Trees, journal: &Journal, mark: Head) -> Result<(), LocalError> {
     let mut head = mark;
@@ -138,6 +145,7 @@ fn catch_up(trees: &Trees, journal: &Journal, mark: Head) -> Result<(), LocalErr
         let banks = meta::load(&trees.meta, meta::BANKS)?;
         let first = head.sequence + 1;
         let mut standing = Standing::new(trees, &banks, head);
+        let mut sent_in = Tenure::NONE;
         while head.sequence + 1 - first < CATCH_UP_ENTRIES
             && let Some(chunk) = chunks.next()
         {
@@ -150,7 +158,14 @@ fn catch_up(trees: &Trees, journal: &Journal, mark: Head) -> Result<(), LocalErr
                 let digest = head.digest.after(sequence, &linked.entry)?;
                 head = Head { sequence, digest };
                 standing.follow(sequence, chunk_first, &linked.entry)?;
+                sent_in = sent_in.max(linked.entry.to.sent_in().unwrap_or_default());
             }
+        }
+        // The number of the opening may not have got there either.
+        if sent_in > meta::load(&trees.meta, meta::TENURE)? {
+            let value = meta::encode(meta::TENURE, &sent_in)?;
+            let written = trees.meta.insert(meta::TENURE, value);
+            written.map_err(|error| LocalError::Apply(Box::new(error)))?;
         }
         let changes = standing.into_changes(head);
         index::write(trees, &banks, &changes, None, None, |_| true)?;

@@ -13,6 +13,7 @@ use holdfast_engine::store::NotedTime;
 use holdfast_segments::Spare;
 use holdfast_segments::disk::Directory;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use crate::belief;
 use crate::directory;
@@ -59,6 +60,8 @@ pub(crate) struct Writer {
     pub(crate) log: JournalLog,
     /// The next segment while another thread makes it.
     pub(crate) spare: Option<mpsc::Receiver<io::Result<Spare<Directory>>>>,
+    /// After it could not be made: when to try again.
+    pub(crate) no_spare_before: Option<Instant>,
     /// Every operation admitted before this sequence is finished or in `unfinished`.
     pub(crate) low_water: u64,
     pub(crate) head_file: HeadFile,
@@ -125,6 +128,8 @@ impl Inner {
         self.ensure_usable()?;
         self.closed.store(true, Ordering::SeqCst);
         let head = writer.head;
+        // Its thread writes into the directory, which may soon be another process's.
+        writer.await_spare();
         writer.log.close_end().map_err(not_synced)?;
         let at = Timestamp::from_unix_ms(self.newest_ms.load(Ordering::SeqCst));
         let in_doubt = self.in_doubt.load(Ordering::SeqCst);

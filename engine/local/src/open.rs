@@ -21,7 +21,7 @@ use crate::directory::{
 };
 use crate::disk_space::DiskSpace;
 use crate::head_file::{self, Found, HeadFile, Note};
-use crate::indexing::index_of;
+use crate::indexing::{index_of, tell};
 use crate::inner::{Inner, Writer};
 use crate::journal::{Journal, JournalLog};
 use crate::meta;
@@ -72,7 +72,7 @@ fn open_in(options: &LocalOptions) -> Result<Inner, OpenProblem> {
     if !options.accept_older {
         check_note(noted_in(data)?, head_of(&log), 0)?;
     }
-    let (database, trees) = index_of(options, &store, &journal, head_of(&log))?;
+    let (database, trees) = index_of(options, &store, &journal, head_of(&log), &mut tell())?;
     // Only now is it known to be Holdfast's.
     tighten(data);
     assemble(
@@ -178,6 +178,7 @@ fn assemble(
             head,
             log,
             spare: None,
+            no_spare_before: None,
             low_water,
             head_file,
             reached,

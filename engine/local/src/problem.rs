@@ -90,12 +90,18 @@ pub enum OpenProblem {
          damaged one for inspection"
     )]
     Database(#[source] sled::Error),
-    /// The file of the database.
+    /// There is nothing in it that could hold payments.
     #[error(
-        "its store/db, the file that holds the payments, is missing or empty. Restore the directory from a backup; \
-         nothing was changed"
+        "its store has neither a journal (store/journal) nor the database of an earlier format (store/db). Restore the \
+         directory from a backup; nothing was changed"
     )]
     NoDatabase,
+    /// There is no journal that an index could be built from.
+    #[error(
+        "it has no journal (store/journal), from which an index could be built. A store of an earlier format gets one when \
+         `holdfast serve` starts on it"
+    )]
+    NoJournal,
     /// The head file is missing, or cannot be read.
     #[error(
         "its {HEAD_FILE:?}, which records how far the journal is durable, is {state}. So Holdfast cannot tell whether \

@@ -20,7 +20,7 @@ impl Coded for OpenProblem {
     fn code(&self) -> Code {
         match self {
             Self::InUse => Code::DirectoryInUse,
-            Self::Foreign { .. } => Code::NotAStore,
+            Self::Foreign { .. } | Self::NoJournal => Code::NotAStore,
             Self::UnfinishedImport => Code::UnfinishedImport,
             Self::NotPermitted { .. } => Code::NotPermitted,
             Self::NewerFormat { .. } | Self::NewerSegment { .. } => Code::NewerFormat,

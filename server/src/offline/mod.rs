@@ -3,6 +3,7 @@
 mod export;
 mod format;
 mod import;
+mod index;
 mod interrupt;
 mod progress;
 mod remote;
@@ -12,4 +13,5 @@ mod verify;
 
 pub(crate) use export::{ExportArgs, export};
 pub(crate) use import::{ImportArgs, import};
+pub(crate) use index::{IndexCommand, rebuild};
 pub(crate) use verify::{VerifyArgs, VerifyError, verify};

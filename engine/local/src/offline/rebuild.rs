@@ -1,0 +1,59 @@
+//! Builds the index of a store again.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use holdfast_core::journal::{Digest, Head};
+use holdfast_segments::disk::Directory;
+
+use crate::belief;
+use crate::directory::{Holds, check_note, look, make_directory, noted_in, sync_store, take_lock};
+use crate::indexing::index_of;
+use crate::journal::Journal;
+use crate::names::{INDEX, JOURNAL, STORE};
+use crate::options::LocalOptions;
+use crate::problem::{OpenError, OpenProblem, io};
+
+/// Builds the index of a store again from its journal, and makes it durable. `progress` gets how many entries are in it, and how
+/// many there are. Returns their number. An interruption leaves a store whose next start builds the index.
+///
+/// # Errors
+/// When there is no store, when it is in use or of an earlier format, when its journal is damaged, or when the disk refuses.
+pub fn rebuild_index(data: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<u64, OpenError> {
+    rebuild(data, progress).map_err(|problem| OpenError {
+        directory: data.to_owned(),
+        problem,
+    })
+}
+
+fn rebuild(data: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<u64, OpenProblem> {
+    if !data.join(STORE).join(JOURNAL).is_dir() {
+        return Err(OpenProblem::NoJournal);
+    }
+    let data = &make_directory(data)?;
+    let _lock = take_lock(data)?;
+    if look(data, &[])? != Holds::Store {
+        return Err(OpenProblem::NoJournal);
+    }
+    let store = data.join(STORE);
+    let segments = Directory::new(&store.join(JOURNAL));
+    let (reader, sequence, digest) = holdfast_segments::inspect(segments, 0)?;
+    let digest = Digest::from_bytes(digest);
+    let end = Head { sequence, digest };
+    check_note(noted_in(data)?, end, 0)?;
+    let index = store.join(INDEX);
+    match fs::remove_dir_all(&index) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            return Err(io("removing the index")(error));
+        }
+        Ok(()) | Err(_) => {}
+    }
+    let options = LocalOptions::offline(data.clone());
+    let (database, trees) = index_of(&options, &store, &Journal::new(reader), end, progress)?;
+    database.flush().map_err(OpenProblem::Database)?;
+    drop((trees, database));
+    sync_store(&index)?;
+    belief::index_is_closed(&store).map_err(io("closing the index"))?;
+    Ok(sequence)
+}
