@@ -240,10 +240,15 @@ async fn memory_disk_and_latency_do_not_depend_on_how_long_it_has_run() {
         std::fs::write(path, &table).unwrap();
     }
     let quarter = usize::try_from(ROWS / 4).unwrap();
-    let most = |rows: &[u64]| rows.iter().copied().max().unwrap();
+    // The median: requests that waited for a restart come all at once, and make a row stand out. What grows lifts every row.
+    let median = |rows: &[u64]| {
+        let mut rows = rows.to_vec();
+        rows.sort_unstable();
+        rows[rows.len() / 2]
+    };
     let (first, last) = (
-        most(&memory[..quarter]),
-        most(&memory[memory.len() - quarter..]),
+        median(&memory[..quarter]),
+        median(&memory[memory.len() - quarter..]),
     );
     let more = stored[stored.len() - 1] - stored[quarter - 1];
     let most_kib = first + GROWTH_MAX_KIB + more * BYTES_PER_PAYMENT_MAX / 1024;

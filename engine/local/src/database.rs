@@ -95,13 +95,6 @@ const STOP: &str = "blobs/9223372036854775807";
 pub(crate) fn settle(options: &LocalOptions, path: &Path) -> Result<(), OpenProblem> {
     check_clock(SystemClock.now())?;
     let segment_bytes = segment_bytes(path)?;
-    if segment_bytes < SEGMENT_BYTES {
-        tracing::warn!(
-            segment_bytes,
-            "an early build created this store: a power loss can destroy payments with much metadata in it. \
-             Move it to a new store with `holdfast export` and `holdfast import`"
-        );
-    }
     remove_half_snapshots(path)?;
     let stop = path.join(STOP);
     fs::create_dir_all(&stop).map_err(io("opening the database"))?;

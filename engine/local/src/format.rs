@@ -18,15 +18,13 @@ pub const STORE_FORMAT: u32 = 5;
 /// The last version with the journal in a tree.
 pub const TREES_ALONE: u32 = 4;
 
-/// Bytes of a log segment in new stores. Older stores have 512 KiB.
+/// Bytes of a segment of sled's own log in a new index. Stores of format 2 to 4 had 8 MiB, for sled then held the truth.
 ///
-/// sled writes a page larger than a quarter of a segment to a separate file, a blob. No sync of the log covers it.
-/// A page holds up to about twenty values. The largest value, a payment with as much metadata as allowed,
-/// takes 36 KiB.
-pub const SEGMENT_BYTES: usize = 8 * 1024 * 1024;
+/// sled keeps several buffers of this size in memory, and writes a page larger than a quarter of it to a separate file.
+pub const SEGMENT_BYTES: usize = 512 * 1024;
 
-/// Journal entries of a batch are packed into values of at most this many bytes, unless one alone is larger. The limit
-/// has the same reason as the size of a segment.
+/// Journal entries of a batch are packed into chunks of at most this many bytes, unless one alone is larger: a read of one entry
+/// decodes its whole chunk.
 pub const JOURNAL_CHUNK_BYTES_MAX: u64 = 16 * 1024;
 
 /// The key of a payment in `payments`: `merchant 00 idempotency-key`.

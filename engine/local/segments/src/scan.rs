@@ -11,7 +11,7 @@ use crate::frame::{ALIGNMENT, BODY_BYTES_MAX, Frame, FrameHead, HEAD_BYTES};
 use crate::header::{Digest, HEADER_BYTES, Head, SegmentHeader};
 
 /// Bytes that are read at once.
-const WINDOW_BYTES: usize = 1024 * 1024;
+const WINDOW_BYTES: usize = 64 * 1024;
 
 /// A part of a file in memory, moved along with what is asked for.
 pub(crate) struct Window<'a, F> {
