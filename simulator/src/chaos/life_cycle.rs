@@ -22,7 +22,7 @@ use super::trace::{Track, Words};
 use super::watched_bank::WatchedBank;
 use super::which_bank::WhichBank;
 use super::world::World;
-use crate::store::{CrashPoint, Kept, Leftover, SimulatedStore, Tamper};
+use crate::store::{Crash, CrashPoint, Kept, Leftover, SimulatedStore, Tamper};
 
 /// The result of a future that needs no time: reads of a simulated store.
 fn at_once<T>(future: impl Future<Output = T>) -> T {
@@ -143,7 +143,14 @@ impl World<'_> {
             2 => Kept::Some(draw.with(3).value()),
             _ => Kept::All,
         };
-        let left = self.medium.crash(kept);
+        let indexed = self.ground.draw("indexed").with(self.lives.into()).share();
+        let Crash {
+            leftover: left,
+            index_was_behind,
+        } = self.medium.crash(kept, indexed);
+        if index_was_behind {
+            self.ground.lock().happened(Sometimes::IndexBehind);
+        }
         let moment = match left {
             Leftover::Clean => None,
             Leftover::Lost => Some(Sometimes::BatchLost),

@@ -41,6 +41,7 @@ moments! {
     BatchLost = "an unsynced batch was lost completely",
     BatchTorn = "an unsynced batch was partly written",
     BatchSurvived = "an unsynced batch survived a crash",
+    IndexBehind = "the index was behind the journal at a restart, and was brought up",
     SyncFailed = "a failed sync stopped the service",
     DiskFull = "a full disk stopped the service",
     BitFlipped = "a flipped bit stopped the service",

@@ -103,6 +103,16 @@ sabotages! {
         "a damaged record is served instead of stopping the service", [AnswerMatchesRequest];
     SyncErrorIgnored = "sync-error-ignored",
         "a failed sync is ignored", [DurableBeforeShown, IntentBeforeBank];
+    FrameUnsynced = "frame-unsynced",
+        "a frame of the journal is acknowledged before its sync", [AcknowledgedStays];
+    EndTooEarly = "end-too-early",
+        "a restart takes the journal to end one frame too early", [AcknowledgedStays];
+    IndexAhead = "index-ahead",
+        "the index gets a commit before it is durable, and is believed after a crash", [DurableBeforeShown];
+    IndexStale = "index-stale",
+        "after a restart an old index is believed without the journal behind it", [FinalIsFinal, OneDebit];
+    SegmentReused = "segment-reused",
+        "the oldest segment of the journal is written again", [AcknowledgedStays];
 }
 
 impl Sabotage {

@@ -20,7 +20,7 @@ use super::plan::{Family, Plan};
 use super::sabotage::Sabotage;
 use super::trace::Track;
 use super::which_bank::WhichBank;
-use crate::store::Medium;
+use crate::store::{Flaw, Medium};
 use holdfast_bank_simulator::Deferred;
 
 /// How long a failed process still answers before it ends, in milliseconds.
@@ -58,9 +58,18 @@ impl<'a> World<'a> {
         let ground = Ground::new(plan, sabotage, in_words);
         let plan = &ground.plan;
         let clients = Clients::new(plan);
+        let medium = Medium::default();
+        medium.set_flaw(match sabotage {
+            Some(Sabotage::FrameUnsynced) => Some(Flaw::FrameUnsynced),
+            Some(Sabotage::EndTooEarly) => Some(Flaw::EndTooEarly),
+            Some(Sabotage::IndexAhead) => Some(Flaw::IndexAhead),
+            Some(Sabotage::IndexStale) => Some(Flaw::IndexStale),
+            Some(Sabotage::SegmentReused) => Some(Flaw::SegmentReused),
+            _ => None,
+        });
         let mut world = Self {
             front_door,
-            medium: Arc::new(Medium::default()),
+            medium: Arc::new(medium),
             banks: Banks::new(&ground),
             bank: WhichBank::Usual,
             restarts: 0,

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use holdfast_core::journal::operation_after;
 use holdfast_core::ledger::{self, AccountKey, Balance, Book, LedgerError};
 use holdfast_core::{
     BankName, Guard, JournalEntry, Merchant, MovementKind, Operation, OperationId, OperationKey,
@@ -28,7 +29,7 @@ pub enum Tamper {
 const GAP_EVERY: usize = 13;
 
 /// Payments, journal and balances.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Content {
     payments: BTreeMap<OperationKey, Operation>,
     ids: BTreeMap<(Merchant, OperationId), OperationKey>,
@@ -141,21 +142,64 @@ impl Content {
             self.ids.insert((key.merchant.clone(), id), key.clone());
             self.payments.insert(key, payment);
         }
-        for entry in &change.entries {
-            if entry.leaves_open() {
-                self.unfinished.insert(entry.operation_id);
-            } else {
-                self.unfinished.remove(&entry.operation_id);
-            }
-            if let Some(bank) = entry.to.sent_to()
-                && !self.banks.contains(bank)
-            {
-                self.banks.insert(bank.clone());
-            }
-            self.newest = self.newest.max(entry.at);
-        }
         self.book.set(change.balances);
-        self.journal.extend(change.entries);
+        for entry in change.entries {
+            self.push(entry);
+        }
+    }
+
+    fn push(&mut self, entry: JournalEntry) {
+        if entry.leaves_open() {
+            self.unfinished.insert(entry.operation_id);
+        } else {
+            self.unfinished.remove(&entry.operation_id);
+        }
+        if let Some(bank) = entry.to.sent_to()
+            && !self.banks.contains(bank)
+        {
+            self.banks.insert(bank.clone());
+        }
+        self.newest = self.newest.max(entry.at);
+        self.journal.push(entry);
+    }
+
+    /// Applies the next entry of a journal, as a start does that brings its index up.
+    ///
+    /// # Panics
+    /// When the entry does not follow from those before it.
+    pub(super) fn follow(&mut self, entry: JournalEntry) {
+        let id = (entry.merchant.clone(), entry.operation_id);
+        let key = match &entry.admission {
+            Some(admission) => OperationKey {
+                merchant: entry.merchant.clone(),
+                idempotency_key: admission.idempotency_key.clone(),
+            },
+            None => self.ids[&id].clone(),
+        };
+        if !entry.cause.is_note() {
+            let after = operation_after(self.payments.get(&key), &entry);
+            let after = after.expect("an entry follows from those before it");
+            self.payments.insert(key.clone(), after);
+        }
+        self.ids.insert(id, key);
+        if let Some(movement) = &entry.movement {
+            let moved = self.book.apply(&entry.merchant, movement);
+            moved.expect("a movement follows from those before it");
+        }
+        self.push(entry);
+    }
+
+    /// Takes the journal of another content, and nothing else of it.
+    pub(super) fn journal_of(&mut self, other: Self) {
+        self.journal = other.journal;
+    }
+
+    /// Takes the payments and balances of a change, without its entries.
+    pub(super) fn absorb_without_entries(&mut self, change: Change) {
+        self.absorb(Change {
+            entries: Vec::new(),
+            ..change
+        });
     }
 
     /// The sequence of the last entry; 0 when there is none.

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use holdfast_core::codec::EncodeError;
-use holdfast_core::journal::{Digest, Head};
-use holdfast_core::record::{Chunk, LinkedEntry, Record, sequence_key};
-use holdfast_core::{JournalEntry, Operation, Tenure};
+use holdfast_core::journal::Head;
+use holdfast_core::record::Record;
+use holdfast_core::{Operation, Tenure};
 use holdfast_engine::store::{CursorName, NotedTime, StoreError};
 
 use super::content::{Change, Content};
+use super::frames::{after, frame, read_frame};
+use super::recovery::{Flaw, Stored};
 
 /// How much of the unsynced bytes a crash leaves.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -50,8 +51,10 @@ pub struct Medium {
 struct State {
     /// The content of the durable bytes.
     content: Content,
-    /// The durable bytes: one frame per batch.
-    frames: Vec<Vec<u8>>,
+    /// The durable bytes.
+    stored: Stored,
+    /// Whether a store works wrongly on it: its content need not follow from its journal.
+    is_tampered: bool,
     /// The unsynced frame, and its content.
     written: Option<(Vec<u8>, Change)>,
     head: Head,
@@ -75,7 +78,8 @@ impl Medium {
         Self {
             state: Mutex::new(State {
                 content: state.content.clone(),
-                frames: state.frames.clone(),
+                stored: state.stored.clone(),
+                is_tampered: state.is_tampered,
                 written: None,
                 head: state.head,
                 commits: state.commits,
@@ -143,7 +147,7 @@ impl Medium {
     /// Reads the durable content and its frames, byte for byte.
     pub fn read_frames<T>(&self, look: impl FnOnce(&Content, &[Vec<u8>]) -> T) -> T {
         let state = self.lock();
-        look(&state.content, &state.frames)
+        look(&state.content, &state.stored.frames)
     }
 
     /// Writes a frame; returns how many entries it has.
@@ -163,33 +167,82 @@ impl Medium {
         state.content.sequence()
     }
 
-    /// The process crashes. `kept` says how much unsynced data survives.
+    /// The process crashes. `kept` says how much unsynced data survives, and `indexed` how far the index had got in what it was
+    /// behind: from 0 to 1.
     ///
     /// # Panics
-    /// When a part of a frame is accepted as a whole one: the checksum would be broken.
-    pub fn crash(&self, kept: Kept) -> Leftover {
+    /// When a part of a frame is accepted as a whole one: the checksum would be broken. When the index that is brought up by the
+    /// journal is not what it was before the crash.
+    pub fn crash(&self, kept: Kept, indexed: f64) -> Crash {
         let mut state = self.lock();
-        let Some((whole, _)) = &state.written else {
+        let leftover = state.crash(kept);
+        let lost = state.written.take();
+        if state.is_tampered {
+            let index_was_behind = false;
+            return Crash {
+                leftover,
+                index_was_behind,
+            };
+        }
+        state.stored.lose_unsynced(kept == Kept::All);
+        let (head, content, index_was_behind) = state.stored.open(indexed);
+        if state.stored.flaw.is_none() {
+            assert!(
+                content == state.content && head == state.head,
+                "the journal leads to something else than there was"
+            );
+        }
+        (state.head, state.content) = (head, content);
+        if let (Some(Flaw::IndexAhead), Some((_, change))) = (state.stored.flaw, lost) {
+            state.content.absorb_without_entries(change);
+        }
+        Crash {
+            leftover,
+            index_was_behind,
+        }
+    }
+
+    /// Makes the medium work wrongly from now on.
+    pub fn set_flaw(&self, flaw: Option<Flaw>) {
+        self.lock().stored.flaw = flaw;
+    }
+
+    /// Says that the store on it works wrongly.
+    pub(super) fn set_tampered(&self) {
+        self.lock().is_tampered = true;
+    }
+}
+
+/// What a crash left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Crash {
+    /// Of the last frame.
+    pub leftover: Leftover,
+    /// Whether the index was behind the journal.
+    pub index_was_behind: bool,
+}
+
+impl State {
+    /// What is left of the frame that was being written.
+    fn crash(&mut self, kept: Kept) -> Leftover {
+        let Some((whole, _)) = &self.written else {
             return Leftover::Clean;
         };
         let left = tear(whole, kept);
         if left == *whole {
-            state.take_written();
+            self.take_written();
             return Leftover::Whole;
         }
-        let first = state.head.sequence + 1;
+        let first = self.head.sequence + 1;
         let found = read_frame(first, &left);
         assert!(found.is_none(), "a torn frame passed for a whole one");
-        state.written = None;
         if left.is_empty() {
             Leftover::Lost
         } else {
             Leftover::Torn
         }
     }
-}
 
-impl State {
     fn take_written(&mut self) {
         let Some((bytes, change)) = self.written.take() else {
             return;
@@ -198,80 +251,10 @@ impl State {
             for entry in &change.entries {
                 self.head = after(self.head, entry);
             }
-            self.frames.push(bytes);
+            self.stored.push(bytes);
         }
         self.content.absorb(change);
     }
-}
-
-/// Entries per chunk of a frame: the real store bounds its chunks too.
-const CHUNK_ENTRIES: usize = 64;
-
-/// Bytes of a length in a frame.
-const LENGTH: usize = 4;
-
-/// A batch as bytes: how many follow, then its entries in chunks as the real store writes them, each with
-/// its length and its own checksum.
-fn frame(head: Head, change: &Change) -> Result<Vec<u8>, EncodeError> {
-    let mut bytes = vec![0; LENGTH];
-    let mut head = head;
-    for entries in change.entries.chunks(CHUNK_ENTRIES) {
-        let chunk = Chunk {
-            previous: Some(head.digest),
-            entries: entries
-                .iter()
-                .map(|entry| LinkedEntry {
-                    previous: None,
-                    entry: entry.clone(),
-                })
-                .collect(),
-        };
-        let encoded = chunk.encode(head.sequence + 1)?;
-        bytes.extend(length_of(&encoded));
-        bytes.extend(encoded);
-        // The next chunk continues from the end of this one.
-        if entries.len() == CHUNK_ENTRIES {
-            head = entries.iter().fold(head, after);
-        }
-    }
-    let length = length_of(&bytes[LENGTH..]);
-    bytes[..LENGTH].copy_from_slice(&length);
-    Ok(bytes)
-}
-
-fn length_of(bytes: &[u8]) -> [u8; LENGTH] {
-    u32::try_from(bytes.len())
-        .expect("a batch is far below 4 GiB")
-        .to_be_bytes()
-}
-
-/// The end of the journal after one more entry.
-fn after(head: Head, entry: &JournalEntry) -> Head {
-    let sequence = head.sequence + 1;
-    let digest = head.digest.after(sequence, entry);
-    Head {
-        sequence,
-        digest: digest.unwrap_or(Digest::GENESIS),
-    }
-}
-
-/// Reads a frame whose first entry has this sequence; `None` when any byte of it has changed.
-pub fn read_frame(first_sequence: u64, bytes: &[u8]) -> Option<Vec<Chunk>> {
-    let (length, mut rest) = bytes.split_first_chunk::<LENGTH>()?;
-    if *length != length_of(rest) {
-        return None;
-    }
-    let (mut first, mut chunks) = (first_sequence, Vec::new());
-    while !rest.is_empty() {
-        let (length, from) = rest.split_first_chunk::<LENGTH>()?;
-        let length = usize::try_from(u32::from_be_bytes(*length)).ok()?;
-        let (encoded, left) = from.split_at_checked(length)?;
-        let chunk = Chunk::decode(&sequence_key(first), encoded).ok()?;
-        first += chunk.entries.len() as u64;
-        chunks.push(chunk);
-        rest = left;
-    }
-    Some(chunks)
 }
 
 fn tear(whole: &[u8], kept: Kept) -> Vec<u8> {

@@ -1,11 +1,14 @@
 //! A simulated store. Its medium forgets unsynced data.
 //!
 //! A commit is applied in memory, written to the medium as one frame with a checksum, and synced. After a crash the
-//! medium decides how much of an unsynced frame is left: nothing, a part, or all of it. The next life reads what is
-//! left, and the checksum reveals a torn frame, as in the real store.
+//! medium decides how much of an unsynced frame is left: nothing, a part, or all of it, and how far the index had got, which is
+//! written behind the frames. The next life reads what is left, the checksum reveals a torn frame, and the index is brought up by
+//! following the frames, as in the real store.
 
 mod content;
+mod frames;
 mod medium;
+mod recovery;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -24,7 +27,9 @@ use holdfast_engine::store::{
 use tokio::sync::watch;
 
 pub use content::{Content, Tamper};
-pub use medium::{Kept, Leftover, Medium, read_frame};
+pub use frames::read_frame;
+pub use medium::{Crash, Kept, Leftover, Medium};
+pub use recovery::Flaw;
 
 /// The fate of a commit at the medium.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,6 +120,9 @@ impl SimulatedStore {
     /// Makes the store work wrongly from now on.
     pub fn tampered(mut self, tamper: Option<Tamper>) -> Self {
         self.tamper = tamper;
+        if tamper.is_some() {
+            self.medium.set_tampered();
+        }
         self
     }
 
