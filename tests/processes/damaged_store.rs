@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use holdfast_tests::sample::BODY;
-use holdfast_tests::{Answer, Server, holdfast};
+use holdfast_tests::{Answer, Server, copy_directory, holdfast};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
@@ -32,19 +32,6 @@ async fn store(directory: &Path) -> (PathBuf, Vec<(String, Answer)>) {
     server.signal("TERM");
     assert!(server.wait().0.success());
     (data, told)
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let path = entry.unwrap().path();
-        let target = to.join(path.file_name().unwrap());
-        if path.is_dir() {
-            copy(&path, &target);
-        } else {
-            fs::copy(&path, &target).unwrap();
-        }
-    }
 }
 
 /// Damages a file; says how.
@@ -85,7 +72,7 @@ async fn a_damaged_store_is_refused_or_has_everything() {
     for seed in 0..DAMAGES {
         let mut random = StdRng::seed_from_u64(seed);
         let damaged = directory.path().join(format!("damaged-{seed}"));
-        copy(&data, &damaged);
+        copy_directory(&data, &damaged);
         let files = [
             SEGMENT,
             "store/index/conf",
@@ -127,7 +114,7 @@ async fn a_store_that_is_gone_or_ends_early_is_not_taken_for_an_empty_one() {
     let directory = tempfile::tempdir().unwrap();
     let (data, _) = store(directory.path()).await;
     let early = directory.path().join("early");
-    copy(&data, &early);
+    copy_directory(&data, &early);
     // The journal's end was noted; the log is cut in its middle.
     let log = early.join(SEGMENT);
     let bytes = fs::read(&log).unwrap();
@@ -204,7 +191,7 @@ async fn a_store_whose_note_is_missing_unreadable_or_old_is_refused_until_someon
         ("was at entry 6", Some(&old)),
     ] {
         let copied = directory.path().join("copied");
-        copy(&data, &copied);
+        copy_directory(&data, &copied);
         let note = copied.join("journal.head");
         match content {
             None => fs::remove_file(&note).unwrap(),
@@ -237,7 +224,7 @@ async fn a_store_whose_note_is_missing_unreadable_or_old_is_refused_until_someon
     // A store that is gone is gone, whatever became of its note; and a database that is missing is called what it is.
     for content in [&[][..], &zeroed] {
         let copied = directory.path().join("copied");
-        copy(&data, &copied);
+        copy_directory(&data, &copied);
         fs::remove_dir_all(copied.join("store")).unwrap();
         fs::write(copied.join("journal.head"), content).unwrap();
         for arguments in [&[][..], &["--accept-older-store"]] {
@@ -269,7 +256,7 @@ async fn an_index_that_is_deleted_stale_or_from_elsewhere_is_built_again() {
     stop(Server::start(&elsewhere, &[]));
     let index = data.join("store/index");
     let earlier = directory.path().join("earlier");
-    copy(&index, &earlier);
+    copy_directory(&index, &earlier);
     // More payments than that index knows.
     let server = Server::start(&data, &[]);
     let more = server.client().pay("more", BODY).await.unwrap();
@@ -277,7 +264,7 @@ async fn an_index_that_is_deleted_stale_or_from_elsewhere_is_built_again() {
     for instead in [None, Some(&earlier), Some(&elsewhere.join("store/index"))] {
         fs::remove_dir_all(&index).unwrap();
         if let Some(instead) = instead {
-            copy(instead, &index);
+            copy_directory(instead, &index);
         }
         assert_eq!(verified(&data).0, Some(0), "{instead:?}: before any start");
         let rebuilt = Command::new(holdfast())

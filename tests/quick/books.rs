@@ -8,23 +8,22 @@
 
 use std::collections::BTreeMap;
 
-use holdfast_core::codec::{self, ValueKind};
 use holdfast_core::journal::Digest;
 use holdfast_core::journal::{Replay, Replayed};
 use holdfast_core::ledger::{AccountKey, Balance, LedgerError, SIDE_MAX};
 use holdfast_core::record::Chunk;
 use holdfast_core::{
-    BankTransactionId, Decision, Event, Evidence, Operation, OperationKey, Refusal, Request, Step,
-    Timestamp, transition,
+    BankTransactionId, Decision, Event, Evidence, Merchant, Operation, OperationKey, Refusal,
+    Request, Step, Timestamp, transition,
 };
 use holdfast_engine::source::SeededSource;
-use holdfast_engine::store::{Log, Verdict, Views};
-use holdfast_local::format::account_key;
+use holdfast_engine::store::{Filter, Log, Query, Verdict, Views};
+use holdfast_local::format::{BalanceAt, account_key, encode_balance};
 use holdfast_local::{LocalOptions, LocalStore};
 use holdfast_simulator::SimulatedStore;
 use holdfast_tests::AnyStore;
 use holdfast_tests::sample::{key_of, mark, request};
-use holdfast_tests::{raw_database, raw_old_database, to_old_layout};
+use holdfast_tests::{copy_directory, raw_database, raw_old_database, to_old_layout};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
@@ -110,6 +109,26 @@ impl Lives {
     }
 }
 
+impl Lives {
+    /// Commits a batch, and keeps what it leads to.
+    async fn one_batch(
+        &mut self,
+        store: &dyn AnyStore,
+        known: &mut BTreeMap<OperationKey, Operation>,
+    ) {
+        let batch = self.batch();
+        let payments: Vec<_> = batch.iter().map(|write| write.operation.clone()).collect();
+        let verdicts = store.commit(batch).await.unwrap();
+        assert!(verdicts.iter().all(|verdict| *verdict == Verdict::Applied));
+        for payment in payments {
+            if !payment.is_finished() {
+                self.open.push(payment.clone());
+            }
+            known.insert(payment.key.clone(), payment);
+        }
+    }
+}
+
 /// Everything the store says, against everything its journal says.
 async fn compare(store: &dyn AnyStore, known: &BTreeMap<OperationKey, Operation>) {
     let mut replay = Replay::default();
@@ -155,16 +174,7 @@ async fn random_run(store: &dyn AnyStore, seed: u64, batches: u32) {
     let mut lives = Lives::new(seed);
     let mut known = BTreeMap::new();
     for _ in 0..batches {
-        let batch = lives.batch();
-        let payments: Vec<_> = batch.iter().map(|write| write.operation.clone()).collect();
-        let verdicts = store.commit(batch).await.unwrap();
-        assert!(verdicts.iter().all(|verdict| *verdict == Verdict::Applied));
-        for payment in payments {
-            if !payment.is_finished() {
-                lives.open.push(payment.clone());
-            }
-            known.insert(payment.key.clone(), payment);
-        }
+        lives.one_batch(store, &mut known).await;
         compare(store, &known).await;
     }
 }
@@ -175,6 +185,100 @@ async fn the_journal_of_the_sled_store_leads_to_its_records_and_balances() {
         let directory = tempfile::tempdir().unwrap();
         random_run(&open(directory.path()), seed, 40).await;
     }
+}
+
+/// After a kill the index may have a part of what is behind its mark: any record, any id and any balance of a later state.
+#[tokio::test]
+async fn an_index_that_is_ahead_of_its_mark_in_any_part_is_brought_up_to_the_same_values() {
+    let directory = tempfile::tempdir().unwrap();
+    let (data, index) = (directory.path(), directory.path().join("store/index"));
+    let mut random = StdRng::seed_from_u64(7);
+    let mut lives = Lives::new(7);
+    let mut known = BTreeMap::new();
+    for round in 0..12 {
+        let earlier = tempfile::tempdir().unwrap();
+        if round > 0 {
+            copy_directory(&index, earlier.path());
+        }
+        let store = open(data);
+        for _ in 0..20 {
+            lives.one_batch(&store, &mut known).await;
+        }
+        store.close().await.unwrap();
+        drop(store);
+        // The store of before, with any part of what came since.
+        let newer: Vec<_> = ["payments", "ids", "accounts"]
+            .into_iter()
+            .map(|name| {
+                let tree = raw_database(data).open_tree(name).unwrap();
+                (name, tree.iter().map(Result::unwrap).collect::<Vec<_>>())
+            })
+            .collect();
+        if round > 0 {
+            std::fs::remove_dir_all(&index).unwrap();
+            copy_directory(earlier.path(), &index);
+            let database = raw_database(data);
+            for (name, values) in newer {
+                let share = random.random_range(0.0..=1.0);
+                let tree = database.open_tree(name).unwrap();
+                for (key, value) in values {
+                    if random.random_bool(share) {
+                        tree.insert(key, value).unwrap();
+                    }
+                }
+            }
+            let probe = database.open_tree("probe").unwrap();
+            probe.insert("it was not built again", "").unwrap();
+            database.flush().unwrap();
+        }
+        let store = open(data);
+        compare(&store, &known).await;
+        store.close().await.unwrap();
+        drop(store);
+        if round > 0 {
+            let database = raw_database(data);
+            assert_eq!(database.open_tree("probe").unwrap().len(), 1);
+            assert!(database.drop_tree("probe").unwrap());
+        }
+    }
+}
+
+/// What was committed is seen in memory, half in memory, and in the trees.
+#[tokio::test]
+async fn searches_and_accounts_are_the_same_while_the_index_is_behind() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path());
+    let mut lives = Lives::new(9);
+    let mut known = BTreeMap::new();
+    for _ in 0..2_000 {
+        // Enough of them that tables are written meanwhile.
+        lives.one_batch(&store, &mut known).await;
+        if lives.random.random_bool(0.05) {
+            let mut newest: Vec<_> = known
+                .values()
+                .filter(|payment| payment.key.merchant.as_str() == "shop")
+                .map(|payment| payment.id)
+                .collect();
+            newest.sort_unstable_by(|one, other| other.cmp(one));
+            newest.truncate(50);
+            let query = Query {
+                merchant: Merchant::new("shop").unwrap(),
+                before: None,
+                limit: 50,
+                filter: Filter::default(),
+            };
+            let page = store.list(&query).await.unwrap();
+            let listed: Vec<_> = page.operations.iter().map(|payment| payment.id).collect();
+            assert_eq!(listed, newest);
+            let any = known
+                .values()
+                .nth(lives.random.random_range(0..known.len()));
+            let any = any.unwrap();
+            let found = store.find(&any.key.merchant, any.id).await.unwrap();
+            assert_eq!(found.as_ref(), Some(any));
+        }
+    }
+    compare(&store, &known).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -258,7 +362,11 @@ async fn a_payment_that_its_account_has_no_room_for_is_refused_and_nothing_is_st
             ..Balance::default()
         };
         let storage_key = account_key(&key);
-        let value = codec::encode(ValueKind::Account, &storage_key, &full).unwrap();
+        let full = BalanceAt {
+            balance: full,
+            up_to: 1,
+        };
+        let value = encode_balance(&storage_key, &full).unwrap();
         database
             .open_tree("accounts")
             .unwrap()

@@ -1,4 +1,4 @@
-//! What processes and stores take.
+//! What processes and stores take, and copies of them.
 
 use std::path::Path;
 
@@ -9,6 +9,23 @@ pub fn memory_kib(pid: u32, figure: &str) -> Option<u64> {
     let mut lines = status.lines();
     let line = lines.find_map(|line| line.strip_prefix(figure)?.strip_prefix(':'))?;
     line.trim().trim_end_matches(" kB").parse().ok()
+}
+
+/// Copies a directory with everything in it.
+///
+/// # Panics
+/// When it cannot be read, or the copy cannot be written.
+pub fn copy_directory(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).expect("a directory");
+    for entry in std::fs::read_dir(from).expect("the directory can be read") {
+        let path = entry.expect("the directory can be read").path();
+        let target = to.join(path.file_name().expect("a name"));
+        if path.is_dir() {
+            copy_directory(&path, &target);
+        } else {
+            std::fs::copy(&path, target).expect("a copy");
+        }
+    }
 }
 
 /// Bytes of all files below a directory.

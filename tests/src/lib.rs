@@ -31,7 +31,7 @@ pub use browser::{browse, can_browse};
 pub use client::{Answer, Client, NoAnswer};
 #[cfg(target_os = "linux")]
 pub use disk::{Disk, PowerLoss};
-pub use figures::{bytes_below, memory_kib};
+pub use figures::{bytes_below, copy_directory, memory_kib};
 pub use gateway::Gateway;
 pub use hammer::{ask_again, hammer, is_large, scatter};
 pub use lives::Lives;

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use holdfast_core::journal::Digest;
+use holdfast_core::codec::{self, ValueKind};
+use holdfast_core::journal::{Digest, Head};
 use holdfast_segments::disk::Directory;
 use holdfast_segments::frame::Frame;
 use holdfast_segments::{Log, LogId, LogOptions, inspect};
@@ -72,12 +73,24 @@ pub fn to_old_layout(data: &Path, format: u32) {
         }
         let mark = format!("holdfast store format {format}");
         let meta = database.open_tree("meta").expect("a tree");
+        // In these formats it was never behind.
+        let head = codec::encode(ValueKind::Meta, b"chain_head", &end_of(data));
+        meta.insert("chain_head", head.expect("a value"))
+            .expect("a write");
         meta.insert("format", mark.as_bytes()).expect("a write");
         database.flush().expect("a flush");
     }
     std::fs::rename(store.join("index"), &old).expect("a rename");
     std::fs::remove_dir_all(&store).expect("a removal");
     std::fs::rename(old, store).expect("a rename");
+}
+
+/// The end of the journal in a data directory.
+fn end_of(data: &Path) -> Head {
+    let segments = Directory::new(&data.join("store/journal"));
+    let (_, sequence, digest) = inspect(segments, 0).expect("a log");
+    let digest = Digest::from_bytes(digest);
+    Head { sequence, digest }
 }
 
 /// The database of a store of an earlier format.

@@ -8,7 +8,7 @@ use holdfast_core::record::{Record, sequence_key};
 use holdfast_core::{JournalEntry, Operation, OperationId, OperationKey, Tenure, Timestamp};
 
 use crate::error::LocalError;
-use crate::format::{self, STORE_FORMAT};
+use crate::format::{self, BalanceAt, STORE_FORMAT};
 use crate::journal::Journal;
 use crate::meta;
 use crate::trees::Trees;
@@ -155,9 +155,11 @@ impl IndexBuilder {
             let value = codec::encode(ValueKind::Unfinished, &storage_key, key)?;
             trees.unfinished.insert(storage_key, value)?;
         }
+        let up_to = self.replay.head().sequence;
         for (key, balance) in self.replay.book().iter() {
             let storage_key = format::account_key(key);
-            let value = codec::encode(ValueKind::Account, &storage_key, balance)?;
+            let balance = *balance;
+            let value = format::encode_balance(&storage_key, &BalanceAt { balance, up_to })?;
             trees.accounts.insert(storage_key, value)?;
         }
         // Every tenure of the journal is over: the next opening begins a higher one.

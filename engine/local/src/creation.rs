@@ -49,6 +49,10 @@ impl NewStore {
         })
     }
 
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Completes the index and makes everything durable.
     pub(crate) fn finish(self) -> Result<PathBuf, OpenProblem> {
         self.finish_after(|_| ()).map(|(path, ())| path)

@@ -4,7 +4,7 @@
 //! [`holdfast_core::codec`]. Names of merchants cannot contain a zero byte, so a zero byte ends them.
 
 use holdfast_core::codec::{self, DecodeError, EncodeError, ValueKind};
-use holdfast_core::ledger::AccountKey;
+use holdfast_core::ledger::{AccountKey, Balance};
 use holdfast_core::record::sequence_key;
 use holdfast_core::{AccountId, Currency, IdempotencyKey, Merchant, OperationId, OperationKey};
 
@@ -126,6 +126,42 @@ pub fn encode_id(storage_key: &[u8], key: &IdempotencyKey) -> Result<Vec<u8>, En
 /// When the bytes are damaged or of another format.
 pub fn decode_id(storage_key: &[u8], bytes: &[u8]) -> Result<IdempotencyKey, DecodeError> {
     codec::decode(ValueKind::Id, storage_key, bytes)
+}
+
+/// A balance, and the last entry that it includes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct BalanceAt {
+    /// The balance.
+    pub balance: Balance,
+    /// The sequence of the entry; 0 for none.
+    pub up_to: u64,
+}
+
+/// Bytes of an `accounts` value: the sequence of the last entry that it includes, and the balance, checksummed with both the key
+/// and that sequence.
+///
+/// # Errors
+/// Never in practice: a balance is far below the size limit.
+pub fn encode_balance(storage_key: &[u8], at: &BalanceAt) -> Result<Vec<u8>, EncodeError> {
+    let up_to = at.up_to.to_be_bytes();
+    let key = [storage_key, &up_to].concat();
+    let balance = codec::encode(ValueKind::Account, &key, &at.balance)?;
+    Ok([&up_to[..], &balance].concat())
+}
+
+/// Reads the bytes that [`encode_balance`] wrote.
+///
+/// # Errors
+/// When the bytes are damaged or of another format.
+pub fn decode_balance(storage_key: &[u8], bytes: &[u8]) -> Result<BalanceAt, DecodeError> {
+    let Some((up_to, balance)) = bytes.split_first_chunk::<8>() else {
+        return Err(DecodeError::Truncated { len: bytes.len() });
+    };
+    let key = [storage_key, up_to].concat();
+    Ok(BalanceAt {
+        balance: codec::decode(ValueKind::Account, &key, balance)?,
+        up_to: u64::from_be_bytes(*up_to),
+    })
 }
 
 fn scoped(merchant: &Merchant, rest: &[u8]) -> Vec<u8> {

@@ -19,7 +19,7 @@ use crate::error::LocalError;
 use crate::index::{self, Standing};
 use crate::journal::Journal;
 use crate::meta;
-use crate::names::{INDEX, INDEX_IN_CREATION, PRIVATE_DIRECTORY};
+use crate::names::{INDEX, INDEX_IN_CREATION, INDEX_IN_REMOVAL, PRIVATE_DIRECTORY};
 use crate::options::LocalOptions;
 use crate::problem::{OpenProblem, io};
 use crate::trees::Trees;
@@ -54,15 +54,8 @@ pub(crate) fn index_of(
         entries = end.sequence,
         "building the index again from the journal; no payment is lost"
     );
+    remove(store)?;
     let new = store.join(INDEX_IN_CREATION);
-    for left in [&path, &new] {
-        match fs::remove_dir_all(left) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(io("removing an index that cannot be believed")(error));
-            }
-            Ok(()) | Err(_) => {}
-        }
-    }
     DirBuilder::new()
         .mode(PRIVATE_DIRECTORY)
         .create(&new)
@@ -80,6 +73,29 @@ pub(crate) fn index_of(
     let database = database::open(options, &path)?;
     let trees = Trees::open(&database).map_err(OpenProblem::Database)?;
     Ok((database, trees))
+}
+
+/// Removes an index. It loses its name first: half of one must not be taken for one.
+pub(crate) fn remove(store: &Path) -> Result<(), OpenProblem> {
+    let removing = io("removing an index that cannot be believed");
+    let old = store.join(INDEX_IN_REMOVAL);
+    let removed = || {
+        remove_directory(&old)?;
+        match fs::rename(store.join(INDEX), &old) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            Ok(()) | Err(_) => {}
+        }
+        remove_directory(&old)?;
+        remove_directory(&store.join(INDEX_IN_CREATION))
+    };
+    removed().map_err(removing)
+}
+
+fn remove_directory(path: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        Ok(()) | Err(_) => Ok(()),
+    }
 }
 
 /// Opens an index that may be believed; says why not if it disagrees with the journal.
@@ -120,7 +136,7 @@ fn try_index(
     Ok(Ok((database, trees)))
 }
 
-/// Entries that are indexed in one transaction.
+/// Entries after which the mark moves.
 const CATCH_UP_ENTRIES: u64 = 1_000;
 
 /// How often a long opening says how far it is.
@@ -137,38 +153,35 @@ pub(crate) fn tell() -> impl FnMut(u64, u64) {
     }
 }
 
-/// Brings the index up from its mark to the end of the journal.
+/// Brings the index up from its mark to the end of the journal. Its mark is always the end of a frame.
 fn catch_up(trees: &Trees, journal: &Journal, mark: Head) -> Result<(), LocalError> {
     let mut head = mark;
-    let mut chunks = journal.chunks(mark.sequence + 1).peekable();
-    while chunks.peek().is_some() {
+    let mut frames = journal.frames(mark.sequence + 1);
+    while let Some(frame) = frames.next() {
         let banks = meta::load(&trees.meta, meta::BANKS)?;
-        let first = head.sequence + 1;
-        let mut standing = Standing::new(trees, &banks, head);
+        let after = head.sequence;
+        let mut standing = Standing::new(trees, None, &banks, head);
         let mut sent_in = Tenure::NONE;
-        while head.sequence + 1 - first < CATCH_UP_ENTRIES
-            && let Some(chunk) = chunks.next()
-        {
-            let (chunk_first, bytes) = chunk?;
-            let chunk = decode_chunk(&sequence_key(chunk_first), &bytes)?;
-            for (sequence, linked) in (chunk_first..).zip(&chunk.entries) {
-                if sequence <= head.sequence {
-                    continue;
+        let mut next = Some(frame);
+        while let Some(frame) = next {
+            for (chunk_first, bytes) in frame? {
+                let chunk = decode_chunk(&sequence_key(chunk_first), &bytes)?;
+                for (sequence, linked) in (chunk_first..).zip(&chunk.entries) {
+                    let digest = head.digest.after(sequence, &linked.entry)?;
+                    head = Head { sequence, digest };
+                    standing.follow(sequence, chunk_first, &linked.entry)?;
+                    sent_in = sent_in.max(linked.entry.to.sent_in().unwrap_or_default());
                 }
-                let digest = head.digest.after(sequence, &linked.entry)?;
-                head = Head { sequence, digest };
-                standing.follow(sequence, chunk_first, &linked.entry)?;
-                sent_in = sent_in.max(linked.entry.to.sent_in().unwrap_or_default());
             }
+            let is_full = head.sequence - after >= CATCH_UP_ENTRIES;
+            next = if is_full { None } else { frames.next() };
         }
         // The number of the opening may not have got there either.
         if sent_in > meta::load(&trees.meta, meta::TENURE)? {
-            let value = meta::encode(meta::TENURE, &sent_in)?;
-            let written = trees.meta.insert(meta::TENURE, value);
-            written.map_err(|error| LocalError::Apply(Box::new(error)))?;
+            index::put(trees, meta::TENURE, &sent_in)?;
         }
-        let changes = standing.into_changes(head);
-        index::write(trees, &banks, &changes, None, None, |_| true)?;
+        index::write(trees, &standing.into_changes(head), |_| true)?;
+        index::put(trees, meta::CHAIN_HEAD, &head)?;
     }
     Ok(())
 }

@@ -16,11 +16,14 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::belief;
+use crate::cursors::CursorFile;
 use crate::directory;
 use crate::disk_space::DiskSpace;
 use crate::error::{LocalError, not_synced};
 use crate::head_file::{self, HeadFile, Note};
+use crate::index;
 use crate::journal::{Journal, JournalLog};
+use crate::memtable::Memtable;
 use crate::meta;
 use crate::names::{INDEX, LOCK, STORE};
 use crate::trees::Trees;
@@ -40,6 +43,9 @@ pub(crate) struct Inner {
     /// The tenure that began with this opening.
     pub(crate) tenure: Tenure,
     pub(crate) writer: Mutex<Writer>,
+    /// What is durable and not in the trees yet.
+    pub(crate) memtable: Memtable,
+    pub(crate) cursors: CursorFile,
     /// Durable unfinished operations; see [`crate::unfinished`] for how they are kept without an index write each.
     pub(crate) live: Mutex<BTreeMap<OperationId, Live>>,
     /// Sequence of the last durable journal entry.
@@ -48,7 +54,9 @@ pub(crate) struct Inner {
     pub(crate) newest_ms: AtomicU64,
     /// Whether it is in doubt.
     pub(crate) in_doubt: AtomicBool,
-    /// The banks that attempts were sent to, as stored in `meta`.
+    /// How far the head file has got.
+    pub(crate) noted: AtomicU64,
+    /// The banks that attempts were sent to.
     pub(crate) banks: Mutex<BTreeSet<BankName>>,
     pub(crate) poisoned: AtomicBool,
     pub(crate) closed: AtomicBool,
@@ -62,11 +70,7 @@ pub(crate) struct Writer {
     pub(crate) spare: Option<mpsc::Receiver<io::Result<Spare<Directory>>>>,
     /// After it could not be made: when to try again.
     pub(crate) no_spare_before: Option<Instant>,
-    /// Every operation admitted before this sequence is finished or in `unfinished`.
-    pub(crate) low_water: u64,
     pub(crate) head_file: HeadFile,
-    /// How far the head file had got, as stored in `meta`.
-    pub(crate) reached: u64,
 }
 
 impl Inner {
@@ -116,13 +120,6 @@ impl Inner {
         Ok(())
     }
 
-    /// Makes the index durable. Until then, only an end without a loss of power leaves one that can be believed.
-    pub(crate) fn sync_index(&self) -> Result<(), LocalError> {
-        self.database.flush().map_err(not_synced)?;
-        let store = self.data.join(STORE);
-        directory::sync_store(&store.join(INDEX)).map_err(not_synced)
-    }
-
     pub(crate) fn close(&self) -> Result<(), LocalError> {
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         self.ensure_usable()?;
@@ -135,13 +132,16 @@ impl Inner {
         let in_doubt = self.in_doubt.load(Ordering::SeqCst);
         let note = Note { head, at, in_doubt };
         writer.head_file.note_now(note).map_err(not_synced)?;
+        // Without all of it the index is as after a kill.
+        if !self.memtable.drain() {
+            self.poison();
+            return Err(LocalError::Poisoned);
+        }
         // From now on an older note is known for what it is.
-        let value = meta::encode(meta::HEAD_NOTED, &head.sequence)?;
-        self.trees
-            .meta
-            .insert(meta::HEAD_NOTED, value)
-            .map_err(|error| LocalError::Apply(Box::new(error)))?;
-        self.sync_index()?;
-        belief::index_is_closed(&self.data.join(STORE)).map_err(not_synced)
+        index::put(&self.trees, meta::HEAD_NOTED, &head.sequence)?;
+        self.database.flush().map_err(not_synced)?;
+        let store = self.data.join(STORE);
+        directory::sync_store(&store.join(INDEX)).map_err(not_synced)?;
+        belief::index_is_closed(&store).map_err(not_synced)
     }
 }

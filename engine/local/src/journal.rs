@@ -120,7 +120,7 @@ pub(crate) fn frame(first: u64, head: Head, body: Vec<u8>) -> Option<Frame> {
 }
 
 /// The chunks of a frame; what cannot be told apart is left out.
-fn chunks_of(mut body: &[u8]) -> Vec<(u64, Vec<u8>)> {
+fn chunks_of(mut body: &[u8]) -> Chunks {
     let mut chunks = Vec::new();
     while let Some((head, rest)) = body.split_first_chunk::<CHUNK_HEAD_BYTES>() {
         let (first, length) = head.split_at(8);
@@ -140,6 +140,9 @@ fn chunks_of(mut body: &[u8]) -> Vec<(u64, Vec<u8>)> {
     chunks
 }
 
+/// The chunks of one commit, each with the sequence of its first entry.
+pub(crate) type Chunks = Vec<(u64, Vec<u8>)>;
+
 /// Reads the journal, also while it is written.
 #[derive(Clone)]
 pub(crate) struct Journal(Reader<Directory>);
@@ -149,14 +152,11 @@ impl Journal {
         Self(reader)
     }
 
-    /// The chunks from the one with an entry on, each with the sequence of its first entry. Ends after the first error.
-    pub(crate) fn chunks(
-        &self,
-        from: u64,
-    ) -> impl Iterator<Item = Result<(u64, Vec<u8>), LocalError>> {
+    /// Whole frames from the one with an entry on. Ends after the first error.
+    pub(crate) fn frames(&self, from: u64) -> impl Iterator<Item = Result<Chunks, LocalError>> {
         let reader = self.0.clone();
         let mut next = Some(from.max(1));
-        let chunks = std::iter::from_fn(move || {
+        let frames = std::iter::from_fn(move || {
             let frames = match reader.frames(next?, READ_BYTES) {
                 Ok(frames) => frames,
                 Err(error) => {
@@ -165,12 +165,24 @@ impl Journal {
                 }
             };
             next = frames.last().map(Frame::next);
-            let chunks = frames.iter().flat_map(|frame| chunks_of(&frame.body));
-            let chunks: Vec<_> = chunks.map(Ok).collect();
+            let chunks = frames.iter().map(|frame| Ok(chunks_of(&frame.body)));
+            let chunks: Vec<_> = chunks.collect();
             (!chunks.is_empty()).then_some(chunks)
         });
+        frames.flatten()
+    }
+
+    /// The chunks from the one with an entry on, each with the sequence of its first entry. Ends after the first error.
+    pub(crate) fn chunks(
+        &self,
+        from: u64,
+    ) -> impl Iterator<Item = Result<(u64, Vec<u8>), LocalError>> {
+        let chunks = self.frames(from).flat_map(|frame| match frame {
+            Ok(chunks) => chunks.into_iter().map(Ok).collect(),
+            Err(error) => vec![Err(error)],
+        });
         // A frame may begin with chunks before the one wanted.
-        let mut chunks = chunks.flatten().peekable();
+        let mut chunks = chunks.peekable();
         let mut started = false;
         std::iter::from_fn(move || {
             while !started {

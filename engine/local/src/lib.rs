@@ -1,19 +1,20 @@
-//! The embedded store: sled, with the durability that sled alone does not give.
+//! The embedded store: a journal that holds the truth, and sled as the index over it.
 //!
-//! sled's `flush()` passes data to the operating system without an fsync. So this adapter syncs the log file through a
-//! separate handle after every batch, and syncs every file and directory that sled creates. `docs/storage-format.md`
-//! has the layout and the reasons.
+//! A commit is durable when its frame of the journal is. What it changes is found in memory at once, and the indexer writes it to
+//! sled behind the commits. `docs/storage-format.md` has the layout and the reasons.
 //!
-//! - `store`: the log, the views and the cursors over an open database; `commit` and `read` do the work.
+//! - `store`: the log, the views and the cursors over an open store; `commit`, `memtable`, `indexer` and `read` do the work.
 //! - `open`, `directory`, `database`, `head_file`: opening a store, and every reason to refuse it.
+//! - `indexing`, `build`, `belief`: when the index may be believed, and how it is built again.
 //! - [`format`](mod@format), `trees`, `meta`: the layout, each part named once.
 //! - [`offline`]: a store that no service runs on: verify, export, import.
 
 mod belief;
 mod build;
+mod changes;
 mod commit;
-mod conflict;
 mod creation;
+mod cursors;
 mod database;
 mod directory;
 mod disk_space;
@@ -21,9 +22,11 @@ mod error;
 pub mod format;
 mod head_file;
 mod index;
+mod indexer;
 mod indexing;
 mod inner;
 mod journal;
+mod memtable;
 mod meta;
 mod migrate;
 mod names;

@@ -14,9 +14,10 @@ use holdfast_core::ledger::Book;
 use tokio::time::Instant;
 
 use crate::creation::NewStore;
+use crate::cursors::{self, Positions};
 use crate::database;
 use crate::directory::{check_note, is_between_names, noted_in, put_in_place, sync_path};
-use crate::error::{LocalError, missing, printable, read, stopped};
+use crate::error::{LocalError, damaged, missing, printable, read, stopped};
 use crate::format::{self, STORE_FORMAT, TREES_ALONE};
 use crate::head_file::{Found, HeadFile, Note};
 use crate::journal::{frame, put_chunk};
@@ -24,7 +25,6 @@ use crate::meta;
 use crate::names::{STORE, STORE_IN_CREATION, STORE_TAKEN_OVER};
 use crate::options::LocalOptions;
 use crate::problem::{OpenProblem, io};
-use crate::trees::Trees;
 use crate::values::decode_chunk;
 
 /// The first format of stores that have a head file beside them.
@@ -47,7 +47,7 @@ pub(crate) fn to_log(options: &LocalOptions, data: &Path) -> Result<(), OpenProb
     database::settle(options, &store)?;
     let database = database::open(options, &store)?;
     let format = database::format_of(&database)?;
-    let trees = Trees::open(&database).map_err(OpenProblem::Database)?;
+    let trees = OldTrees::open(&database)?;
     let log = File::open(store.join("db")).map_err(io("opening the database's log"))?;
     // A format that is older than the note gets one that says nothing yet.
     if format < FORMAT_WITH_NOTE && noted_in(data)? == Found::Nothing {
@@ -73,6 +73,27 @@ pub(crate) fn to_log(options: &LocalOptions, data: &Path) -> Result<(), OpenProb
     Ok(())
 }
 
+/// The trees of a store of an earlier format that are read.
+struct OldTrees {
+    journal: sled::Tree,
+    accounts: sled::Tree,
+    cursors: sled::Tree,
+    meta: sled::Tree,
+}
+
+impl OldTrees {
+    /// Opens them. A missing one is created: a store of an earlier version lacks the newer trees.
+    fn open(database: &sled::Db) -> Result<Self, OpenProblem> {
+        let tree = |name| database.open_tree(name).map_err(OpenProblem::Database);
+        Ok(Self {
+            journal: tree("journal")?,
+            accounts: tree("accounts")?,
+            cursors: tree("cursors")?,
+            meta: tree("meta")?,
+        })
+    }
+}
+
 /// Ends a take-over that was interrupted between the two names: the new store was complete before the old one lost its name.
 pub(crate) fn resume(data: &Path) -> Result<(), OpenProblem> {
     if is_between_names(data)? {
@@ -85,7 +106,7 @@ pub(crate) fn resume(data: &Path) -> Result<(), OpenProblem> {
 fn copy(
     options: &LocalOptions,
     data: &Path,
-    trees: &Trees,
+    trees: &OldTrees,
     head: Head,
 ) -> Result<PathBuf, OpenProblem> {
     let mut new = NewStore::begin(options, &data.join(STORE_IN_CREATION))?;
@@ -119,13 +140,16 @@ fn copy(
     if found != head {
         return Err(OpenProblem::Content(missing("journal", &found.sequence)));
     }
+    let mut cursors = Positions::new();
     for item in &trees.cursors {
         let (name, value) = read(item, "cursors").map_err(OpenProblem::Content)?;
-        new.builder
-            .trees
-            .cursors
-            .insert(name, value)
-            .map_err(OpenProblem::Database)?;
+        let sequence = codec::decode(ValueKind::Cursor, &name, &value);
+        let sequence =
+            sequence.map_err(|error| OpenProblem::Content(damaged("cursors", &name)(error)))?;
+        cursors.insert(String::from_utf8_lossy(&name).into_owned(), sequence);
+    }
+    if !cursors.is_empty() {
+        cursors::write(new.path(), &cursors).map_err(OpenProblem::Content)?;
     }
     new.finish()
 }
@@ -145,12 +169,8 @@ const READ_AS_THEY_ARE: [u32; 2] = [2, 3];
 /// Number of balances written between two syncs. [`crate::commit`] explains why syncs are needed in between.
 const BALANCES_AT_ONCE: usize = 512;
 
-pub(crate) fn to_current(
-    database: &sled::Db,
-    log: &File,
-    trees: &Trees,
-) -> Result<(), OpenProblem> {
-    let Trees {
+fn to_current(database: &sled::Db, log: &File, trees: &OldTrees) -> Result<(), OpenProblem> {
+    let OldTrees {
         journal,
         accounts,
         meta: tree,

@@ -12,6 +12,15 @@ pub(crate) const INDEX: &str = "index";
 /// An index while it is built.
 pub(crate) const INDEX_IN_CREATION: &str = "index.new";
 
+/// An index that cannot be believed, while it is removed.
+pub(crate) const INDEX_IN_REMOVAL: &str = "index.old";
+
+/// The cursors of consumers of the journal, in the store.
+pub(crate) const CURSORS: &str = "cursors";
+
+/// The file of cursors while it is written.
+pub(crate) const CURSORS_IN_CREATION: &str = "cursors.new";
+
 /// In the store while the index is open for writing: the boot id of the machine.
 pub(crate) const INDEX_OPEN: &str = "index.open";
 

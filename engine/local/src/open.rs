@@ -14,6 +14,7 @@ use holdfast_core::journal::{Digest, Head};
 use tokio::sync::watch;
 
 use crate::creation::{NewStore, journal_of};
+use crate::cursors::CursorFile;
 use crate::database;
 use crate::directory::{
     Holds, check_note, look, make_directory, noted_in, put_in_place, sync_names, sync_path,
@@ -21,9 +22,11 @@ use crate::directory::{
 };
 use crate::disk_space::DiskSpace;
 use crate::head_file::{self, Found, HeadFile, Note};
+use crate::indexer::Indexer;
 use crate::indexing::{index_of, tell};
 use crate::inner::{Inner, Writer};
 use crate::journal::{Journal, JournalLog};
+use crate::memtable::Memtable;
 use crate::meta;
 use crate::migrate;
 use crate::names::{LOCK, STORE, STORE_IN_CREATION};
@@ -32,25 +35,25 @@ use crate::problem::{OpenError, OpenProblem, io};
 use crate::trees::Trees;
 use crate::unfinished::{self, Unfinished};
 
-pub(crate) fn open(options: &LocalOptions) -> Result<Inner, OpenError> {
+pub(crate) fn open(options: &LocalOptions) -> Result<(Inner, Indexer), OpenError> {
     open_in(options).map_err(|problem| OpenError {
         directory: options.directory.clone(),
         problem,
     })
 }
 
-/// The error of a store that could not start its committing thread.
+/// The error of a store that could not start one of its threads.
 pub(crate) fn no_thread(options: &LocalOptions, source: io::Error) -> OpenError {
     OpenError {
         directory: options.directory.clone(),
         problem: OpenProblem::Io {
-            action: "starting the committing thread",
+            action: "starting a thread of the store",
             source,
         },
     }
 }
 
-fn open_in(options: &LocalOptions) -> Result<Inner, OpenProblem> {
+fn open_in(options: &LocalOptions) -> Result<(Inner, Indexer), OpenProblem> {
     let data = &make_directory(&options.directory)?;
     // Checked before a lock file is created there, and again under the lock.
     look(data, &options.neighbours)?;
@@ -112,7 +115,7 @@ fn assemble(
     opened: Opened,
     data: &Path,
     lock: File,
-) -> Result<Inner, OpenProblem> {
+) -> Result<(Inner, Indexer), OpenProblem> {
     let Opened {
         log,
         database,
@@ -122,6 +125,7 @@ fn assemble(
     let place = File::open(data.join(LOCK)).map_err(io("opening the lock file"))?;
     let Unfinished {
         live,
+        lingering,
         head,
         low_water,
         newest,
@@ -163,7 +167,13 @@ fn assemble(
         };
     sync_path(data)?;
     let banks = meta::load(&trees.meta, meta::BANKS).map_err(OpenProblem::Content)?;
-    Ok(Inner {
+    let cursors = CursorFile::open(&data.join(STORE))?;
+    let indexer = Indexer {
+        low_water,
+        lingering,
+        reached,
+    };
+    let inner = Inner {
         data: data.to_owned(),
         banks: Mutex::new(banks),
         newest_ms: AtomicU64::new(note.at.as_unix_ms()),
@@ -179,15 +189,17 @@ fn assemble(
             log,
             spare: None,
             no_spare_before: None,
-            low_water,
             head_file,
-            reached,
         }),
+        memtable: Memtable::new(),
+        cursors,
+        noted: AtomicU64::new(head.sequence),
         live: Mutex::new(live),
         appended: watch::Sender::new(head.sequence),
         poisoned: AtomicBool::new(false),
         closed: AtomicBool::new(false),
-    })
+    };
+    Ok((inner, indexer))
 }
 
 /// Numbers this opening, above every earlier one and above the tenure of every attempt that is unfinished. The sync that

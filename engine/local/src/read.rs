@@ -1,6 +1,6 @@
-//! Reads the index and the journal. Both have durable data only.
+//! Reads the journal, and what the index has of it: in memory first, and then in the trees. All of them have durable data only.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound::{Excluded, Included, Unbounded};
 use std::sync::PoisonError;
 
@@ -14,13 +14,16 @@ use holdfast_core::{
 use holdfast_engine::store::{LIST_SCAN_MAX, Page, Query};
 
 use crate::error::{LocalError, damaged, missing, printable, read};
-use crate::format;
+use crate::format::{self, BalanceAt};
 use crate::inner::Inner;
 use crate::values::{decode_chunk, decode_record};
 
 impl Inner {
     pub(crate) fn record(&self, key: &OperationKey) -> Result<Option<Record>, LocalError> {
         let storage_key = format::record_key(key);
+        if let Some(record) = self.memtable.record(&storage_key) {
+            return Ok(Some(record));
+        }
         read(self.trees.payments.get(&storage_key), "payments")?
             .map(|bytes| decode_record(&storage_key, &bytes))
             .transpose()
@@ -32,19 +35,23 @@ impl Inner {
         id: OperationId,
     ) -> Result<Option<(OperationKey, Record)>, LocalError> {
         let id_key = format::id_key(merchant, id);
-        let Some(bytes) = read(self.trees.ids.get(&id_key), "ids")? else {
-            return Ok(None);
+        let idempotency_key = match self.memtable.idempotency_key(&id_key) {
+            Some(idempotency_key) => idempotency_key,
+            None => match read(self.trees.ids.get(&id_key), "ids")? {
+                Some(bytes) => {
+                    format::decode_id(&id_key, &bytes).map_err(damaged("ids", &id_key))?
+                }
+                None => return Ok(None),
+            },
         };
-        self.record_of_id_entry(merchant, &id_key, &bytes).map(Some)
+        self.record_of_id(merchant, idempotency_key).map(Some)
     }
 
-    fn record_of_id_entry(
+    fn record_of_id(
         &self,
         merchant: &Merchant,
-        id_key: &[u8],
-        bytes: &[u8],
+        idempotency_key: IdempotencyKey,
     ) -> Result<(OperationKey, Record), LocalError> {
-        let idempotency_key = format::decode_id(id_key, bytes).map_err(damaged("ids", id_key))?;
         let key = OperationKey {
             merchant: merchant.clone(),
             idempotency_key,
@@ -57,12 +64,17 @@ impl Inner {
 
     /// The merchants that have payments: one index lookup for each.
     pub(crate) fn merchants(&self) -> Result<BTreeSet<Merchant>, LocalError> {
+        let merchant_of = |storage_key: &[u8]| {
+            format::merchant_of(storage_key).ok_or_else(|| missing("ids", &printable(storage_key)))
+        };
         let mut merchants = BTreeSet::new();
+        for (storage_key, _) in self.memtable.ids((Unbounded, Unbounded)) {
+            merchants.insert(merchant_of(&storage_key)?);
+        }
         let mut from = Vec::new();
         while let Some(item) = self.trees.ids.range(from..).next() {
             let (storage_key, _) = read(item, "ids")?;
-            let merchant = format::merchant_of(&storage_key)
-                .ok_or_else(|| missing("ids", &printable(&storage_key)))?;
+            let merchant = merchant_of(&storage_key)?;
             from = format::past_merchant(&merchant);
             merchants.insert(merchant);
         }
@@ -134,29 +146,22 @@ impl Inner {
 
     fn list_scan(&self, query: &Query) -> Result<Page, LocalError> {
         // No id is older than its payment, so what is before this was not created after it.
-        let lower = Included(query.filter.created_after.map_or_else(
+        let lower = query.filter.created_after.map_or_else(
             || format::merchant_prefix(&query.merchant),
             |after| format::id_key(&query.merchant, OperationId::first_after(after)),
-        ));
+        );
         let upper = query.before.map_or_else(
             || format::past_merchant(&query.merchant),
             |id| format::id_key(&query.merchant, id),
         );
         let mut page = Page::default();
         let mut last_examined = None;
-        for (examined, item) in self
-            .trees
-            .ids
-            .range::<Vec<u8>, _>((lower, Excluded(upper)))
-            .rev()
-            .enumerate()
-        {
+        for (examined, item) in self.newest_first(&lower, &upper).enumerate() {
             if examined == LIST_SCAN_MAX {
                 page.next_before = last_examined;
                 break;
             }
-            let (id_key, bytes) = read(item, "ids")?;
-            let (key, record) = self.record_of_id_entry(&query.merchant, &id_key, &bytes)?;
+            let (key, record) = self.record_of_id(&query.merchant, item?)?;
             let payment = record.into_operation(key);
             last_examined = Some(payment.id);
             if !query.wants(&payment) {
@@ -169,6 +174,43 @@ impl Inner {
             page.operations.push(payment);
         }
         Ok(page)
+    }
+
+    /// The keys of the payments with these ids, the newest one first: those in memory and those in the tree.
+    fn newest_first(
+        &self,
+        lower: &[u8],
+        upper: &[u8],
+    ) -> impl Iterator<Item = Result<IdempotencyKey, LocalError>> {
+        // Before the tree is looked at: what leaves the memory meanwhile is in the tree.
+        let mut newer = if lower < upper {
+            self.memtable.ids((Included(lower), Excluded(upper)))
+        } else {
+            Vec::new()
+        };
+        let range = self
+            .trees
+            .ids
+            .range::<&[u8], _>((Included(lower), Excluded(upper)));
+        let mut stored = range.rev().peekable();
+        std::iter::from_fn(move || {
+            let in_memory = newer.last().map(|(id_key, _)| id_key);
+            let in_tree = match stored.peek() {
+                Some(Ok((id_key, _))) => Some(id_key),
+                Some(Err(_)) | None => None,
+            };
+            if let (Some(in_memory), Some(in_tree)) = (in_memory, in_tree)
+                && in_tree[..] == in_memory[..]
+            {
+                stored.next();
+            } else if in_memory.map(|key| &key[..]) < in_tree.map(|key| &key[..]) {
+                return stored.next().map(decoded);
+            }
+            match newer.pop() {
+                Some((_, key)) => Some(Ok(key)),
+                None => stored.next().map(decoded),
+            }
+        })
     }
 
     pub(crate) fn entries(
@@ -199,19 +241,32 @@ impl Inner {
         after: u64,
         limit: usize,
     ) -> Result<Vec<(u64, JournalEntry)>, LocalError> {
-        let lower = Excluded(format::contradiction_key(merchant, after));
-        let upper = Included(format::contradiction_key(merchant, u64::MAX));
-        let marks = self
+        let lower = format::contradiction_key(merchant, after);
+        let upper = format::contradiction_key(merchant, u64::MAX);
+        let bounds = (Excluded(&lower[..]), Included(&upper[..]));
+        if lower >= upper {
+            return Ok(Vec::new());
+        }
+        let in_memory = self.memtable.look(|changes| {
+            let within = changes.contradictions.range::<[u8], _>(bounds);
+            within.map(|(_, sequence)| *sequence).collect::<Vec<_>>()
+        });
+        let mut sequences: BTreeSet<u64> = in_memory.flatten().collect();
+        for item in self
             .trees
             .contradictions
-            .range::<Vec<u8>, _>((lower, upper));
-        let found = marks.take(limit).map(|item| {
+            .range::<&[u8], _>(bounds)
+            .take(limit)
+        {
             let (storage_key, bytes) = read(item, "contradictions")?;
             let sequence: u64 = codec::decode(ValueKind::Contradiction, &storage_key, &bytes)
                 .map_err(damaged("contradictions", &storage_key))?;
-            Ok((sequence, self.entry(sequence)?.entry))
-        });
-        found.collect()
+            sequences.insert(sequence);
+        }
+        let found = sequences.into_iter().take(limit);
+        found
+            .map(|sequence| Ok((sequence, self.entry(sequence)?.entry)))
+            .collect()
     }
 
     pub(crate) fn account(
@@ -220,13 +275,33 @@ impl Inner {
         account: &AccountId,
     ) -> Result<Vec<(Currency, Balance)>, LocalError> {
         let prefix = format::account_prefix(merchant, account);
-        let found = self.trees.accounts.scan_prefix(prefix).map(|item| {
+        let in_memory = self.memtable.look(|changes| {
+            let from = changes
+                .balances
+                .range::<[u8], _>((Included(&prefix[..]), Unbounded));
+            from.take_while(|(key, _)| key.starts_with(&prefix))
+                .map(|(key, at)| (key.clone(), *at))
+                .collect::<Vec<_>>()
+        });
+        // The newer ones come later, and take the place of those before.
+        let in_memory: BTreeMap<Vec<u8>, BalanceAt> = in_memory.flatten().collect();
+        let mut balances = BTreeMap::new();
+        for item in self.trees.accounts.scan_prefix(&prefix) {
             let (storage_key, bytes) = read(item, "accounts")?;
+            let at = format::decode_balance(&storage_key, &bytes)
+                .map_err(damaged("accounts", &storage_key))?;
+            balances.insert(storage_key.to_vec(), at);
+        }
+        for (storage_key, at) in in_memory {
+            let newest = balances.entry(storage_key).or_default();
+            if at.up_to > newest.up_to {
+                *newest = at;
+            }
+        }
+        let found = balances.into_iter().map(|(storage_key, at)| {
             let key = format::account_of(&storage_key)
                 .ok_or_else(|| missing("accounts", &printable(&storage_key)))?;
-            let balance = codec::decode(ValueKind::Account, &storage_key, &bytes)
-                .map_err(damaged("accounts", &storage_key))?;
-            Ok((key.currency, balance))
+            Ok((key.currency, at.balance))
         });
         found.collect()
     }
@@ -261,4 +336,10 @@ impl Inner {
             .and_then(|index| chunk.entries.into_iter().nth(index))
             .ok_or_else(|| missing("journal", &sequence))
     }
+}
+
+/// The idempotency key of an entry of `ids`.
+fn decoded(item: sled::Result<(sled::IVec, sled::IVec)>) -> Result<IdempotencyKey, LocalError> {
+    let (id_key, bytes) = read(item, "ids")?;
+    format::decode_id(&id_key, &bytes).map_err(damaged("ids", &id_key))
 }

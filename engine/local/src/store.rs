@@ -6,7 +6,6 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
 use async_trait::async_trait;
-use holdfast_core::codec::{self, ValueKind};
 use holdfast_core::ledger::Balance;
 use holdfast_core::{
     AccountId, BankName, Currency, JournalEntry, Merchant, Operation, OperationId, OperationKey,
@@ -17,7 +16,7 @@ use holdfast_engine::store::{
 };
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
-use crate::error::{LocalError, damaged, not_synced, read};
+use crate::error::{LocalError, not_synced};
 use crate::inner::Inner;
 use crate::open;
 use crate::options::LocalOptions;
@@ -29,6 +28,7 @@ pub struct LocalStore {
     /// Takes batches to the committing thread; `None` only while the store is being dropped.
     batches: Option<mpsc::Sender<Batch>>,
     committer: Option<std::thread::JoinHandle<()>>,
+    indexer: Option<std::thread::JoinHandle<()>>,
     turns: Turns,
 }
 
@@ -62,7 +62,15 @@ impl LocalStore {
     /// When another process uses it, when the directory holds something else, when the store is of
     /// a newer format or damaged, or when the disk refuses. Each message says what to do.
     pub fn open(options: &LocalOptions) -> Result<Self, OpenError> {
-        let inner = Arc::new(open::open(options)?);
+        let (inner, indexer) = open::open(options)?;
+        let inner = Arc::new(inner);
+        let index = {
+            let inner = inner.clone();
+            move || indexer.run(&inner)
+        };
+        let indexer = std::thread::Builder::new().name("holdfast-index".to_owned());
+        let indexer = indexer.spawn(index);
+        let indexer = indexer.map_err(|error| open::no_thread(options, error))?;
         let (batches, mut waiting) = mpsc::channel::<Batch>(BATCHES_WAITING_MAX);
         // Commits block, for the disk is slow: they have one thread of their own.
         let committer = std::thread::Builder::new().name("holdfast-commit".to_owned());
@@ -75,11 +83,15 @@ impl LocalStore {
                 }
             }
         });
-        let committer = committer.map_err(|error| open::no_thread(options, error))?;
+        let committer = committer.map_err(|error| {
+            inner.memtable.end();
+            open::no_thread(options, error)
+        })?;
         Ok(Self {
             inner,
             batches: Some(batches),
             committer: Some(committer),
+            indexer: Some(indexer),
             turns: Turns {
                 lookups: Arc::new(Semaphore::new(LOOKUPS_MAX)),
                 searches: Arc::new(Semaphore::new(1)),
@@ -124,10 +136,15 @@ async fn off_the_workers<T: Send + 'static>(
 
 impl Drop for LocalStore {
     fn drop(&mut self) {
-        // Ends the thread once it has committed what it has; then the directory is free again.
+        // Ends the committing thread once it has committed what it has; then the directory is free again.
         self.batches = None;
         if let Some(committer) = self.committer.take() {
             let _ = committer.join();
+        }
+        // What it has not written yet is found in the journal.
+        self.inner.memtable.end();
+        if let Some(indexer) = self.indexer.take() {
+            let _ = indexer.join();
         }
     }
 }
@@ -312,12 +329,7 @@ impl Cursors for LocalStore {
     async fn load(&self, name: &CursorName) -> Result<u64, StoreError> {
         let name = name.clone();
         self.look(&self.turns.lookups, move |inner| {
-            let key = name.as_str().as_bytes();
-            // A save holds this until it is synced, so what is read here is durable.
-            let _writer = inner.writer.lock().unwrap_or_else(PoisonError::into_inner);
-            read(inner.trees.cursors.get(key), "cursors")?.map_or(Ok(0), |bytes| {
-                codec::decode(ValueKind::Cursor, key, &bytes).map_err(damaged("cursors", key))
-            })
+            Ok(inner.cursors.load(name.as_str()))
         })
         .await
     }
@@ -339,16 +351,9 @@ impl Cursors for LocalStore {
 
 impl Inner {
     fn save_cursor(&self, name: &CursorName, sequence: u64) -> Result<(), LocalError> {
-        let key = name.as_str().as_bytes();
-        let value = codec::encode(ValueKind::Cursor, key, &sequence)?;
-        // One writer at a time: a sync covers whole batches only.
-        let _writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         self.ensure_usable()?;
         self.check_place()?;
-        let written = self.trees.cursors.insert(key, value);
-        let written = written.map_err(|error| LocalError::Apply(Box::new(error)));
-        written
-            .and_then(|_| self.sync_index())
-            .inspect_err(|_| self.poison())
+        let saved = self.cursors.save(name.as_str(), sequence);
+        saved.inspect_err(|_| self.poison())
     }
 }

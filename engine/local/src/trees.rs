@@ -27,16 +27,12 @@ trees!(
     payments,
     /// Idempotency keys, by merchant and id.
     ids,
-    /// Journal entries in chunks, by the first one's sequence. Only in stores of formats up to 4.
-    journal,
     /// Operations that have been unfinished for long.
     unfinished,
-    /// Balances.
+    /// Balances, each with the last entry that it includes.
     accounts,
     /// Marks of the journal entries that contradict a finished operation.
     contradictions,
-    /// Positions of consumers of the journal.
-    cursors,
     /// Single values about the whole store.
     meta,
 );

@@ -5,7 +5,7 @@
 //! journal from the mark. The mark is a stride of entries and a batch away from the end, or further for a
 //! while when very many payments are open at once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use holdfast_core::codec::{self, ValueKind};
 use holdfast_core::journal::Head;
@@ -25,8 +25,6 @@ pub(crate) struct Live {
     pub(crate) key: OperationKey,
     /// Where the journal must be replayed from to find it: the start of a chunk.
     pub(crate) from: u64,
-    /// Whether it is in the `unfinished` tree.
-    pub(crate) indexed: bool,
 }
 
 /// Every unfinished payment must have its record. Returns the highest tenure that one of them was sent in.
@@ -50,6 +48,8 @@ pub(crate) fn check_records(
 /// Rebuilds the set of unfinished payments and the next sequence when a store is opened.
 pub(crate) struct Unfinished {
     pub(crate) live: BTreeMap<OperationId, Live>,
+    /// Those of them that are in the tree `unfinished`.
+    pub(crate) lingering: BTreeSet<OperationId>,
     pub(crate) head: Head,
     pub(crate) low_water: u64,
     /// The newest time of an entry among the last ones.
@@ -70,9 +70,10 @@ pub(crate) fn find(trees: &Trees, journal: &Journal) -> Result<Unfinished, Local
             .map_err(damaged("unfinished", &storage_key))?;
         let id = format::id_of(&storage_key)
             .ok_or_else(|| missing("unfinished", &printable(&storage_key)))?;
-        let (from, indexed) = (low_water, true);
-        live.insert(id, Live { key, from, indexed });
+        let from = low_water;
+        live.insert(id, Live { key, from });
     }
+    let lingering = live.keys().copied().collect();
     let mut next_sequence = low_water;
     let mut newest = Timestamp::default();
     for chunk in journal.chunks(low_water) {
@@ -90,11 +91,8 @@ pub(crate) fn find(trees: &Trees, journal: &Journal) -> Result<Unfinished, Local
                     idempotency_key: admission.idempotency_key.clone(),
                 };
                 // It may be in the index already, though the mark did not move past it.
-                live.entry(entry.operation_id).or_insert(Live {
-                    key,
-                    from: first,
-                    indexed: false,
-                });
+                let from = first;
+                live.entry(entry.operation_id).or_insert(Live { key, from });
             }
             if !entry.leaves_open() {
                 live.remove(&entry.operation_id);
@@ -117,6 +115,7 @@ pub(crate) fn find(trees: &Trees, journal: &Journal) -> Result<Unfinished, Local
     }
     Ok(Unfinished {
         live,
+        lingering,
         head,
         low_water,
         newest,

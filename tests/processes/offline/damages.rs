@@ -1,13 +1,15 @@
 //! What can happen to the bytes of a store.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use holdfast_core::codec::{self, ValueKind};
 use holdfast_core::journal::Head;
-use holdfast_core::ledger::Balance;
 use holdfast_core::record::{Chunk, Record};
 use holdfast_core::{Merchant, Timestamp};
-use holdfast_local::format::{account_of, contradiction_key, key_of};
+use holdfast_local::format::{
+    account_of, contradiction_key, decode_balance, encode_balance, key_of,
+};
 use holdfast_tests::{raw_journal, write_raw_journal};
 
 /// What is done to a store, in which tree it must be found, and what must be said of it.
@@ -107,10 +109,9 @@ pub(crate) const DAMAGES: [Damage; 20] = [
         |database, _| {
             let (storage_key, bytes) = first(database, "accounts");
             assert!(account_of(&storage_key).is_some());
-            let mut balance: Balance =
-                codec::decode(ValueKind::Account, &storage_key, &bytes).unwrap();
-            balance.debits_posted += 1;
-            let value = codec::encode(ValueKind::Account, &storage_key, &balance).unwrap();
+            let mut at = decode_balance(&storage_key, &bytes).unwrap();
+            at.balance.debits_posted += 1;
+            let value = encode_balance(&storage_key, &at).unwrap();
             tree(database, "accounts")
                 .insert(storage_key, value)
                 .unwrap();
@@ -176,18 +177,20 @@ pub(crate) const DAMAGES: [Damage; 20] = [
         "a cursor beyond the journal",
         "cursors",
         "beyond the journal's end",
-        |database, _| {
-            let value = codec::encode(ValueKind::Cursor, b"consumer", &9_999_u64).unwrap();
-            tree(database, "cursors").insert("consumer", value).unwrap();
+        |_, data| {
+            let cursors = BTreeMap::from([("consumer", 9_999_u64)]);
+            let value = codec::encode(ValueKind::Cursor, b"cursors", &cursors).unwrap();
+            std::fs::write(data.join("store/cursors"), value).unwrap();
         },
     ),
     (
         "a cursor that is damaged",
         "cursors",
         "checksum",
-        |database, _| {
-            let value = codec::encode(ValueKind::Cursor, b"consumer", &1_u64).unwrap();
-            tree(database, "cursors").insert("another", value).unwrap();
+        |_, data| {
+            let cursors = BTreeMap::from([("consumer", 1_u64)]);
+            let value = codec::encode(ValueKind::Cursor, b"other", &cursors).unwrap();
+            std::fs::write(data.join("store/cursors"), value).unwrap();
         },
     ),
     (

@@ -76,8 +76,10 @@ pub enum LedgerError {
 
 /// The side of an account that a movement touches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Side {
+pub enum Side {
+    /// It is debited.
     Debit,
+    /// It is credited.
     Credit,
 }
 
@@ -125,21 +127,29 @@ pub fn accounts_of(merchant: &Merchant, movement: &Movement) -> [AccountKey; 2] 
 /// # Errors
 /// When one of them cannot take it; nothing changes then.
 pub fn apply(movement: &Movement, before: [Balance; 2]) -> Result<[Balance; 2], LedgerError> {
+    let [debited, credited] = before;
+    Ok([
+        apply_to(movement, Side::Debit, debited)?,
+        apply_to(movement, Side::Credit, credited)?,
+    ])
+}
+
+/// The balance of one of its two accounts after a movement.
+///
+/// # Errors
+/// When the account cannot take it.
+pub fn apply_to(movement: &Movement, side: Side, before: Balance) -> Result<Balance, LedgerError> {
     let amount = movement.amount.minor_units();
-    let fails = |account: &AccountId| {
-        let (account, currency) = (account.clone(), movement.currency);
+    let after = before.moved(side, movement.kind, amount);
+    after.ok_or_else(|| {
+        let account = match side {
+            Side::Debit => movement.debit.clone(),
+            Side::Credit => movement.credit.clone(),
+        };
+        let currency = movement.currency;
         match movement.kind {
             MovementKind::Hold => LedgerError::Full { account, currency },
             MovementKind::Post | MovementKind::Void => LedgerError::NotHeld { account, currency },
         }
-    };
-    let [debited, credited] = before;
-    Ok([
-        debited
-            .moved(Side::Debit, movement.kind, amount)
-            .ok_or_else(|| fails(&movement.debit))?,
-        credited
-            .moved(Side::Credit, movement.kind, amount)
-            .ok_or_else(|| fails(&movement.credit))?,
-    ])
+    })
 }

@@ -10,6 +10,6 @@ mod balance;
 mod book;
 mod movement;
 
-pub use balance::{AccountKey, Balance, LedgerError, SIDE_MAX, accounts_of, apply};
+pub use balance::{AccountKey, Balance, LedgerError, SIDE_MAX, Side, accounts_of, apply, apply_to};
 pub use book::{Book, Sums};
 pub use movement::{Movement, MovementKind};

@@ -1,7 +1,5 @@
 //! Builds the index of a store again.
 
-use std::fs;
-use std::io;
 use std::path::Path;
 
 use holdfast_core::journal::{Digest, Head};
@@ -9,7 +7,7 @@ use holdfast_segments::disk::Directory;
 
 use crate::belief;
 use crate::directory::{Holds, check_note, look, make_directory, noted_in, sync_store, take_lock};
-use crate::indexing::index_of;
+use crate::indexing::{index_of, remove};
 use crate::journal::Journal;
 use crate::names::{INDEX, JOURNAL, STORE};
 use crate::options::LocalOptions;
@@ -43,12 +41,7 @@ fn rebuild(data: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<u64, OpenP
     let end = Head { sequence, digest };
     check_note(noted_in(data)?, end, 0)?;
     let index = store.join(INDEX);
-    match fs::remove_dir_all(&index) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            return Err(io("removing the index")(error));
-        }
-        Ok(()) | Err(_) => {}
-    }
+    remove(&store)?;
     let options = LocalOptions::offline(data.clone());
     let (database, trees) = index_of(&options, &store, &Journal::new(reader), end, progress)?;
     database.flush().map_err(OpenProblem::Database)?;

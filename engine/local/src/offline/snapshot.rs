@@ -9,10 +9,12 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use holdfast_core::JournalEntry;
+use holdfast_core::codec::DecodeError;
 use holdfast_core::journal::{Digest, Head};
 use holdfast_core::record::sequence_key;
 use holdfast_segments::disk::Directory;
 
+use crate::cursors::{self, Positions};
 use crate::database;
 use crate::directory;
 use crate::error::{LocalError, printable};
@@ -103,6 +105,7 @@ pub struct Snapshot {
     head: Head,
     pub(crate) trees: Trees,
     pub(crate) tree_names: Vec<String>,
+    pub(crate) cursors: Result<Positions, DecodeError>,
     /// The content of the head file.
     pub(crate) noted: Found,
     _database: sled::Db,
@@ -197,6 +200,7 @@ impl Original {
             head,
             noted: directory::noted_in(&data).map_err(SnapshotError::Open)?,
             trees,
+            cursors: cursors::read(&store).map_err(unread(&store))?,
             tree_names: names.iter().map(|name| printable(name)).collect(),
             _database: database,
             _copy: copy,

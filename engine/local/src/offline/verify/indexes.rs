@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use holdfast_core::codec::{self, ValueKind};
+use holdfast_core::codec::{self, DecodeError, ValueKind};
 use holdfast_core::journal::Head;
 use holdfast_core::ledger::{AccountKey, Balance, Sums};
 use holdfast_core::{BankName, OperationId, OperationKey, Tenure};
@@ -12,6 +12,7 @@ use super::verifier::{
     BALANCE_WRONG, BANKS_WRONG, CURSOR_WRONG, DAMAGED, LOST, MARK_LOST, MARK_WRONG, NOTE_WRONG,
     REWRITTEN, SUMS_WRONG, TENURE_WRONG, UNFINISHED_WRONG, UNKNOWN, Verifier,
 };
+use crate::cursors::Positions;
 use crate::directory;
 use crate::error::printable;
 use crate::format;
@@ -41,8 +42,8 @@ impl Verifier<'_> {
                 self.find("accounts", shown, "is not a valid account key", UNKNOWN);
                 continue;
             };
-            let balance: Balance = match codec::decode(ValueKind::Account, &storage_key, &bytes) {
-                Ok(balance) => balance,
+            let balance = match format::decode_balance(&storage_key, &bytes) {
+                Ok(at) => at.balance,
                 Err(error) => {
                     expected.remove(&key);
                     self.find("accounts", shown, error.to_string(), DAMAGED);
@@ -179,26 +180,19 @@ impl Verifier<'_> {
     }
 
     /// How far consumers have got must be readable, and no further than the journal.
-    pub(super) fn cursors(&mut self) {
-        let (trees, end) = (self.trees, self.report.head.sequence);
-        for item in &trees.cursors {
-            let Ok((storage_key, bytes)) = item else {
-                self.find("cursors", "?", "cannot be read", DAMAGED);
-                break;
-            };
-            let shown = printable(&storage_key);
-            let name = std::str::from_utf8(&storage_key).ok();
-            if name.and_then(|name| CursorName::new(name).ok()).is_none() {
+    pub(super) fn cursors(&mut self, cursors: &Result<Positions, DecodeError>) {
+        let cursors = match cursors {
+            Ok(cursors) => cursors,
+            Err(error) => return self.find("cursors", "all", error.to_string(), DAMAGED),
+        };
+        let end = self.report.head.sequence;
+        for (name, sequence) in cursors {
+            if CursorName::new(name).is_err() {
+                let shown = printable(name.as_bytes());
                 self.find("cursors", shown, "is no name of a consumer", UNKNOWN);
-                continue;
-            }
-            match codec::decode::<u64>(ValueKind::Cursor, &storage_key, &bytes) {
-                Ok(sequence) if sequence <= end => {}
-                Ok(sequence) => {
-                    let problem = format!("is at {sequence}, beyond the journal's end {end}");
-                    self.find("cursors", shown, problem, CURSOR_WRONG);
-                }
-                Err(error) => self.find("cursors", shown, error.to_string(), DAMAGED),
+            } else if *sequence > end {
+                let problem = format!("is at {sequence}, beyond the journal's end {end}");
+                self.find("cursors", name.clone(), problem, CURSOR_WRONG);
             }
         }
     }

@@ -28,6 +28,7 @@ pub fn verify(
         }
     }
     verifier.trees(snapshot.head().sequence);
+    verifier.cursors(&snapshot.cursors);
     verifier.note(snapshot.noted);
     verifier.report
 }
@@ -57,7 +58,6 @@ impl Verifier<'_> {
         self.head();
         self.banks();
         self.tenure();
-        self.cursors();
         (self.progress)(Phase::Rest, 1, 1);
     }
 }
