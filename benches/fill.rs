@@ -8,18 +8,23 @@
     reason = "what it cannot go on without stops it"
 )]
 
-use holdfast_core::{BankTransactionId, Decision, Event, Evidence, Operation, Step, transition};
+use holdfast_core::{
+    AccountId, BankTransactionId, Decision, Event, Evidence, Operation, PaymentRequest, Request,
+    Step, transition,
+};
 use holdfast_engine::clock::{Clock, SystemClock};
 use holdfast_engine::source::SeededSource;
 use holdfast_engine::store::{Log, Verdict};
 use holdfast_local::{LocalOptions, LocalStore};
-use holdfast_tests::sample::{key, mark, request};
+use holdfast_tests::sample::{key, mark, payment_request};
 use tokio::time::Instant;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const BATCH: u64 = 256;
+
+const ACCOUNTS: u64 = 100_000;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
@@ -51,7 +56,8 @@ async fn main() {
             // Keys come in no order, as clients make them.
             let scattered = n.wrapping_mul(0x9e37_79b9_7f4a_7c15);
             let key = key(&format!("{scattered:016x}-{run:x}"));
-            let received = Operation::received(source.operation_id(now), key, request(1_999), now);
+            let id = source.operation_id(now);
+            let received = Operation::received(id, key, between_accounts(scattered), now);
             let admitted = transition(&received, &Event::Admit, now).unwrap();
             let dispatched =
                 transition(&admitted.operation, &Event::Dispatch(mark()), now).unwrap();
@@ -76,6 +82,22 @@ async fn main() {
         }
     }
     store.close().await.unwrap();
+}
+
+/// A payment between two of many accounts.
+fn between_accounts(scattered: u64) -> Request {
+    let account = |n: u64| AccountId::new(&format!("acct_{}", n % ACCOUNTS)).unwrap();
+    let sample = payment_request(1_999);
+    let request = PaymentRequest::new(
+        sample.amount(),
+        sample.currency(),
+        account(scattered),
+        account(scattered / ACCOUNTS),
+        sample.reference().cloned(),
+        sample.metadata().clone(),
+    );
+    // Both ends can be the same account.
+    request.unwrap_or(sample).into()
 }
 
 async fn commit(store: &LocalStore, batch: Vec<Step>) {

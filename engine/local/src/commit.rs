@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::changes::Changes;
 use crate::error::{LocalError, not_synced, stopped};
 use crate::head_file::Note;
-use crate::index::{Admitted, Standing};
+use crate::index::{Admitted, Newer, Standing};
 use crate::inner::{Inner, Writer};
 use crate::journal::FrameBuilder;
 use crate::unfinished::Live;
@@ -38,7 +38,11 @@ impl Inner {
     /// Commits the first of these steps, at least one, and returns their verdicts.
     fn commit_part(&self, writer: &mut Writer, batch: &[Step]) -> Result<Vec<Verdict>, LocalError> {
         let banks = self.banks.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut standing = Standing::new(&self.trees, Some(&self.memtable), &banks, writer.head);
+        let newer = Newer {
+            memtable: &self.memtable,
+            balances: &writer.balances,
+        };
+        let mut standing = Standing::new(&self.trees, Some(newer), &banks, writer.head);
         let mut frame = FrameBuilder::after(writer.head);
         let mut verdicts = Vec::with_capacity(batch.len());
         for step in batch {
@@ -71,6 +75,7 @@ impl Inner {
         writer.head = changes.head;
         self.newest_ms
             .fetch_max(newest.as_unix_ms(), Ordering::SeqCst);
+        writer.balances.take(&changes);
         let head = changes.head.sequence;
         self.take(admitted, changes);
         self.appended.send_replace(head);

@@ -16,6 +16,7 @@ use holdfast_core::{
 use holdfast_engine::store::Verdict;
 use serde::Serialize;
 
+use crate::balance_cache::BalanceCache;
 use crate::changes::Changes;
 use crate::error::{LocalError, damaged, missing, read};
 use crate::format::{self, BalanceAt};
@@ -33,10 +34,24 @@ pub(crate) struct Admitted {
     pub(crate) from: u64,
 }
 
+/// What may be newer than the trees.
+#[derive(Clone, Copy)]
+pub(crate) struct Newer<'a> {
+    pub(crate) memtable: &'a Memtable,
+    pub(crate) balances: &'a BalanceCache,
+}
+
+impl Newer<'_> {
+    fn balance(&self, storage_key: &[u8]) -> Option<BalanceAt> {
+        let cached = self.balances.get(storage_key);
+        cached.or_else(|| self.memtable.balance(storage_key))
+    }
+}
+
 /// What stands: the trees, what is newer in memory, and what was changed since.
 pub(crate) struct Standing<'a> {
     trees: &'a Trees,
-    memtable: Option<&'a Memtable>,
+    newer: Option<Newer<'a>>,
     /// The banks that are known.
     banks: &'a BTreeSet<BankName>,
     changes: Changes,
@@ -52,13 +67,13 @@ type Moved = (Vec<u8>, BalanceAt);
 impl<'a> Standing<'a> {
     pub(crate) fn new(
         trees: &'a Trees,
-        memtable: Option<&'a Memtable>,
+        newer: Option<Newer<'a>>,
         banks: &'a BTreeSet<BankName>,
         head: Head,
     ) -> Self {
         Self {
             trees,
-            memtable,
+            newer,
             banks,
             changes: Changes::after(head),
             admitted: Vec::new(),
@@ -78,7 +93,10 @@ impl<'a> Standing<'a> {
         if let Some(record) = self.changes.records.get(storage_key) {
             return Ok(Some(record.clone()));
         }
-        if let Some(record) = self.memtable.and_then(|table| table.record(storage_key)) {
+        if let Some(record) = self
+            .newer
+            .and_then(|newer| newer.memtable.record(storage_key))
+        {
             return Ok(Some(record));
         }
         read(self.trees.payments.get(storage_key), "payments")?
@@ -90,7 +108,7 @@ impl<'a> Standing<'a> {
         if let Some(balance) = self.changes.balances.get(storage_key) {
             return Ok(*balance);
         }
-        if let Some(balance) = self.memtable.and_then(|table| table.balance(storage_key)) {
+        if let Some(balance) = self.newer.and_then(|newer| newer.balance(storage_key)) {
             return Ok(balance);
         }
         match read(self.trees.accounts.get(storage_key), "accounts")? {

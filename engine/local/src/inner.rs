@@ -15,6 +15,7 @@ use holdfast_segments::disk::Directory;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use crate::balance_cache::BalanceCache;
 use crate::belief;
 use crate::cursors::CursorFile;
 use crate::directory;
@@ -65,6 +66,7 @@ pub(crate) struct Inner {
 /// The state of the writer.
 pub(crate) struct Writer {
     pub(crate) head: Head,
+    pub(crate) balances: BalanceCache,
     pub(crate) log: JournalLog,
     /// The next segment while another thread makes it.
     pub(crate) spare: Option<mpsc::Receiver<io::Result<Spare<Directory>>>>,

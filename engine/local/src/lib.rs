@@ -9,6 +9,7 @@
 //! - [`format`](mod@format), `trees`, `meta`: the layout, each part named once.
 //! - [`offline`]: a store that no service runs on: verify, export, import.
 
+mod balance_cache;
 mod belief;
 mod build;
 mod changes;

@@ -156,11 +156,14 @@ impl Memtable {
         self.find(|changes| changes.ids.get(id_key).cloned())
     }
 
-    /// Looks at both tables, the older one first, and at no other moment than this.
+    /// Looks at both tables as they are at one moment; the older one comes first.
     pub(crate) fn look<T>(&self, mut look: impl FnMut(&Changes) -> T) -> impl Iterator<Item = T> {
-        let state = self.lock();
-        let older = state.writing.as_deref().map(&mut look);
-        older.into_iter().chain([look(&state.newest)])
+        let (older, newer) = {
+            let state = self.lock();
+            (state.writing.clone(), look(&state.newest))
+        };
+        // It does not change, so nobody has to wait while it is looked at.
+        older.as_deref().map(look).into_iter().chain([newer])
     }
 
     /// The ids within bounds, in order.

@@ -13,6 +13,7 @@ use holdfast_core::Tenure;
 use holdfast_core::journal::{Digest, Head};
 use tokio::sync::watch;
 
+use crate::balance_cache::BalanceCache;
 use crate::creation::{NewStore, journal_of};
 use crate::cursors::CursorFile;
 use crate::database;
@@ -186,6 +187,7 @@ fn assemble(
         tenure,
         writer: Mutex::new(Writer {
             head,
+            balances: BalanceCache::default(),
             log,
             spare: None,
             no_spare_before: None,

@@ -106,7 +106,8 @@ fn board(
         }
         Boarding::Opened(flight, pilot) => {
             let errand = Errand::Create(request.clone());
-            let fly = fly(shared.clone(), pilot, errand);
+            // In a box of its own, for it is large, and is moved several times until it runs.
+            let fly = Box::pin(fly(shared.clone(), pilot, errand));
             let fly = TraceContext::carried(fly.instrument(flight_span()));
             shared.tasks.spawn(fly);
             Ok((flight, true))
