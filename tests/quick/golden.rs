@@ -14,14 +14,17 @@ use std::sync::Arc;
 
 use holdfast_core::codec::{self, ValueKind};
 use holdfast_core::journal::Digest;
-use holdfast_core::ledger::{Balance, Book};
+use holdfast_core::ledger::{AccountKey, Balance, Book};
 use holdfast_core::record::{Chunk, LinkedEntry, Record, sequence_key};
 use holdfast_core::{
-    BankTransactionId, Decision, Event, Evidence, EvidenceText, Interruption, JournalEntry, Mark,
-    Operation, OperationId, OperatorName, Resolution, ResolvedOutcome, State, Step, Timestamp,
-    transition,
+    AccountId, BankTransactionId, Currency, Decision, Event, Evidence, EvidenceText, Interruption,
+    JournalEntry, Mark, Operation, OperationId, OperatorName, Resolution, ResolvedOutcome, State,
+    Step, Timestamp, transition,
 };
-use holdfast_local::format::{account_key, account_of, decode_id, encode_id, id_key, record_key};
+use holdfast_local::format::{
+    BalanceAt, account_key, account_of, decode_balance, encode_balance, id_key, record_key,
+};
+use holdfast_local::ids::{self, Block};
 use holdfast_tests::sample::{key, mark, request};
 
 const BEGAN: u64 = 1_767_225_600_000;
@@ -303,15 +306,37 @@ fn the_balance_of_version_1_is_written_and_read_as_ever() {
     assert_eq!(account_of(&storage_key).as_ref(), Some(key));
 }
 
+/// The index is built again where it cannot be read; these bytes are pinned so that it happens on purpose only.
 #[test]
-fn the_id_of_version_1_is_written_and_read_as_ever() {
+fn the_ids_and_the_balance_of_an_index_are_written_and_read_as_ever() {
     let payment = nameless_life().remove(0).operation;
     let storage_key = id_key(&payment.key.merchant, payment.id);
-    let current = encode_id(&storage_key, &payment.key.idempotency_key).unwrap();
-    let bytes = golden("id-v1.hex", &current);
+    let block = Block(vec![(payment.id, payment.key.idempotency_key)]);
+    let current = ids::encode(&storage_key, &block).unwrap();
+    let bytes = golden("ids-v2.hex", &current);
     assert_eq!(bytes, current);
-    assert_eq!(
-        decode_id(&storage_key, &bytes).unwrap(),
-        payment.key.idempotency_key
-    );
+    assert_eq!(ids::decode(&storage_key, &bytes).unwrap(), block);
+
+    let key = AccountKey {
+        merchant: payment.key.merchant,
+        account: AccountId::new("acct_alice").unwrap(),
+        currency: Currency::from_code("EUR").unwrap(),
+    };
+    let storage_key = account_key(&key);
+    let at = BalanceAt {
+        balance: Balance {
+            debits_posted: 1_999,
+            ..Balance::default()
+        },
+        up_to: 77,
+    };
+    let current = encode_balance(&storage_key, &at).unwrap();
+    let bytes = golden("balance-at-v1.hex", &current);
+    assert_eq!(bytes, current);
+    assert_eq!(decode_balance(&storage_key, &bytes).unwrap(), at);
+    let moved = decode_balance(&storage_key[1..], &bytes);
+    assert!(moved.is_err(), "under another key");
+    let mut later = bytes;
+    later[7] ^= 1;
+    assert!(decode_balance(&storage_key, &later).is_err());
 }

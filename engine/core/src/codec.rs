@@ -17,7 +17,7 @@ const HEADER_BYTES: usize = 5;
 pub enum ValueKind {
     /// An operation's record.
     Operation,
-    /// From operation id to idempotency key.
+    /// From operation ids to idempotency keys.
     Id,
     /// Consecutive journal entries.
     Journal,
@@ -41,12 +41,9 @@ impl ValueKind {
             Self::Journal => 4,
             // Version 2 added the bank, version 3 the tenure.
             Self::Operation => 3,
-            Self::Id
-            | Self::Unfinished
-            | Self::Meta
-            | Self::Contradiction
-            | Self::Account
-            | Self::Cursor => 1,
+            // Version 2 has many of them.
+            Self::Id => 2,
+            Self::Unfinished | Self::Meta | Self::Contradiction | Self::Account | Self::Cursor => 1,
         }
     }
 

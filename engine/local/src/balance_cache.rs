@@ -28,9 +28,9 @@ impl BalanceCache {
         if self.newer.len() >= GENERATION {
             self.older = std::mem::take(&mut self.newer);
         }
-        let changed = changes.balances.iter();
+        let balances = changes.balances.iter();
         self.newer
-            .extend(changed.map(|(storage_key, at)| (storage_key.clone(), *at)));
+            .extend(balances.map(|(storage_key, at)| (storage_key.clone(), *at)));
     }
 }
 

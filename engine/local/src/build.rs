@@ -1,18 +1,24 @@
 //! Builds the index from the journal: for a new store, an import, and an index that cannot be believed.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use holdfast_core::codec::{self, ValueKind};
 use holdfast_core::journal::{Head, Replay, ReplayError, Replayed};
 use holdfast_core::record::{Record, sequence_key};
-use holdfast_core::{JournalEntry, Operation, OperationId, OperationKey, Tenure, Timestamp};
+use holdfast_core::{
+    IdempotencyKey, JournalEntry, Operation, OperationId, OperationKey, Tenure, Timestamp,
+};
 
 use crate::error::LocalError;
 use crate::format::{self, BalanceAt, STORE_FORMAT};
+use crate::ids;
 use crate::journal::Journal;
 use crate::meta;
 use crate::trees::Trees;
 use crate::values::decode_chunk;
+
+/// Ids that are written at once.
+const ADMITTED_MAX: usize = 4_096;
 
 /// Why no index could be built.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +46,8 @@ pub(crate) struct IndexBuilder {
     pub(crate) trees: Trees,
     replay: Replay,
     latest: HashMap<OperationId, u64>,
+    /// Ids that are not written yet.
+    admitted: BTreeMap<Vec<u8>, IdempotencyKey>,
     /// The newest time of an entry.
     pub(crate) newest: Timestamp,
 }
@@ -50,6 +58,7 @@ impl IndexBuilder {
             trees,
             replay: Replay::default(),
             latest: HashMap::new(),
+            admitted: BTreeMap::new(),
             newest: Timestamp::default(),
         }
     }
@@ -72,8 +81,11 @@ impl IndexBuilder {
         let previous = self.latest.get(&id).copied();
         if let Some(admission) = &entry.admission {
             let id_key = format::id_key(&entry.merchant, id);
-            let value = format::encode_id(&id_key, &admission.idempotency_key)?;
-            self.trees.ids.insert(id_key, value)?;
+            self.admitted
+                .insert(id_key, admission.idempotency_key.clone());
+            if self.admitted.len() >= ADMITTED_MAX {
+                self.write_ids()?;
+            }
         }
         match replayed {
             Replayed::Open(_) => {
@@ -102,8 +114,10 @@ impl IndexBuilder {
             source: ReplayError::NotOpen(entry.operation_id),
         };
         let id_key = format::id_key(&entry.merchant, entry.operation_id);
-        let bytes = self.trees.ids.get(&id_key)?.ok_or_else(orphan)?;
-        let idempotency_key = format::decode_id(&id_key, &bytes).map_err(|_| orphan())?;
+        let idempotency_key = match self.admitted.get(&id_key) {
+            Some(idempotency_key) => idempotency_key.clone(),
+            None => ids::find(&self.trees.ids, &id_key)?.ok_or_else(orphan)?,
+        };
         let key = OperationKey {
             merchant: entry.merchant.clone(),
             idempotency_key,
@@ -119,6 +133,10 @@ impl IndexBuilder {
             self.trees.contradictions.insert(mark, value)?;
         }
         Ok(Some(previous))
+    }
+
+    fn write_ids(&mut self) -> Result<(), LocalError> {
+        ids::write(&self.trees.ids, &std::mem::take(&mut self.admitted))
     }
 
     /// Takes all of a journal, from where this index has got. `progress` gets how many entries are in it.
@@ -139,7 +157,8 @@ impl IndexBuilder {
     }
 
     /// Writes what is known only at the end.
-    pub(crate) fn finish(self) -> Result<Trees, BuildError> {
+    pub(crate) fn finish(mut self) -> Result<Trees, BuildError> {
+        self.write_ids()?;
         let trees = &self.trees;
         for operation in self.replay.all_open() {
             let latest = self.latest.get(&operation.id).copied().unwrap_or_default();

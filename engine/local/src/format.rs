@@ -32,8 +32,8 @@ pub fn record_key(key: &OperationKey) -> Vec<u8> {
     scoped(&key.merchant, key.idempotency_key.as_str().as_bytes())
 }
 
-/// The key of a payment in `ids`: `merchant 00 payment-id (16 bytes)`. Ids are UUIDv7, so a
-/// merchant's part of the tree is the creation-ordered list of its payments.
+/// The key of a payment's id: `merchant 00 payment-id (16 bytes)`. Ids are UUIDv7, so a merchant's part of the tree `ids` is the
+/// creation-ordered list of its payments, in blocks.
 pub fn id_key(merchant: &Merchant, id: OperationId) -> Vec<u8> {
     scoped(merchant, id.as_uuid().as_bytes())
 }
@@ -110,22 +110,6 @@ pub fn key_of(storage_key: &[u8]) -> Option<OperationKey> {
 pub fn id_of(storage_key: &[u8]) -> Option<OperationId> {
     let (_, id) = storage_key.split_last_chunk::<16>()?;
     Some(OperationId::from_uuid(uuid::Uuid::from_bytes(*id)))
-}
-
-/// Bytes of an `ids` value.
-///
-/// # Errors
-/// Never in practice: a key is far below the size limit.
-pub fn encode_id(storage_key: &[u8], key: &IdempotencyKey) -> Result<Vec<u8>, EncodeError> {
-    codec::encode(ValueKind::Id, storage_key, key)
-}
-
-/// Reads the bytes that [`encode_id`] wrote.
-///
-/// # Errors
-/// When the bytes are damaged or of another format.
-pub fn decode_id(storage_key: &[u8], bytes: &[u8]) -> Result<IdempotencyKey, DecodeError> {
-    codec::decode(ValueKind::Id, storage_key, bytes)
 }
 
 /// A balance, and the last entry that it includes.

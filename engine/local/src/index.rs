@@ -20,6 +20,7 @@ use crate::balance_cache::BalanceCache;
 use crate::changes::Changes;
 use crate::error::{LocalError, damaged, missing, read};
 use crate::format::{self, BalanceAt};
+use crate::ids;
 use crate::journal::FrameBuilder;
 use crate::memtable::Memtable;
 use crate::meta;
@@ -194,9 +195,8 @@ impl<'a> Standing<'a> {
         } else if let Some(key) = self.changes.ids.get(&id_key) {
             key.clone()
         } else {
-            let bytes = read(self.trees.ids.get(&id_key), "ids")?;
-            let bytes = bytes.ok_or_else(|| missing("ids", &entry.operation_id))?;
-            format::decode_id(&id_key, &bytes).map_err(damaged("ids", &id_key))?
+            let found = ids::find(&self.trees.ids, &id_key)?;
+            found.ok_or_else(|| missing("ids", &entry.operation_id))?
         };
         Ok(OperationKey {
             merchant: entry.merchant.clone(),
@@ -272,9 +272,7 @@ pub(crate) fn write(
         let value = codec::encode(ValueKind::Contradiction, mark_key, sequence)?;
         insert(&trees.contradictions, mark_key, value)?;
     }
-    for (id_key, key) in &changes.ids {
-        insert(&trees.ids, id_key, format::encode_id(id_key, key)?)?;
-    }
+    ids::write(&trees.ids, &changes.ids)?;
     for (storage_key, record) in &changes.records {
         insert(&trees.payments, storage_key, record.encode(storage_key)?)?;
     }

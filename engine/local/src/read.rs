@@ -15,6 +15,7 @@ use holdfast_engine::store::{LIST_SCAN_MAX, Page, Query};
 
 use crate::error::{LocalError, damaged, missing, printable, read};
 use crate::format::{self, BalanceAt};
+use crate::ids;
 use crate::inner::Inner;
 use crate::values::{decode_chunk, decode_record};
 
@@ -37,10 +38,8 @@ impl Inner {
         let id_key = format::id_key(merchant, id);
         let idempotency_key = match self.memtable.idempotency_key(&id_key) {
             Some(idempotency_key) => idempotency_key,
-            None => match read(self.trees.ids.get(&id_key), "ids")? {
-                Some(bytes) => {
-                    format::decode_id(&id_key, &bytes).map_err(damaged("ids", &id_key))?
-                }
+            None => match ids::find(&self.trees.ids, &id_key)? {
+                Some(idempotency_key) => idempotency_key,
                 None => return Ok(None),
             },
         };
@@ -188,27 +187,23 @@ impl Inner {
         } else {
             Vec::new()
         };
-        let range = self
-            .trees
-            .ids
-            .range::<&[u8], _>((Included(lower), Excluded(upper)));
-        let mut stored = range.rev().peekable();
+        let stored = ids::newest_first(&self.trees.ids, lower.to_vec(), upper.to_vec());
+        let mut stored = stored.peekable();
         std::iter::from_fn(move || {
             let in_memory = newer.last().map(|(id_key, _)| id_key);
             let in_tree = match stored.peek() {
                 Some(Ok((id_key, _))) => Some(id_key),
                 Some(Err(_)) | None => None,
             };
-            if let (Some(in_memory), Some(in_tree)) = (in_memory, in_tree)
-                && in_tree[..] == in_memory[..]
-            {
+            let key_of = |item: Result<(_, IdempotencyKey), _>| item.map(|(_, key)| key);
+            if in_memory.is_some() && in_memory == in_tree {
                 stored.next();
-            } else if in_memory.map(|key| &key[..]) < in_tree.map(|key| &key[..]) {
-                return stored.next().map(decoded);
+            } else if in_memory < in_tree {
+                return stored.next().map(key_of);
             }
             match newer.pop() {
                 Some((_, key)) => Some(Ok(key)),
-                None => stored.next().map(decoded),
+                None => stored.next().map(key_of),
             }
         })
     }
@@ -336,10 +331,4 @@ impl Inner {
             .and_then(|index| chunk.entries.into_iter().nth(index))
             .ok_or_else(|| missing("journal", &sequence))
     }
-}
-
-/// The idempotency key of an entry of `ids`.
-fn decoded(item: sled::Result<(sled::IVec, sled::IVec)>) -> Result<IdempotencyKey, LocalError> {
-    let (id_key, bytes) = read(item, "ids")?;
-    format::decode_id(&id_key, &bytes).map_err(damaged("ids", &id_key))
 }

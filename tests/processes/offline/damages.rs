@@ -10,6 +10,7 @@ use holdfast_core::{Merchant, Timestamp};
 use holdfast_local::format::{
     account_of, contradiction_key, decode_balance, encode_balance, key_of,
 };
+use holdfast_local::ids;
 use holdfast_tests::{raw_journal, write_raw_journal};
 
 /// What is done to a store, in which tree it must be found, and what must be said of it.
@@ -98,8 +99,11 @@ pub(crate) const DAMAGES: [Damage; 20] = [
         "ids",
         "is not found under its id",
         |database, _| {
-            let (key, _) = first(database, "ids");
-            tree(database, "ids").remove(key).unwrap();
+            let (key, bytes) = first(database, "ids");
+            let mut block = ids::decode(&key, &bytes).unwrap();
+            block.0.pop().unwrap();
+            let value = ids::encode(&key, &block).unwrap();
+            tree(database, "ids").insert(key, value).unwrap();
         },
     ),
     (

@@ -7,7 +7,7 @@ use holdfast_core::codec::{self, DecodeError, EncodeError, ValueKind};
 use holdfast_core::journal::Head;
 use holdfast_core::ledger::Balance;
 use holdfast_core::record::{Chunk, Record, sequence_key};
-use holdfast_local::format;
+use holdfast_local::{format, ids};
 use serde::ser::{Serialize, SerializeTuple, Serializer};
 
 /// Bytes that are written as they are: what a body would be if it were any bytes.
@@ -75,8 +75,8 @@ fn read(kind: ValueKind, key: &[u8], bytes: &[u8]) {
         ValueKind::Id => {
             again(
                 bytes,
-                |bytes| format::decode_id(key, bytes),
-                |id| format::encode_id(key, id),
+                |bytes| ids::decode(key, bytes),
+                |block| ids::encode(key, block),
             );
         }
         ValueKind::Journal => {
@@ -96,7 +96,14 @@ fn read(kind: ValueKind, key: &[u8], bytes: &[u8]) {
             plain::<u64>(kind, key, bytes);
         }
         ValueKind::Contradiction | ValueKind::Cursor => plain::<u64>(kind, key, bytes),
-        ValueKind::Account => plain::<Balance>(kind, key, bytes),
+        ValueKind::Account => {
+            plain::<Balance>(kind, key, bytes);
+            again(
+                bytes,
+                |bytes| format::decode_balance(key, bytes),
+                |at| format::encode_balance(key, at),
+            );
+        }
     }
 }
 

@@ -175,7 +175,7 @@ impl Verifier<'_> {
 }
 
 /// An error and what caused it.
-fn causes(error: &dyn std::error::Error) -> String {
+pub(super) fn causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

@@ -3,9 +3,11 @@
 use holdfast_core::record::Record;
 use holdfast_core::{IdempotencyKey, Operation, OperationId, OperationKey};
 
+use super::journal::causes;
 use super::verifier::{DAMAGED, INDEX_WRONG, Phase, RECORD_EXTRA, SetDigest, UNKNOWN, Verifier};
 use crate::error::printable;
 use crate::format;
+use crate::ids;
 
 impl Verifier<'_> {
     /// Every record must have a history and be found by its id.
@@ -81,8 +83,7 @@ impl Verifier<'_> {
     /// The key that the index has for a payment's id.
     fn key_of(&self, payment: &Operation) -> Option<IdempotencyKey> {
         let id_key = format::id_key(&payment.key.merchant, payment.id);
-        let bytes = self.trees.ids.get(&id_key).ok()??;
-        format::decode_id(&id_key, &bytes).ok()
+        ids::find(&self.trees.ids, &id_key).ok()?
     }
 
     /// Which payment an entry is about.
@@ -98,21 +99,17 @@ impl Verifier<'_> {
     pub(super) fn ids(&mut self) {
         let (trees, total) = (self.trees, self.report.payments);
         let mut count = 0;
-        for item in &trees.ids {
-            let Ok((storage_key, bytes)) = item else {
-                self.find("ids", "?", "cannot be read", DAMAGED);
-                break;
+        for item in ids::all(&trees.ids) {
+            let (storage_key, key) = match item {
+                Ok(item) => item,
+                Err(error) => {
+                    self.find("ids", "?", causes(&error), DAMAGED);
+                    break;
+                }
             };
             count += 1;
             self.tell(Phase::Ids, count, total);
             let shown = printable(&storage_key);
-            let key: IdempotencyKey = match format::decode_id(&storage_key, &bytes) {
-                Ok(key) => key,
-                Err(error) => {
-                    self.find("ids", shown, error.to_string(), DAMAGED);
-                    continue;
-                }
-            };
             let merchant = format::merchant_of(&storage_key);
             let (Some(merchant), Some(id)) = (merchant, format::id_of(&storage_key)) else {
                 self.find("ids", shown, "is not a valid merchant and id", UNKNOWN);
