@@ -244,7 +244,40 @@ async fn a_store_whose_note_is_missing_unreadable_or_old_is_refused_until_someon
     fs::remove_file(&log).unwrap();
     let (code, said) = Server::try_start(&data, &[]).err().expect("it is refused");
     assert_eq!(code, Some(1));
-    assert!(said.contains("its journal ends at entry 0"), "{said}");
+    assert!(said.contains("it has no journal"), "{said}");
+    // Not even a store that has lost its note too is taken for an empty one.
+    fs::remove_file(data.join("journal.head")).unwrap();
+    let (_, said) = Server::try_start(&data, &[]).err().expect("it is refused");
+    assert!(said.contains("it has no journal"), "{said}");
+    assert!(!log.exists(), "nothing was made");
+}
+
+/// Only what was durable is ever indexed: an index that has more than the journal shows that the journal has lost something.
+#[tokio::test]
+async fn an_index_that_is_ahead_of_the_journal_shows_what_is_lost() {
+    let directory = tempfile::tempdir().unwrap();
+    let (data, told) = store(directory.path()).await;
+    let (journal, note) = (data.join("store/journal"), data.join("journal.head"));
+    let earlier = directory.path().join("earlier");
+    copy_directory(&journal, &earlier);
+    let noted = fs::read(&note).unwrap();
+    let server = Server::start(&data, &[]);
+    server.client().pay("more", BODY).await.unwrap();
+    stop(server);
+    // Both are whole and fit each other, but for the index.
+    fs::remove_dir_all(&journal).unwrap();
+    copy_directory(&earlier, &journal);
+    fs::write(&note, noted).unwrap();
+    let (code, said) = Server::try_start(&data, &[]).err().expect("it is refused");
+    assert_eq!(code, Some(1));
+    assert!(said.contains("lost"), "{said}");
+    let server = Server::start(&data, &["--accept-older-store"]);
+    for (key, first) in &told {
+        let again = server.client().pay(key, BODY).await.unwrap();
+        assert_eq!(again.frozen(), first.frozen(), "{key}");
+    }
+    stop(server);
+    assert_eq!(verified(&data).0, Some(0));
 }
 
 /// The index follows from the journal: whatever becomes of it, nothing is lost.

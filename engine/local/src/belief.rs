@@ -16,8 +16,8 @@ const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 
 /// Whether the index of a store may be believed.
 pub(crate) fn is_believed(store: &Path) -> io::Result<bool> {
-    match fs::read_to_string(store.join(INDEX_OPEN)) {
-        Ok(opened_in) => Ok(this_boot().is_some_and(|boot| boot == opened_in)),
+    match fs::read(store.join(INDEX_OPEN)) {
+        Ok(opened_in) => Ok(this_boot().is_some_and(|boot| boot.as_bytes() == opened_in)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
         Err(error) => Err(error),
     }

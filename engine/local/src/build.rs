@@ -156,8 +156,8 @@ impl IndexBuilder {
         Ok(())
     }
 
-    /// Writes what is known only at the end.
-    pub(crate) fn finish(mut self) -> Result<Trees, BuildError> {
+    /// Writes what is known only at the end, and whose index it is.
+    pub(crate) fn finish(mut self, log: [u8; 16]) -> Result<Trees, BuildError> {
         self.write_ids()?;
         let trees = &self.trees;
         for operation in self.replay.all_open() {
@@ -193,6 +193,7 @@ impl IndexBuilder {
                 .insert(key, Result::<Vec<u8>, _>::map_err(value, BuildError::from)?)?;
             Ok(())
         };
+        put(meta::LOG, meta::encode(meta::LOG, &log))?;
         put(meta::CHAIN_HEAD, meta::encode(meta::CHAIN_HEAD, &head))?;
         put(
             meta::LOW_WATER,

@@ -6,6 +6,7 @@ use std::sync::{PoisonError, mpsc};
 use std::time::Duration;
 
 use crate::changes::Changes;
+use crate::disk_space::DiskSpace;
 use crate::error::{LocalError, not_synced, stopped};
 use crate::head_file::Note;
 use crate::index::{Admitted, Newer, Standing};
@@ -63,7 +64,7 @@ impl Inner {
         self.memtable.wait_for_room();
         // Durable from here on.
         writer.log.append(&frame).map_err(stopped)?;
-        writer.prepare();
+        writer.prepare(&self.space);
         let note = Note {
             head: changes.head,
             at: newest,
@@ -103,7 +104,7 @@ impl Inner {
 
 impl Writer {
     /// Has the next segment made by another thread, in time.
-    fn prepare(&mut self) {
+    fn prepare(&mut self, space: &DiskSpace) {
         if let Some(spare) = &self.spare {
             match spare.try_recv() {
                 Ok(Ok(made)) => self.log.keep(made),
@@ -127,11 +128,15 @@ impl Writer {
         let Some(make) = self.log.spare_maker() else {
             return;
         };
-        let (hand_over, spare) = mpsc::channel();
+        if !space.has_beside_the_reserve(self.log.next_segment_bytes()) {
+            self.no_spare_before = Some(Instant::now() + TRY_AGAIN);
+            return;
+        }
+        let (hand_over, receiver) = mpsc::channel();
         let thread = std::thread::Builder::new().name("holdfast-segment".to_owned());
         // Without a thread the append makes it.
         if thread.spawn(move || hand_over.send(make())).is_ok() {
-            self.spare = Some(spare);
+            self.spare = Some(receiver);
         }
     }
 

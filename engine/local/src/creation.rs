@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 
 use holdfast_engine::clock::{Clock, SystemClock};
 use holdfast_segments::disk::Directory;
-use holdfast_segments::{Log, LogId, LogOptions, SEGMENT_BYTES};
+use holdfast_segments::{Log, LogId, LogOptions, SEGMENT_BYTES, inspect};
 
 use crate::build::IndexBuilder;
 use crate::database;
 use crate::directory::{sync_path, sync_store};
-use crate::journal::JournalLog;
+use crate::journal::{Journal, JournalLog};
 use crate::names::{INDEX, JOURNAL, PRIVATE_DIRECTORY};
 use crate::options::LocalOptions;
 use crate::problem::{OpenProblem, io};
@@ -38,7 +38,7 @@ impl NewStore {
                 .create(directory)
                 .map_err(io("creating the store"))?;
         }
-        let log = journal_of(path)?;
+        let log = create_or_open(path)?;
         let database = database::open(options, &path.join(INDEX))?;
         let trees = Trees::open(&database).map_err(OpenProblem::Database)?;
         Ok(Self {
@@ -63,7 +63,8 @@ impl NewStore {
         self,
         look: impl FnOnce(&Trees) -> T,
     ) -> Result<(PathBuf, T), OpenProblem> {
-        let trees = self.builder.finish()?;
+        let log = Journal::new(self.log.reader()).log_id();
+        let trees = self.builder.finish(log)?;
         let seen = look(&trees);
         self.database.flush().map_err(OpenProblem::Database)?;
         // Closed before its name changes, for sled keeps files by their names.
@@ -75,8 +76,18 @@ impl NewStore {
     }
 }
 
-/// Opens the journal of a store.
+/// Opens the journal of a store that exists.
 pub(crate) fn journal_of(store: &Path) -> Result<JournalLog, OpenProblem> {
+    let directory = store.join(JOURNAL);
+    let (reader, ..) = inspect(Directory::new(&directory), 0)?;
+    // A store is created with its first segment.
+    if reader.log_id().is_none() {
+        return Err(OpenProblem::NoJournal);
+    }
+    create_or_open(store)
+}
+
+fn create_or_open(store: &Path) -> Result<JournalLog, OpenProblem> {
     let options = LogOptions {
         segment_bytes: SEGMENT_BYTES,
         // Held against the note later, with its digest.

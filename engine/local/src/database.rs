@@ -10,7 +10,7 @@ use crate::directory::sync_path;
 use crate::format::{SEGMENT_BYTES, STORE_FORMAT};
 use crate::meta;
 use crate::options::LocalOptions;
-use crate::problem::{OpenProblem, io, not_permitted};
+use crate::problem::{OpenProblem, io, not_permitted, of_sled};
 
 pub(crate) fn open(options: &LocalOptions, path: &Path) -> Result<sled::Db, OpenProblem> {
     check_clock(SystemClock.now())?;
@@ -21,7 +21,7 @@ pub(crate) fn open(options: &LocalOptions, path: &Path) -> Result<sled::Db, Open
         }
         Ok(()) | Err(_) => {}
     }
-    try_open(options, path, segment_bytes(path)?).map_err(problem)
+    try_open(options, path, segment_bytes(path)?).map_err(of_sled)
 }
 
 /// sled names a directory by the clock at each start, and panics if the clock is before 1970.
@@ -42,7 +42,7 @@ fn try_open(
         .path(path)
         .cache_capacity(options.cache_bytes)
         .segment_size(segment_bytes)
-        // Nothing relies on a timer: every batch is flushed and synced by its commit.
+        // Nothing relies on a timer: the journal is the truth.
         .flush_every_ms(None);
     let mut tries_left = LOCK_TRIES;
     loop {
@@ -103,7 +103,7 @@ pub(crate) fn settle(options: &LocalOptions, path: &Path) -> Result<(), OpenProb
         Err(error) => {
             // It is the other error that must be heard.
             let _ = fs::remove_dir(&stop);
-            return Err(problem(error));
+            return Err(of_sled(error));
         }
         Ok(database) => assert!(
             !database.was_recovered(),
@@ -135,24 +135,6 @@ fn is_stop(error: &io::Error) -> bool {
     let elsewhere = cfg!(not(target_os = "linux"));
     error.kind() == io::ErrorKind::IsADirectory
         || (elsewhere && error.kind() == io::ErrorKind::PermissionDenied)
-}
-
-/// An error of the operating system does not mean that the database is damaged.
-pub(crate) fn problem(error: sled::Error) -> OpenProblem {
-    match error {
-        sled::Error::Io(source)
-            if matches!(
-                source.kind(),
-                io::ErrorKind::PermissionDenied
-                    | io::ErrorKind::ReadOnlyFilesystem
-                    | io::ErrorKind::StorageFull
-                    | io::ErrorKind::QuotaExceeded
-            ) =>
-        {
-            io("opening the database")(source)
-        }
-        error => OpenProblem::Database(error),
-    }
 }
 
 /// sled's own threads release the log a moment after the last handle is dropped. Nobody else can

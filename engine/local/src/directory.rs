@@ -80,7 +80,7 @@ pub(crate) fn is_there(path: &Path) -> Result<bool, OpenProblem> {
 /// change, because its creator may have had a reason for it; the files in it are Holdfast's. Errors are ignored: the
 /// files may belong to another user.
 pub(crate) fn tighten(data: &Path) {
-    for name in [LOCK, HEAD_FILE, STORE] {
+    for name in [LOCK, HEAD_FILE, STORE, STORE_TAKEN_OVER] {
         tighten_all(&data.join(name));
     }
 }
@@ -201,7 +201,12 @@ pub(crate) fn sync_store(unfinished: &Path) -> Result<(), OpenProblem> {
     // sled syncs none of what it makes, and a torn `conf` keeps it from opening ever again.
     for entry in fs::read_dir(unfinished).map_err(io("listing the new store"))? {
         let path = entry.map_err(io("listing the new store"))?.path();
-        sync_path(&path)?;
+        // Large pages are files of a directory below.
+        if path.is_dir() {
+            sync_store(&path)?;
+        } else {
+            sync_path(&path)?;
+        }
     }
     sync_path(unfinished)
 }

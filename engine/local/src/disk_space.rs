@@ -38,6 +38,24 @@ impl DiskSpace {
         }
     }
 
+    /// Whether so many bytes can be taken, and what is kept for payments under way is still free.
+    pub(crate) fn has_beside_the_reserve(&self, bytes: u64) -> bool {
+        // If the system cannot tell, the write will.
+        let Some((total, free)) = self.measured() else {
+            return true;
+        };
+        free.checked_sub(bytes)
+            .is_some_and(|left| !is_low(total, left))
+    }
+
+    /// The size of the file system, and what is free of it, in bytes.
+    fn measured(&self) -> Option<(u64, u64)> {
+        let found = rustix::fs::fstatvfs(&self.file).ok()?;
+        let total = found.f_blocks.saturating_mul(found.f_frsize);
+        let free = found.f_bavail.saturating_mul(found.f_frsize);
+        Some((total, free))
+    }
+
     /// Whether there is room for new payments.
     pub(crate) fn is_left(&self) -> bool {
         {
@@ -49,11 +67,9 @@ impl DiskSpace {
             *looked = Some(Instant::now());
         }
         // If the system cannot tell, the first failed write will.
-        let Ok(found) = rustix::fs::fstatvfs(&self.file) else {
+        let Some((total, free)) = self.measured() else {
             return true;
         };
-        let total = found.f_blocks.saturating_mul(found.f_frsize);
-        let free = found.f_bavail.saturating_mul(found.f_frsize);
         let low = is_low(total, free);
         if self.low.swap(low, Ordering::Relaxed) != low {
             if low {
@@ -92,5 +108,18 @@ mod tests {
         assert!(is_low(32 << 20, (4 << 20) - 1));
         assert!(!is_low(32 << 20, 4 << 20));
         assert!(!is_low(0, 0), "a file system that does not count");
+    }
+
+    #[test]
+    fn what_is_taken_ahead_of_time_leaves_the_reserve() {
+        let directory = tempfile::tempdir().unwrap();
+        let space = DiskSpace::around(File::create(directory.path().join("file")).unwrap());
+        let (total, free) = space.measured().unwrap();
+        let reserve = RESERVE_BYTES.min(total / RESERVE_PART);
+        assert!(free > 2 * reserve, "this test needs some free space");
+        assert!(space.has_beside_the_reserve(0));
+        // Others take and give space meanwhile.
+        assert!(!space.has_beside_the_reserve(free));
+        assert!(!space.has_beside_the_reserve(u64::MAX));
     }
 }

@@ -137,6 +137,10 @@ impl<'a> Standing<'a> {
             // A step has one movement at most that can be refused, its first one.
             let is_first = sequence == frame.head().sequence + 1;
             match self.moved(sequence, entry)? {
+                // What comes next is in no balance yet.
+                Ok(after) if entry.movement.is_some() && after.len() != 2 => {
+                    return Err(missing("journal", &sequence));
+                }
                 Ok(after) => self.changes.balances.extend(after),
                 Err(full @ LedgerError::Full { .. }) if has_room && is_first => {
                     return Ok(Verdict::Refused(Refusal::AccountFull(full)));

@@ -54,6 +54,7 @@ impl Indexer {
 
     fn write(&mut self, inner: &Inner, changes: &Changes) -> Result<(), LocalError> {
         let trees = &inner.trees;
+        index::put(trees, meta::INDEXING, &changes.head.sequence)?;
         index::write(trees, changes, |id| self.lingering.remove(&id))?;
         if let Some(MarkMove { to, lingering }) = self.mark_move(inner, changes) {
             for (id, key) in lingering {
@@ -108,6 +109,10 @@ fn close_end(inner: &Inner, changes: &Changes) -> Result<(), LocalError> {
         return Ok(());
     };
     if inner.ensure_usable().is_err() || writer.head.sequence != changes.head.sequence {
+        return Ok(());
+    }
+    // The next segment, which may just be in the making, proves it too.
+    if !writer.log.has_room_to_close() {
         return Ok(());
     }
     writer.log.close_end().map_err(stopped)

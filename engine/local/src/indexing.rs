@@ -21,7 +21,7 @@ use crate::journal::Journal;
 use crate::meta;
 use crate::names::{INDEX, INDEX_IN_CREATION, INDEX_IN_REMOVAL, PRIVATE_DIRECTORY};
 use crate::options::LocalOptions;
-use crate::problem::{OpenProblem, io};
+use crate::problem::{OpenProblem, io, of_sled};
 use crate::trees::Trees;
 use crate::values::decode_chunk;
 
@@ -64,8 +64,8 @@ pub(crate) fn index_of(
     let trees = Trees::open(&database).map_err(OpenProblem::Database)?;
     let mut builder = IndexBuilder::new(trees);
     builder.take_all(journal, &mut |entries| progress(entries, end.sequence))?;
-    let trees = builder.finish()?;
-    database.flush().map_err(database::problem)?;
+    let trees = builder.finish(journal.log_id())?;
+    database.flush().map_err(of_sled)?;
     drop((trees, database));
     sync_store(&new)?;
     fs::rename(&new, &path).map_err(io("putting the index in place"))?;
@@ -120,20 +120,36 @@ fn try_index(
     let Ok(trees) = Trees::open(&database) else {
         return Ok(Err("it is damaged"));
     };
-    let Ok(mark) = meta::load::<Head>(&trees.meta, meta::CHAIN_HEAD) else {
+    let (Ok(mark), Ok(of), Ok(indexing)) = (
+        meta::load::<Head>(&trees.meta, meta::CHAIN_HEAD),
+        meta::load::<[u8; 16]>(&trees.meta, meta::LOG),
+        meta::load::<u64>(&trees.meta, meta::INDEXING),
+    ) else {
         return Ok(Err("its mark is damaged"));
     };
-    if mark.sequence > end.sequence {
-        return Ok(Err("it is ahead of the journal"));
+    if of != journal.log_id() {
+        return Ok(Err("it is the index of another journal"));
+    }
+    // Only what was durable was ever indexed.
+    let noted = mark.sequence.max(indexing);
+    if noted > end.sequence {
+        if options.accept_older {
+            return Ok(Err("it is ahead of the journal"));
+        }
+        let found = end.sequence;
+        return Err(OpenProblem::Lost { noted, found });
     }
     if !journal.leads_to(mark).map_err(OpenProblem::Content)? {
         return Ok(Err("it is the index of another journal"));
     }
-    if let Err(error) = catch_up(&trees, journal, mark) {
-        tracing::warn!(error = %error, "the index does not follow the journal");
-        return Ok(Err("it does not follow the journal"));
+    match catch_up(&trees, journal, mark) {
+        Ok(reached) if reached == end => Ok(Ok((database, trees))),
+        Ok(_) => Ok(Err("it does not lead to the end of the journal")),
+        Err(error) => {
+            tracing::warn!(error = %error, "the index does not follow the journal");
+            Ok(Err("it does not follow the journal"))
+        }
     }
-    Ok(Ok((database, trees)))
 }
 
 /// Entries after which the mark moves.
@@ -153,8 +169,8 @@ pub(crate) fn tell() -> impl FnMut(u64, u64) {
     }
 }
 
-/// Brings the index up from its mark to the end of the journal. Its mark is always the end of a frame.
-fn catch_up(trees: &Trees, journal: &Journal, mark: Head) -> Result<(), LocalError> {
+/// Brings the index up from its mark to the end of the journal, and returns that. Its mark is always the end of a frame.
+fn catch_up(trees: &Trees, journal: &Journal, mark: Head) -> Result<Head, LocalError> {
     let mut head = mark;
     let mut frames = journal.frames(mark.sequence + 1);
     while let Some(frame) = frames.next() {
@@ -180,8 +196,9 @@ fn catch_up(trees: &Trees, journal: &Journal, mark: Head) -> Result<(), LocalErr
         if sent_in > meta::load(&trees.meta, meta::TENURE)? {
             index::put(trees, meta::TENURE, &sent_in)?;
         }
+        index::put(trees, meta::INDEXING, &head.sequence)?;
         index::write(trees, &standing.into_changes(head), |_| true)?;
         index::put(trees, meta::CHAIN_HEAD, &head)?;
     }
-    Ok(())
+    Ok(head)
 }

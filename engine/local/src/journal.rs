@@ -152,6 +152,11 @@ impl Journal {
         Self(reader)
     }
 
+    /// The id of the log, different for each log that is ever created.
+    pub(crate) fn log_id(&self) -> [u8; 16] {
+        self.0.log_id().map_or([0; 16], |id| id.0)
+    }
+
     /// Whole frames from the one with an entry on. Ends after the first error.
     pub(crate) fn frames(&self, from: u64) -> impl Iterator<Item = Result<Chunks, LocalError>> {
         let reader = self.0.clone();

@@ -12,6 +12,12 @@ pub(crate) const FORMAT: &[u8] = b"format";
 /// The prefix of the text.
 pub(crate) const FORMAT_PREFIX: &str = "holdfast store format ";
 
+/// The log that is indexed: its id.
+pub(crate) const LOG: &[u8] = b"log";
+
+/// How far what is being indexed goes: an entry of the journal up to which the index may have something.
+pub(crate) const INDEXING: &[u8] = b"indexing";
+
 /// The end of the hash chain.
 pub(crate) const CHAIN_HEAD: &[u8] = b"chain_head";
 

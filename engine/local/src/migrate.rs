@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use crate::creation::NewStore;
 use crate::cursors::{self, Positions};
 use crate::database;
-use crate::directory::{check_note, is_between_names, noted_in, put_in_place, sync_path};
+use crate::directory::{check_note, is_between_names, is_there, noted_in, put_in_place, sync_path};
 use crate::error::{LocalError, damaged, missing, printable, read, stopped};
 use crate::format::{self, STORE_FORMAT, TREES_ALONE};
 use crate::head_file::{Found, HeadFile, Note};
@@ -40,6 +40,10 @@ const FRAME_BYTES: usize = 1024 * 1024;
 /// gets another name once the new one is complete and durable.
 pub(crate) fn to_log(options: &LocalOptions, data: &Path) -> Result<(), OpenProblem> {
     let store = data.join(STORE);
+    if is_there(&data.join(STORE_TAKEN_OVER))? {
+        let there = format!("there is a {STORE_TAKEN_OVER} already; move it away");
+        return Err(io("keeping the old store")(std::io::Error::other(there)));
+    }
     // What was written before its last life ended must stay, whatever sled makes of it now.
     File::open(store.join("db"))
         .and_then(|log| log.sync_all())

@@ -16,7 +16,6 @@ use tokio::sync::watch;
 use crate::balance_cache::BalanceCache;
 use crate::creation::{NewStore, journal_of};
 use crate::cursors::CursorFile;
-use crate::database;
 use crate::directory::{
     Holds, check_note, look, make_directory, noted_in, put_in_place, sync_names, sync_path,
     take_lock, tighten,
@@ -32,7 +31,7 @@ use crate::meta;
 use crate::migrate;
 use crate::names::{LOCK, STORE, STORE_IN_CREATION};
 use crate::options::LocalOptions;
-use crate::problem::{OpenError, OpenProblem, io};
+use crate::problem::{OpenError, OpenProblem, io, of_sled};
 use crate::trees::Trees;
 use crate::unfinished::{self, Unfinished};
 
@@ -77,6 +76,11 @@ fn open_in(options: &LocalOptions) -> Result<(Inner, Indexer), OpenProblem> {
         check_note(noted_in(data)?, head_of(&log), 0)?;
     }
     let (database, trees) = index_of(options, &store, &journal, head_of(&log), &mut tell())?;
+    let stands: Head = meta::load(&trees.meta, meta::CHAIN_HEAD).map_err(OpenProblem::Content)?;
+    if stands != head_of(&log) {
+        let said = "its entries lead to another end than its frames say: it was rewritten";
+        return Err(OpenProblem::Index(said.to_owned()));
+    }
     // Only now is it known to be Holdfast's.
     tighten(data);
     assemble(
@@ -204,16 +208,13 @@ fn assemble(
     Ok((inner, indexer))
 }
 
-/// Numbers this opening, above every earlier one and above the tenure of every attempt that is unfinished. The sync that
-/// follows makes the number durable before anything is marked with it.
+/// Numbers this opening, above every earlier one and above the tenure of every attempt that is unfinished. A number
+/// that is lost with the power is in the journal, if anything was marked with it.
 fn begin_tenure(trees: &Trees, sent_in: Tenure) -> Result<Tenure, OpenProblem> {
     let before: Tenure = meta::load(&trees.meta, meta::TENURE).map_err(OpenProblem::Content)?;
     let tenure = before.max(sent_in).next().ok_or(OpenProblem::NoTenure)?;
     let value =
         meta::encode(meta::TENURE, &tenure).map_err(|error| OpenProblem::Content(error.into()))?;
-    trees
-        .meta
-        .insert(meta::TENURE, value)
-        .map_err(database::problem)?;
+    trees.meta.insert(meta::TENURE, value).map_err(of_sled)?;
     Ok(tenure)
 }

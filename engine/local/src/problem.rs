@@ -98,8 +98,8 @@ pub enum OpenProblem {
     NoDatabase,
     /// There is no journal that an index could be built from.
     #[error(
-        "it has no journal (store/journal), from which an index could be built. A store of an earlier format gets one when \
-         `holdfast serve` starts on it"
+        "it has no journal (segments in store/journal), so it is not known what was paid. Restore it from a backup. A store of an \
+         earlier format gets its journal when `holdfast serve` starts on it"
     )]
     NoJournal,
     /// The head file is missing, or cannot be read.
@@ -194,7 +194,7 @@ impl From<BuildError> for OpenProblem {
     fn from(error: BuildError) -> Self {
         match error {
             BuildError::Content(error) => Self::Content(error),
-            BuildError::Write(error) => Self::Database(error),
+            BuildError::Write(error) => of_sled(error),
             BuildError::Replay { .. } | BuildError::Tenure(_) => Self::Index(error.to_string()),
         }
     }
@@ -229,5 +229,23 @@ pub(crate) fn not_permitted(path: &Path) -> impl FnOnce(io::Error) -> OpenProble
             source,
         },
         _ => io("listing its contents")(source),
+    }
+}
+
+/// An error of the operating system does not mean that the database is damaged.
+pub(crate) fn of_sled(error: sled::Error) -> OpenProblem {
+    match error {
+        sled::Error::Io(source)
+            if matches!(
+                source.kind(),
+                io::ErrorKind::PermissionDenied
+                    | io::ErrorKind::ReadOnlyFilesystem
+                    | io::ErrorKind::StorageFull
+                    | io::ErrorKind::QuotaExceeded
+            ) =>
+        {
+            io("opening the database")(source)
+        }
+        error => OpenProblem::Database(error),
     }
 }

@@ -126,10 +126,20 @@ impl Disk for Directory {
     }
 
     fn open(&self, name: &str) -> io::Result<File> {
-        File::options()
-            .read(true)
-            .write(true)
-            .open(self.0.join(name))
+        let path = self.0.join(name);
+        let opened = File::options().read(true).write(true).open(&path);
+        match opened {
+            // Whoever only reads may have no more than that. Whoever opens a log to append writes to it at once.
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem
+                ) =>
+            {
+                File::open(&path)
+            }
+            opened => opened,
+        }
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {

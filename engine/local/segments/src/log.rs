@@ -3,11 +3,12 @@
 use std::io;
 use std::sync::Arc;
 
-use crate::disk::{Disk, DiskFile};
+use crate::disk::{Disk, DiskFile, read_up_to};
 use crate::frame::{BODY_BYTES_MAX, Frame, HEAD_BYTES};
 use crate::header::{Digest, HEADER_BYTES, LogId, SegmentHeader};
 use crate::problem::{Damage, OpenProblem, Stopped, io};
 use crate::read::{Reader, Shared};
+use crate::scan::End;
 use crate::survey::{SPARE, Survey, firsts, survey};
 
 /// Default size of the largest segments, in bytes.
@@ -127,7 +128,9 @@ impl<D: Disk> Log<D> {
             end,
         } = survey(&*disk, firsts, options.known)?;
         let segment = segments[segments.len() - 1];
-        // After a kill, what was found may be in memory only. Nobody is told of it before it is durable.
+        // After a kill, what was found may be in memory only. Nobody is told of it before it is durable. And after a sync that
+        // failed, the operating system may take the last frame for written: so it is written once more.
+        write_again(&file, &end).map_err(io("writing to the log"))?;
         file.sync().map_err(io("syncing the log"))?;
         disk.sync_names().map_err(io("syncing the log"))?;
         let shared = Shared::new(disk.clone(), segments, end.offset);
@@ -182,6 +185,11 @@ impl<D: Disk> Log<D> {
         self.size - self.offset >= frame.size() as u64
     }
 
+    /// Whether the proof of the last frame goes into this segment.
+    pub const fn has_room_to_close(&self) -> bool {
+        self.size - self.offset >= HEAD_BYTES as u64
+    }
+
     /// Proves the last frame: after this, damage to it cannot be taken for a torn end. Does nothing if it is proven.
     ///
     /// # Errors
@@ -208,7 +216,7 @@ impl<D: Disk> Log<D> {
         if self.spare.is_some() || self.offset < self.size / 2 {
             return None;
         }
-        let (disk, size) = (self.disk.clone(), self.next_bytes());
+        let (disk, size) = (self.disk.clone(), self.next_segment_bytes());
         Some(move || make_spare(&*disk, size).map(|(file, size)| Spare { file, size }))
     }
 
@@ -223,7 +231,7 @@ impl<D: Disk> Log<D> {
     /// When the disk refuses, because it is full, say. The log goes on: nothing of it was touched.
     pub fn prepare(&mut self) -> io::Result<()> {
         if self.spare.is_none() {
-            self.spare = Some(make_spare(&*self.disk, self.next_bytes())?);
+            self.spare = Some(make_spare(&*self.disk, self.next_segment_bytes())?);
         }
         Ok(())
     }
@@ -233,7 +241,8 @@ impl<D: Disk> Log<D> {
         self.spare.is_some()
     }
 
-    fn next_bytes(&self) -> u64 {
+    /// How many bytes the next segment will take.
+    pub fn next_segment_bytes(&self) -> u64 {
         self.segment_bytes.min(self.size.saturating_mul(2))
     }
 
@@ -270,7 +279,7 @@ impl<D: Disk> Log<D> {
                 if too_small.is_some() {
                     self.disk.remove(SPARE)?;
                 }
-                make_spare(&*self.disk, self.next_bytes().max(needed))?
+                make_spare(&*self.disk, self.next_segment_bytes().max(needed))?
             }
         };
         let segment = SegmentHeader {
@@ -287,6 +296,16 @@ impl<D: Disk> Log<D> {
         self.shared.begins(segment, self.offset);
         Ok(())
     }
+}
+
+/// Writes the last frame as it is there.
+fn write_again(file: &impl DiskFile, end: &End) -> io::Result<()> {
+    let mut bytes = vec![0; usize::try_from(end.offset - end.last).unwrap_or_default()];
+    let filled = read_up_to(file, &mut bytes, end.last)?;
+    if filled == 0 {
+        return Ok(());
+    }
+    file.write_all_at(&bytes[..filled], end.last)
 }
 
 fn stopped(action: &'static str) -> impl FnOnce(io::Error) -> Stopped {

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::disk::{Disk, DiskFile};
 use crate::frame::Frame;
-use crate::header::{HEADER_BYTES, SegmentHeader};
+use crate::header::{HEADER_BYTES, LogId, SegmentHeader};
 use crate::problem::ReadProblem;
 use crate::scan::Window;
 
@@ -113,6 +113,12 @@ impl<D: Disk> Reader<D> {
             }
         }
         Ok(frames)
+    }
+
+    /// The id of the log; `None` if it has no segment.
+    pub fn log_id(&self) -> Option<LogId> {
+        let state = self.shared.lock();
+        state.segments.first().map(|segment| segment.log)
     }
 
     /// The segment with an entry, up to where it is durable if it is the last one, and with what the next one begins.

@@ -108,6 +108,8 @@ impl<'a, F: DiskFile> Window<'a, F> {
 pub struct End {
     /// Behind the last whole frame.
     pub offset: u64,
+    /// Where the last whole frame begins; the same as `offset` without one.
+    pub last: u64,
     /// The sequence of the next entry.
     pub next: u64,
     /// The digest after the last entry.
@@ -128,6 +130,7 @@ pub(crate) fn end_of<F: DiskFile>(
 ) -> io::Result<End> {
     let mut end = End {
         offset: HEADER_BYTES as u64,
+        last: HEADER_BYTES as u64,
         next: segment.first,
         digest: segment.digest,
         is_closed: true,
@@ -140,6 +143,7 @@ pub(crate) fn end_of<F: DiskFile>(
             return Ok(end);
         }
         let here = end.offset;
+        end.last = here;
         end.offset += frame.size() as u64;
         end.next = frame.next();
         end.digest = frame.digest;

@@ -41,6 +41,7 @@ fn rebuild(data: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<u64, OpenP
     let end = Head { sequence, digest };
     check_note(noted_in(data)?, end, 0)?;
     let index = store.join(INDEX);
+    belief::index_is_opened(&store).map_err(io("opening the index"))?;
     remove(&store)?;
     let options = LocalOptions::offline(data.clone());
     let (database, trees) = index_of(&options, &store, &Journal::new(reader), end, progress)?;
