@@ -271,6 +271,7 @@ async fn an_index_that_is_ahead_of_the_journal_shows_what_is_lost() {
     let (code, said) = Server::try_start(&data, &[]).err().expect("it is refused");
     assert_eq!(code, Some(1));
     assert!(said.contains("lost"), "{said}");
+    assert!(!data.join("store/index.open").exists(), "the proof is kept");
     let server = Server::start(&data, &["--accept-older-store"]);
     for (key, first) in &told {
         let again = server.client().pay(key, BODY).await.unwrap();

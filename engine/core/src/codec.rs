@@ -34,7 +34,7 @@ pub enum ValueKind {
 }
 
 impl ValueKind {
-    /// The format version that this build writes. Every version up to it is read.
+    /// The format version that this build writes. Every version up to it is read, but of ids, which are built again.
     pub const fn version(self) -> u8 {
         match self {
             // Version 2 added the digest of the entry before, version 3 the bank, version 4 the tenure.

@@ -23,6 +23,11 @@ pub(crate) fn is_believed(store: &Path) -> io::Result<bool> {
     }
 }
 
+/// Whether the index was closed in order.
+pub(crate) fn is_closed(store: &Path) -> bool {
+    !store.join(INDEX_OPEN).exists()
+}
+
 /// Says that the index is open for writing from now on. Before the first write.
 pub(crate) fn index_is_opened(store: &Path) -> io::Result<()> {
     let mut file = File::create(store.join(INDEX_OPEN))?;

@@ -125,13 +125,21 @@ impl Writer {
         {
             return;
         }
+        if !self.log.wants_spare() {
+            return;
+        }
+        self.log.save_space(false);
+        if !space.has_beside_the_reserve(self.log.next_segment_bytes()) {
+            // The reserve is for the index too: from now on the journal takes little at a time.
+            self.log.save_space(true);
+            if !space.has_beside_the_reserve(self.log.next_segment_bytes()) {
+                self.no_spare_before = Some(Instant::now() + TRY_AGAIN);
+                return;
+            }
+        }
         let Some(make) = self.log.spare_maker() else {
             return;
         };
-        if !space.has_beside_the_reserve(self.log.next_segment_bytes()) {
-            self.no_spare_before = Some(Instant::now() + TRY_AGAIN);
-            return;
-        }
         let (hand_over, receiver) = mpsc::channel();
         let thread = std::thread::Builder::new().name("holdfast-segment".to_owned());
         // Without a thread the append makes it.

@@ -14,7 +14,7 @@ use crate::directory::{sync_path, sync_store};
 use crate::journal::{Journal, JournalLog};
 use crate::names::{INDEX, JOURNAL, PRIVATE_DIRECTORY};
 use crate::options::LocalOptions;
-use crate::problem::{OpenProblem, io};
+use crate::problem::{OpenProblem, io, of_sled};
 use crate::trees::Trees;
 
 /// A store that is created under a temporary name.
@@ -66,7 +66,7 @@ impl NewStore {
         let log = Journal::new(self.log.reader()).log_id();
         let trees = self.builder.finish(log)?;
         let seen = look(&trees);
-        self.database.flush().map_err(OpenProblem::Database)?;
+        self.database.flush().map_err(of_sled)?;
         // Closed before its name changes, for sled keeps files by their names.
         drop((trees, self.database, self.log));
         sync_store(&self.path.join(INDEX))?;

@@ -204,8 +204,13 @@ pub(crate) fn sync_store(unfinished: &Path) -> Result<(), OpenProblem> {
         // Large pages are files of a directory below.
         if path.is_dir() {
             sync_store(&path)?;
-        } else {
-            sync_path(&path)?;
+            continue;
+        }
+        match File::open(&path) {
+            Ok(file) => file.sync_all().map_err(io("syncing new files to disk"))?,
+            // sled removes a large page that has become old, in the background.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(io("syncing new files to disk")(error)),
         }
     }
     sync_path(unfinished)

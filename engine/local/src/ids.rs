@@ -15,10 +15,10 @@ use crate::error::{LocalError, damaged, missing, printable, read};
 use crate::format;
 
 /// A block takes no more ids at its end when it has so many.
-const BLOCK: usize = 64;
+const BLOCK: usize = 32;
 
 /// With so many it takes no id in its middle either: the id begins a new block, with all that follow it here.
-const BLOCK_MAX: usize = 192;
+const BLOCK_MAX: usize = 96;
 
 /// The ids of a block, in order.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -113,7 +113,7 @@ pub(crate) fn write<'a>(
         if block.content.get(id).is_none() && !block.content.takes(id) {
             let next = block.next.clone();
             let follow = block.content.0.iter().filter(|(other, _)| *other > id);
-            let follow = follow.filter(|(other, _)| block.has(*other)).cloned();
+            let follow = follow.cloned();
             let content = Block(follow.collect());
             let full = open.replace(OpenBlock {
                 storage_key: id_key.clone(),
@@ -161,18 +161,6 @@ impl OpenBlock {
             && self.next.as_ref().is_none_or(|next| id_key < &next[..])
     }
 
-    /// Whether one of its ids is not in the next block.
-    fn has(&self, id: OperationId) -> bool {
-        match self
-            .next
-            .as_ref()
-            .filter(|next| same_merchant(next, &self.storage_key))
-        {
-            Some(next) => format::id_of(next).is_none_or(|next| id < next),
-            None => true,
-        }
-    }
-
     fn write(self, tree: &sled::Tree) -> Result<(), LocalError> {
         let bytes = encode(&self.storage_key, &self.content)?;
         let written = tree.insert(self.storage_key, bytes);
@@ -189,6 +177,8 @@ pub(crate) fn newest_first(
     upper: Vec<u8>,
 ) -> impl Iterator<Item = Result<(Vec<u8>, IdempotencyKey), LocalError>> + use<> {
     let mut blocks = tree.range(..&upper[..]).rev();
+    let merchant = lower.split_inclusive(|byte| *byte == 0).next();
+    let merchant = merchant.unwrap_or_default().to_vec();
     let mut before = upper;
     let mut at_hand: Vec<(Vec<u8>, IdempotencyKey)> = Vec::new();
     let mut is_over = false;
@@ -200,7 +190,13 @@ pub(crate) fn newest_first(
             if is_over {
                 return None;
             }
-            let (storage_key, block) = match decoded(blocks.next()?) {
+            let item = blocks.next()?;
+            // The blocks of other merchants come before.
+            let is_other = |key: &[u8]| !key.starts_with(&merchant);
+            if item.as_ref().is_ok_and(|(key, _)| is_other(key)) {
+                return None;
+            }
+            let (storage_key, block) = match decoded(item) {
                 Ok(block) => block,
                 Err(error) => {
                     is_over = true;
@@ -212,7 +208,6 @@ pub(crate) fn newest_first(
                 return Some(Err(missing("ids", &printable(&storage_key))));
             };
             let scope = scope.to_vec();
-            // The blocks of other merchants come before.
             is_over = storage_key < lower;
             at_hand.extend(block.0.into_iter().filter_map(|(id, key)| {
                 let id_key = [&scope[..], id.as_uuid().as_bytes()].concat();
@@ -225,7 +220,7 @@ pub(crate) fn newest_first(
     })
 }
 
-/// All ids, merchant by merchant, the oldest one first. Ends after what cannot be read.
+/// All ids, merchant by merchant, the oldest one first. A block that is damaged is one error.
 pub(crate) fn all(
     tree: &sled::Tree,
 ) -> impl Iterator<Item = Result<(Vec<u8>, IdempotencyKey), LocalError>> {

@@ -106,6 +106,7 @@ fn try_index(
     journal: &Journal,
     end: Head,
 ) -> Result<Result<(sled::Db, Trees), &'static str>, OpenProblem> {
+    let was_closed = belief::is_closed(store);
     belief::index_is_opened(store).map_err(io("opening the index"))?;
     let database = match database::open(options, path) {
         Ok(database) => database,
@@ -135,6 +136,14 @@ fn try_index(
     if noted > end.sequence {
         if options.accept_older {
             return Ok(Err("it is ahead of the journal"));
+        }
+        // The proof stays, also when the machine starts again.
+        if was_closed {
+            drop(trees);
+            database.flush().map_err(of_sled)?;
+            drop(database);
+            sync_store(path)?;
+            belief::index_is_closed(store).map_err(io("closing the index"))?;
         }
         let found = end.sequence;
         return Err(OpenProblem::Lost { noted, found });
@@ -172,6 +181,7 @@ pub(crate) fn tell() -> impl FnMut(u64, u64) {
 /// Brings the index up from its mark to the end of the journal, and returns that. Its mark is always the end of a frame.
 fn catch_up(trees: &Trees, journal: &Journal, mark: Head) -> Result<Head, LocalError> {
     let mut head = mark;
+    let before: u64 = meta::load(&trees.meta, meta::INDEXING)?;
     let mut frames = journal.frames(mark.sequence + 1);
     while let Some(frame) = frames.next() {
         let banks = meta::load(&trees.meta, meta::BANKS)?;
@@ -196,7 +206,7 @@ fn catch_up(trees: &Trees, journal: &Journal, mark: Head) -> Result<Head, LocalE
         if sent_in > meta::load(&trees.meta, meta::TENURE)? {
             index::put(trees, meta::TENURE, &sent_in)?;
         }
-        index::put(trees, meta::INDEXING, &head.sequence)?;
+        index::put(trees, meta::INDEXING, &before.max(head.sequence))?;
         index::write(trees, &standing.into_changes(head), |_| true)?;
         index::put(trees, meta::CHAIN_HEAD, &head)?;
     }

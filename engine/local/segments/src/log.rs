@@ -55,6 +55,7 @@ pub struct Log<D: Disk> {
     /// Whether something behind the last frame with entries proves it.
     is_closed: bool,
     spare: Option<(D::File, u64)>,
+    saves_space: bool,
     is_stopped: bool,
     shared: Arc<Shared<D>>,
 }
@@ -115,6 +116,7 @@ impl<D: Disk> Log<D> {
             digest: [0; 32],
             is_closed: true,
             spare: None,
+            saves_space: false,
             is_stopped: false,
             shared: Arc::new(shared),
         })
@@ -145,6 +147,7 @@ impl<D: Disk> Log<D> {
             digest: end.digest,
             is_closed: end.is_closed,
             spare: None,
+            saves_space: false,
             is_stopped: false,
             shared: Arc::new(shared),
         })
@@ -210,10 +213,15 @@ impl<D: Disk> Log<D> {
         self.put(&nothing)
     }
 
+    /// Whether it is time to make the next segment: half of this one is used, and there is none.
+    pub const fn wants_spare(&self) -> bool {
+        self.spare.is_none() && self.offset >= self.size / 2
+    }
+
     /// What makes the next segment ahead of time, on another thread, so that no append waits for it; `None` while there is
     /// one, or before half of this segment is used. [`Self::keep`] takes it.
     pub fn spare_maker(&self) -> Option<impl FnOnce() -> io::Result<Spare<D>> + Send + use<D>> {
-        if self.spare.is_some() || self.offset < self.size / 2 {
+        if !self.wants_spare() {
             return None;
         }
         let (disk, size) = (self.disk.clone(), self.next_segment_bytes());
@@ -243,7 +251,15 @@ impl<D: Disk> Log<D> {
 
     /// How many bytes the next segment will take.
     pub fn next_segment_bytes(&self) -> u64 {
+        if self.saves_space {
+            return self.segment_bytes.min(FIRST_BYTES);
+        }
         self.segment_bytes.min(self.size.saturating_mul(2))
+    }
+
+    /// Whether the next segment shall be as small as the first one, for little space is left.
+    pub const fn save_space(&mut self, saves_space: bool) {
+        self.saves_space = saves_space;
     }
 
     fn put(&mut self, frame: &Frame) -> Result<(), Stopped> {
@@ -270,6 +286,19 @@ impl<D: Disk> Log<D> {
         Ok(())
     }
 
+    /// Makes the next segment: a smaller one where the disk is almost full.
+    fn make_next(&self, needed: u64) -> io::Result<(D::File, u64)> {
+        let mut size = self.next_segment_bytes().max(needed);
+        loop {
+            match make_spare(&*self.disk, size) {
+                Err(error) if is_full(&error) && size > needed.max(FIRST_BYTES) => {
+                    size = (size / 2).max(needed).max(FIRST_BYTES);
+                }
+                made => return made,
+            }
+        }
+    }
+
     /// Begins a segment with room for a frame of so many bytes.
     fn next_segment(&mut self, frame_bytes: usize) -> io::Result<()> {
         let needed = (HEADER_BYTES + frame_bytes) as u64;
@@ -279,7 +308,7 @@ impl<D: Disk> Log<D> {
                 if too_small.is_some() {
                     self.disk.remove(SPARE)?;
                 }
-                make_spare(&*self.disk, self.next_segment_bytes().max(needed))?
+                self.make_next(needed)?
             }
         };
         let segment = SegmentHeader {
@@ -310,6 +339,13 @@ fn write_again(file: &impl DiskFile, end: &End) -> io::Result<()> {
 
 fn stopped(action: &'static str) -> impl FnOnce(io::Error) -> Stopped {
     move |source| Stopped::Now { action, source }
+}
+
+fn is_full(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+    )
 }
 
 /// A durable file full of zeros, under the name of the spare.

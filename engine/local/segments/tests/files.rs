@@ -127,6 +127,31 @@ fn the_largest_frame_gets_a_segment_of_its_own() {
     assert!(found[0] == large && found.len() == 2);
 }
 
+/// Where little space is left, segments are small, and later they grow again.
+#[test]
+fn the_next_segment_is_small_while_space_is_saved() {
+    const MIB: u64 = 1024 * 1024;
+    let directory = tempfile::tempdir().unwrap();
+    let options = LogOptions {
+        segment_bytes: 64 * MIB,
+        ..OPTIONS
+    };
+    let mut log = Log::open(Directory::new(directory.path()), &options).unwrap();
+    let mut sizes = Vec::new();
+    for first in 1..=30 {
+        log.save_space((10..=20).contains(&first));
+        let next_bytes = log.next_segment_bytes();
+        let before = fs::read_dir(directory.path()).unwrap().count();
+        log.append(&frame(first, 1, &vec![3; 700 * 1024])).unwrap();
+        if fs::read_dir(directory.path()).unwrap().count() > before {
+            let segment = directory.path().join(format!("{first:020}.segment"));
+            assert_eq!(fs::metadata(segment).unwrap().len(), next_bytes);
+            sizes.push(next_bytes / MIB);
+        }
+    }
+    assert_eq!(sizes, [2, 4, 8, 1, 2, 4, 8]);
+}
+
 #[test]
 fn what_is_no_segment_is_refused_and_a_spare_is_made_anew() {
     let directory = tempfile::tempdir().unwrap();

@@ -3,15 +3,15 @@
 use std::path::Path;
 
 use holdfast_core::journal::{Digest, Head};
-use holdfast_segments::disk::Directory;
 
 use crate::belief;
+use crate::creation::journal_of;
 use crate::directory::{Holds, check_note, look, make_directory, noted_in, sync_store, take_lock};
 use crate::indexing::{index_of, remove};
 use crate::journal::Journal;
 use crate::names::{INDEX, JOURNAL, STORE};
 use crate::options::LocalOptions;
-use crate::problem::{OpenError, OpenProblem, io};
+use crate::problem::{OpenError, OpenProblem, io, of_sled};
 
 /// Builds the index of a store again from its journal, and makes it durable. `progress` gets how many entries are in it, and how
 /// many there are. Returns their number. An interruption leaves a store whose next start builds the index.
@@ -35,19 +35,22 @@ fn rebuild(data: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<u64, OpenP
         return Err(OpenProblem::NoJournal);
     }
     let store = data.join(STORE);
-    let segments = Directory::new(&store.join(JOURNAL));
-    let (reader, sequence, digest) = holdfast_segments::inspect(segments, 0)?;
-    let digest = Digest::from_bytes(digest);
-    let end = Head { sequence, digest };
+    // Opened and synced: what is indexed must be durable.
+    let log = journal_of(&store)?;
+    let reader = log.reader();
+    let end = Head {
+        sequence: log.next() - 1,
+        digest: Digest::from_bytes(log.digest()),
+    };
     check_note(noted_in(data)?, end, 0)?;
     let index = store.join(INDEX);
     belief::index_is_opened(&store).map_err(io("opening the index"))?;
     remove(&store)?;
     let options = LocalOptions::offline(data.clone());
     let (database, trees) = index_of(&options, &store, &Journal::new(reader), end, progress)?;
-    database.flush().map_err(OpenProblem::Database)?;
+    database.flush().map_err(of_sled)?;
     drop((trees, database));
     sync_store(&index)?;
     belief::index_is_closed(&store).map_err(io("closing the index"))?;
-    Ok(sequence)
+    Ok(end.sequence)
 }

@@ -25,6 +25,16 @@ struct Content {
     durable: Vec<u8>,
     /// Sectors written since the last sync, in order.
     pending: Vec<(usize, Vec<u8>)>,
+    /// Sectors of a sync that failed. They may be there or not, and no later sync writes them: the operating system takes them
+    /// for written.
+    given_up: Vec<(usize, Vec<u8>)>,
+}
+
+impl Content {
+    /// What may be there after a power cut, or not, in order.
+    fn uncertain(&self) -> impl Iterator<Item = &(usize, Vec<u8>)> {
+        self.given_up.iter().chain(&self.pending)
+    }
 }
 
 #[derive(Debug, Clone, Default)]
@@ -111,7 +121,11 @@ impl SimulatedDisk {
     /// Disks as they may be after the power was cut now.
     pub(crate) fn without_power(&self, seed: u64) -> Vec<Self> {
         let machine = self.lock();
-        let pieces: usize = machine.files.iter().map(|file| file.pending.len()).sum();
+        let pieces: usize = machine
+            .files
+            .iter()
+            .map(|file| file.uncertain().count())
+            .sum();
         let mut written: Vec<Vec<bool>> = Vec::new();
         if pieces <= EXHAUSTIVE_MAX {
             for bits in 0..1_u32 << pieces {
@@ -163,7 +177,7 @@ impl Machine {
         let mut files = Vec::new();
         for file in &self.files {
             let mut durable = file.durable.clone();
-            for (offset, bytes) in &file.pending {
+            for (offset, bytes) in file.uncertain() {
                 if *written.next().unwrap_or(&true) {
                     put(&mut durable, *offset, bytes);
                 }
@@ -171,7 +185,7 @@ impl Machine {
             files.push(Content {
                 visible: durable.clone(),
                 durable,
-                pending: Vec::new(),
+                ..Content::default()
             });
         }
         SimulatedDisk::of(Machine {
@@ -289,10 +303,18 @@ impl DiskFile for SimulatedFile {
 
     fn sync(&self) -> io::Result<()> {
         self.with(|machine, number| {
-            machine.operation()?;
+            let has_failed = machine.fails_at == Some(machine.operations);
+            let done = machine.operation();
             let file = &mut machine.files[number];
-            file.durable = file.visible.clone();
-            file.pending.clear();
+            if has_failed {
+                file.given_up.append(&mut file.pending);
+            }
+            done?;
+            for (offset, piece) in file.pending.drain(..) {
+                let sector = offset / SECTOR;
+                file.given_up.retain(|(other, _)| other / SECTOR != sector);
+                put(&mut file.durable, offset, &piece);
+            }
             Ok(())
         })
     }

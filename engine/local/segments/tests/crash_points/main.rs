@@ -217,7 +217,12 @@ fn after_a_failed_write_or_sync_nothing_is_accepted() {
                     promised.frames.push(more);
                 }
             }
-            recover(disk.killed(), &promised);
+            // What is found and shown then stays: also what the failed sync had in memory only.
+            let killed = disk.killed();
+            let (_, shown) = recover(killed.clone(), &promised);
+            for after in killed.without_power(seed) {
+                recover(after, &shown);
+            }
         }
     }
 }
