@@ -272,6 +272,13 @@ async fn an_index_that_is_ahead_of_the_journal_shows_what_is_lost() {
     assert_eq!(code, Some(1));
     assert!(said.contains("lost"), "{said}");
     assert!(!data.join("store/index.open").exists(), "the proof is kept");
+    let rebuilt = Command::new(holdfast())
+        .args(["index", "rebuild", "--data"])
+        .arg(&data)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&rebuilt.stderr).into_owned();
+    assert!(!rebuilt.status.success() && said.contains("lost"), "{said}");
     let server = Server::start(&data, &["--accept-older-store"]);
     for (key, first) in &told {
         let again = server.client().pay(key, BODY).await.unwrap();

@@ -98,6 +98,20 @@ fn remove_directory(path: &Path) -> io::Result<()> {
     }
 }
 
+/// Refuses a store whose index, if there is one that may be believed, has more than its journal.
+pub(crate) fn refuse_ahead(
+    options: &LocalOptions,
+    store: &Path,
+    journal: &Journal,
+    end: Head,
+) -> Result<(), OpenProblem> {
+    let path = store.join(INDEX);
+    if path.exists() && belief::is_believed(store).map_err(io("looking at the index"))? {
+        drop(try_index(options, store, &path, journal, end)?);
+    }
+    Ok(())
+}
+
 /// Opens an index that may be believed; says why not if it disagrees with the journal.
 fn try_index(
     options: &LocalOptions,

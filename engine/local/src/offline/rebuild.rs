@@ -7,7 +7,7 @@ use holdfast_core::journal::{Digest, Head};
 use crate::belief;
 use crate::creation::journal_of;
 use crate::directory::{Holds, check_note, look, make_directory, noted_in, sync_store, take_lock};
-use crate::indexing::{index_of, remove};
+use crate::indexing::{index_of, refuse_ahead, remove};
 use crate::journal::Journal;
 use crate::names::{INDEX, JOURNAL, STORE};
 use crate::options::LocalOptions;
@@ -44,10 +44,13 @@ fn rebuild(data: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<u64, OpenP
     };
     check_note(noted_in(data)?, end, 0)?;
     let index = store.join(INDEX);
+    let options = LocalOptions::offline(data.clone());
+    let journal = Journal::new(reader);
+    // One that has more than the journal proves that something is lost.
+    refuse_ahead(&options, &store, &journal, end)?;
     belief::index_is_opened(&store).map_err(io("opening the index"))?;
     remove(&store)?;
-    let options = LocalOptions::offline(data.clone());
-    let (database, trees) = index_of(&options, &store, &Journal::new(reader), end, progress)?;
+    let (database, trees) = index_of(&options, &store, &journal, end, progress)?;
     database.flush().map_err(of_sled)?;
     drop((trees, database));
     sync_store(&index)?;
