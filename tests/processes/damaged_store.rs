@@ -8,7 +8,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
 
 use holdfast_tests::sample::BODY;
 use holdfast_tests::{Answer, Server, copy_directory, holdfast};
@@ -32,6 +32,12 @@ async fn store(directory: &Path) -> (PathBuf, Vec<(String, Answer)>) {
     server.signal("TERM");
     assert!(server.wait().0.success());
     (data, told)
+}
+
+fn rebuild_index(data: &Path) -> Output {
+    let mut command = Command::new(holdfast());
+    command.args(["index", "rebuild", "--data"]).arg(data);
+    command.output().unwrap()
 }
 
 /// Damages a file; says how.
@@ -272,11 +278,7 @@ async fn an_index_that_is_ahead_of_the_journal_shows_what_is_lost() {
     assert_eq!(code, Some(1));
     assert!(said.contains("lost"), "{said}");
     assert!(!data.join("store/index.open").exists(), "the proof is kept");
-    let rebuilt = Command::new(holdfast())
-        .args(["index", "rebuild", "--data"])
-        .arg(&data)
-        .output()
-        .unwrap();
+    let rebuilt = rebuild_index(&data);
     let said = String::from_utf8_lossy(&rebuilt.stderr).into_owned();
     assert!(!rebuilt.status.success() && said.contains("lost"), "{said}");
     let server = Server::start(&data, &["--accept-older-store"]);
@@ -308,11 +310,7 @@ async fn an_index_that_is_deleted_stale_or_from_elsewhere_is_built_again() {
             copy_directory(instead, &index);
         }
         assert_eq!(verified(&data).0, Some(0), "{instead:?}: before any start");
-        let rebuilt = Command::new(holdfast())
-            .args(["index", "rebuild", "--data"])
-            .arg(&data)
-            .output()
-            .unwrap();
+        let rebuilt = rebuild_index(&data);
         let said = String::from_utf8_lossy(&rebuilt.stdout).into_owned();
         assert!(
             said.contains("Built the index of 183 entries."),

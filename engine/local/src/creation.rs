@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use holdfast_engine::clock::{Clock, SystemClock};
 use holdfast_segments::disk::Directory;
-use holdfast_segments::{Log, LogId, LogOptions, SEGMENT_BYTES, inspect};
+use holdfast_segments::{Log, LogId, LogOptions, SEGMENT_BYTES, is_empty};
 
 use crate::build::IndexBuilder;
 use crate::database;
@@ -78,10 +78,8 @@ impl NewStore {
 
 /// Opens the journal of a store that exists.
 pub(crate) fn journal_of(store: &Path) -> Result<JournalLog, OpenProblem> {
-    let directory = store.join(JOURNAL);
-    let (reader, ..) = inspect(Directory::new(&directory), 0)?;
     // A store is created with its first segment.
-    if reader.log_id().is_none() {
+    if is_empty(&Directory::new(&store.join(JOURNAL)))? {
         return Err(OpenProblem::NoJournal);
     }
     create_or_open(store)

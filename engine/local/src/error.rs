@@ -101,6 +101,13 @@ pub(crate) fn read<T>(result: sled::Result<T>, tree: &'static str) -> Result<T, 
     })
 }
 
+/// A write to a tree.
+pub(crate) fn written<T>(result: sled::Result<T>) -> Result<(), LocalError> {
+    result
+        .map(|_| ())
+        .map_err(|error| LocalError::Apply(Box::new(error)))
+}
+
 /// Names the entry that is missing.
 pub(crate) fn missing(tree: &'static str, key: &(impl ToString + ?Sized)) -> LocalError {
     LocalError::Missing {

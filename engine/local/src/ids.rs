@@ -11,7 +11,7 @@ use holdfast_core::codec::{self, ValueKind};
 use holdfast_core::{IdempotencyKey, OperationId};
 use serde::{Deserialize, Serialize};
 
-use crate::error::{LocalError, damaged, missing, printable, read};
+use crate::error::{LocalError, damaged, missing, printable, read, written};
 use crate::format;
 
 /// A block takes no more ids at its end when it has so many.
@@ -75,13 +75,17 @@ fn block_of(tree: &sled::Tree, id_key: &[u8]) -> Result<Option<(Vec<u8>, Block)>
     Ok(same_merchant(&storage_key, id_key).then_some((storage_key, block)))
 }
 
-/// Whether two keys are of one merchant: all ids have the same length.
+/// A key without the id at its end: what all ids of a merchant begin with.
+fn scope(key: &[u8]) -> &[u8] {
+    key.split_last_chunk::<16>().map_or(key, |(scope, _)| scope)
+}
+
 fn same_merchant(one: &[u8], other: &[u8]) -> bool {
-    let scope = |key: &[u8]| {
-        key.split_last_chunk::<16>()
-            .map(|(scope, _)| scope.to_vec())
-    };
     scope(one) == scope(other)
+}
+
+fn key_in(scope: &[u8], id: OperationId) -> Vec<u8> {
+    [scope, id.as_uuid().as_bytes()].concat()
 }
 
 fn id_of(id_key: &[u8]) -> Result<OperationId, LocalError> {
@@ -113,8 +117,7 @@ pub(crate) fn write<'a>(
         if block.content.get(id).is_none() && !block.content.takes(id) {
             let next = block.next.clone();
             let follow = block.content.0.iter().filter(|(other, _)| *other > id);
-            let follow = follow.cloned();
-            let content = Block(follow.collect());
+            let content = Block(follow.cloned().collect());
             let full = open.replace(OpenBlock {
                 storage_key: id_key.clone(),
                 content,
@@ -163,10 +166,7 @@ impl OpenBlock {
 
     fn write(self, tree: &sled::Tree) -> Result<(), LocalError> {
         let bytes = encode(&self.storage_key, &self.content)?;
-        let written = tree.insert(self.storage_key, bytes);
-        written
-            .map(|_| ())
-            .map_err(|error| LocalError::Apply(Box::new(error)))
+        written(tree.insert(self.storage_key, bytes))
     }
 }
 
@@ -203,14 +203,9 @@ pub(crate) fn newest_first(
                     return Some(Err(error));
                 }
             };
-            let Some((scope, _)) = storage_key.split_last_chunk::<16>() else {
-                is_over = true;
-                return Some(Err(missing("ids", &printable(&storage_key))));
-            };
-            let scope = scope.to_vec();
             is_over = storage_key < lower;
             at_hand.extend(block.0.into_iter().filter_map(|(id, key)| {
-                let id_key = [&scope[..], id.as_uuid().as_bytes()].concat();
+                let id_key = key_in(scope(&storage_key), id);
                 (id_key < before).then_some((id_key, key))
             }));
             if storage_key < before {
@@ -234,10 +229,8 @@ pub(crate) fn all(
             Some(Ok((next, _))) => Some(next.clone()),
             Some(Err(_)) | None => None,
         };
-        let scope = storage_key.split_last_chunk::<16>().map(|(scope, _)| scope);
-        let scope = scope.unwrap_or(&storage_key);
         let ids = block.0.into_iter().filter_map(|(id, key)| {
-            let id_key = [scope, id.as_uuid().as_bytes()].concat();
+            let id_key = key_in(scope(&storage_key), id);
             let is_here = next.as_ref().is_none_or(|next| id_key < *next);
             is_here.then_some(Ok((id_key, key)))
         });

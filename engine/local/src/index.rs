@@ -18,14 +18,14 @@ use serde::Serialize;
 
 use crate::balance_cache::BalanceCache;
 use crate::changes::Changes;
-use crate::error::{LocalError, damaged, missing, read};
+use crate::error::{LocalError, damaged, missing, read, written};
 use crate::format::{self, BalanceAt};
 use crate::ids;
 use crate::journal::FrameBuilder;
 use crate::memtable::Memtable;
 use crate::meta;
 use crate::trees::Trees;
-use crate::values::decode_record;
+use crate::values::record_in;
 
 /// An operation that was admitted.
 pub(crate) struct Admitted {
@@ -100,9 +100,7 @@ impl<'a> Standing<'a> {
         {
             return Ok(Some(record));
         }
-        read(self.trees.payments.get(storage_key), "payments")?
-            .map(|bytes| decode_record(storage_key, &bytes))
-            .transpose()
+        record_in(&self.trees.payments, storage_key)
     }
 
     fn balance(&self, storage_key: &[u8]) -> Result<BalanceAt, LocalError> {
@@ -286,8 +284,7 @@ pub(crate) fn write(
     }
     for id in &changes.finished {
         if was_lingering(*id) {
-            let removed = trees.unfinished.remove(id.as_uuid().as_bytes());
-            removed.map_err(|error| LocalError::Apply(Box::new(error)))?;
+            written(trees.unfinished.remove(id.as_uuid().as_bytes()))?;
         }
     }
     if !changes.banks.is_empty() {
@@ -319,8 +316,5 @@ pub(crate) fn put<T: Serialize>(
 }
 
 fn insert(tree: &sled::Tree, key: &[u8], value: Vec<u8>) -> Result<(), LocalError> {
-    let inserted = tree.insert(key, value);
-    inserted
-        .map(|_| ())
-        .map_err(|error| LocalError::Apply(Box::new(error)))
+    written(tree.insert(key, value))
 }

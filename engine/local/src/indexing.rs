@@ -178,16 +178,19 @@ fn try_index(
 /// Entries after which the mark moves.
 const CATCH_UP_ENTRIES: u64 = 1_000;
 
+/// What an opening does that builds the index.
+pub(crate) const BUILDING: &str = "building the index";
+
 /// How often a long opening says how far it is.
 const TELL_EVERY: Duration = Duration::from_secs(2);
 
 /// Says in the log how far a long opening is.
-pub(crate) fn tell() -> impl FnMut(u64, u64) {
+pub(crate) fn tell(doing: &'static str) -> impl FnMut(u64, u64) {
     let mut told = Instant::now();
     move |entries, of| {
         if told.elapsed() >= TELL_EVERY {
             told = Instant::now();
-            tracing::info!(entries, of, "building the index");
+            tracing::info!(entries, of, "{doing}");
         }
     }
 }

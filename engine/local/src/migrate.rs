@@ -6,12 +6,10 @@
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use holdfast_core::codec::{self, ValueKind};
 use holdfast_core::journal::{Digest, Head};
 use holdfast_core::ledger::Book;
-use tokio::time::Instant;
 
 use crate::creation::NewStore;
 use crate::cursors::{self, Positions};
@@ -20,6 +18,7 @@ use crate::directory::{check_note, is_between_names, is_there, noted_in, put_in_
 use crate::error::{LocalError, damaged, missing, printable, read, stopped};
 use crate::format::{self, STORE_FORMAT, TREES_ALONE};
 use crate::head_file::{Found, HeadFile, Note};
+use crate::indexing::tell;
 use crate::journal::{frame, put_chunk};
 use crate::meta;
 use crate::names::{STORE, STORE_IN_CREATION, STORE_TAKEN_OVER};
@@ -29,9 +28,6 @@ use crate::values::decode_chunk;
 
 /// The first format of stores that have a head file beside them.
 const FORMAT_WITH_NOTE: u32 = 2;
-
-/// How often a long migration says how far it is.
-const TELL_EVERY: Duration = Duration::from_secs(2);
 
 /// Bytes of chunks that are taken over in one frame.
 const FRAME_BYTES: usize = 1024 * 1024;
@@ -116,7 +112,7 @@ fn copy(
     let mut new = NewStore::begin(options, &data.join(STORE_IN_CREATION))?;
     let mut first = 1;
     let mut body = Vec::new();
-    let mut told = Instant::now();
+    let mut tell = tell("taking the store over");
     for item in &trees.journal {
         let (storage_key, bytes) = read(item, "journal").map_err(OpenProblem::Content)?;
         let chunk_first = format::sequence_of(&storage_key)
@@ -130,14 +126,7 @@ fn copy(
             append(&mut new, first, std::mem::take(&mut body))?;
             first = new.builder.head().sequence + 1;
         }
-        if told.elapsed() >= TELL_EVERY {
-            told = Instant::now();
-            tracing::info!(
-                entries = new.builder.head().sequence,
-                of = head.sequence,
-                "taking the store over"
-            );
-        }
+        tell(new.builder.head().sequence, head.sequence);
     }
     append(&mut new, first, body)?;
     let found = new.builder.head();

@@ -23,7 +23,7 @@ use crate::directory::{
 use crate::disk_space::DiskSpace;
 use crate::head_file::{self, Found, HeadFile, Note};
 use crate::indexer::Indexer;
-use crate::indexing::{index_of, tell};
+use crate::indexing::{BUILDING, index_of, tell};
 use crate::inner::{Inner, Writer};
 use crate::journal::{Journal, JournalLog};
 use crate::memtable::Memtable;
@@ -71,11 +71,17 @@ fn open_in(options: &LocalOptions) -> Result<(Inner, Indexer), OpenProblem> {
     let store = data.join(STORE);
     let log = journal_of(&store)?;
     let journal = Journal::new(log.reader());
-    // Before anything is written: a store that is refused is kept for inspection.
+    // Before anything of it changes: a store that is refused is kept for inspection.
     if !options.accept_older {
         check_note(noted_in(data)?, head_of(&log), 0)?;
     }
-    let (database, trees) = index_of(options, &store, &journal, head_of(&log), &mut tell())?;
+    let (database, trees) = index_of(
+        options,
+        &store,
+        &journal,
+        head_of(&log),
+        &mut tell(BUILDING),
+    )?;
     let stands: Head = meta::load(&trees.meta, meta::CHAIN_HEAD).map_err(OpenProblem::Content)?;
     if stands != head_of(&log) {
         let said = "its entries lead to another end than its frames say: it was rewritten";

@@ -17,7 +17,7 @@ use crate::error::{LocalError, damaged, missing, printable, read};
 use crate::format::{self, BalanceAt};
 use crate::ids;
 use crate::inner::Inner;
-use crate::values::{decode_chunk, decode_record};
+use crate::values::{decode_chunk, record_in};
 
 impl Inner {
     pub(crate) fn record(&self, key: &OperationKey) -> Result<Option<Record>, LocalError> {
@@ -25,9 +25,7 @@ impl Inner {
         if let Some(record) = self.memtable.record(&storage_key) {
             return Ok(Some(record));
         }
-        read(self.trees.payments.get(&storage_key), "payments")?
-            .map(|bytes| decode_record(&storage_key, &bytes))
-            .transpose()
+        record_in(&self.trees.payments, &storage_key)
     }
 
     pub(crate) fn record_by_id(

@@ -17,7 +17,7 @@ use crate::format;
 use crate::journal::Journal;
 use crate::meta;
 use crate::trees::Trees;
-use crate::values::{decode_chunk, decode_record};
+use crate::values::{decode_chunk, record_in};
 
 /// An unfinished operation.
 #[derive(Debug, Clone)]
@@ -35,9 +35,7 @@ pub(crate) fn check_records(
     let mut sent_in = Tenure::NONE;
     for (id, live) in live {
         let storage_key = format::record_key(&live.key);
-        let record = read(payments.get(&storage_key), "payments")?
-            .map(|bytes| decode_record(&storage_key, &bytes))
-            .transpose()?;
+        let record = record_in(payments, &storage_key)?;
         let record = record.filter(|record| record.id() == *id);
         let record = record.ok_or_else(|| missing("payments", &printable(&storage_key)))?;
         sent_in = sent_in.max(record.sent_in().unwrap_or_default());

@@ -56,7 +56,7 @@ impl Stored {
         }
     }
 
-    /// A crash: whether more was lost than the frame that was being written.
+    /// A crash: what no sync covers is lost, or all of it kept.
     pub(super) fn lose_unsynced(&mut self, keeps_all: bool) {
         let unsynced = std::mem::take(&mut self.unsynced);
         if !keeps_all {

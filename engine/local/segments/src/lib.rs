@@ -25,4 +25,4 @@ pub use log::{Log, LogOptions, SEGMENT_BYTES, SEGMENT_BYTES_MIN, Spare};
 pub use problem::{Damage, OpenProblem, ReadProblem, Stopped};
 pub use read::Reader;
 pub use scan::{End, frames_of};
-pub use survey::inspect;
+pub use survey::{inspect, is_empty};

@@ -11,6 +11,14 @@ use crate::scan::{End, Window, end_of};
 /// The next segment while it is made: zero-filled, durable, and without a head.
 pub(crate) const SPARE: &str = "spare";
 
+/// Whether a directory has no segment of a log.
+///
+/// # Errors
+/// When the directory has other files, or cannot be read.
+pub fn is_empty(disk: &impl Disk) -> Result<bool, OpenProblem> {
+    Ok(firsts(disk)?.is_empty())
+}
+
 /// Looks at the log of a directory without changing anything: a reader, and the sequence and digest of its end. Nobody may
 /// have it open for writing meanwhile.
 ///

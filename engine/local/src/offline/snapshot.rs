@@ -20,7 +20,7 @@ use crate::directory;
 use crate::error::{LocalError, printable};
 use crate::format;
 use crate::head_file::Found;
-use crate::indexing::{index_of, tell};
+use crate::indexing::{BUILDING, index_of, tell};
 use crate::journal::Journal;
 use crate::migrate;
 use crate::names::{
@@ -192,7 +192,7 @@ impl Original {
         let journal = Journal::new(reader);
         let digest = Digest::from_bytes(digest);
         let head = Head { sequence, digest };
-        let opened = index_of(&options, &scratch, &journal, head, &mut tell());
+        let opened = index_of(&options, &scratch, &journal, head, &mut tell(BUILDING));
         let (database, trees) = opened.map_err(SnapshotError::Open)?;
         let names = database.tree_names();
         Ok(Snapshot {
