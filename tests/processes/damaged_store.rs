@@ -278,6 +278,9 @@ async fn an_index_that_is_ahead_of_the_journal_shows_what_is_lost() {
     assert_eq!(code, Some(1));
     assert!(said.contains("lost"), "{said}");
     assert!(!data.join("store/index.open").exists(), "the proof is kept");
+    let (code, found) = verified(&data);
+    assert_eq!(code, Some(1), "{found}");
+    assert!(found.contains("the index had this one"), "{found}");
     let rebuilt = rebuild_index(&data);
     let said = String::from_utf8_lossy(&rebuilt.stderr).into_owned();
     assert!(!rebuilt.status.success() && said.contains("lost"), "{said}");

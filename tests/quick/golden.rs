@@ -15,7 +15,7 @@ use std::sync::Arc;
 use holdfast_core::codec::{self, ValueKind};
 use holdfast_core::journal::Digest;
 use holdfast_core::ledger::{AccountKey, Balance, Book};
-use holdfast_core::record::{Chunk, LinkedEntry, Record, sequence_key};
+use holdfast_core::record::{Chunk, LinkedEntry, Record, Stored, Tip, sequence_key};
 use holdfast_core::{
     AccountId, BankTransactionId, Currency, Decision, Event, Evidence, EvidenceText, Interruption,
     JournalEntry, Mark, Operation, OperationId, OperatorName, Resolution, ResolvedOutcome, State,
@@ -200,6 +200,29 @@ fn the_record_of_version_3_is_written_and_read_as_ever() {
         let decoded = Record::decode(&storage_key, &bytes).unwrap();
         assert_eq!(decoded.into_operation(payment.key.clone()), *payment);
     }
+}
+
+#[test]
+fn the_tip_is_written_and_read_as_ever() {
+    let life = sent_life();
+    let settled = &life[5].operation;
+    let storage_key = record_key(&settled.key);
+    let stored = Stored::of(Record::of(settled, 70_000));
+    let current = stored.encode(&storage_key).unwrap();
+    let bytes = golden("tip-v4.hex", &current);
+    assert_eq!(bytes, current, "the same value gives the same bytes");
+    assert_eq!(Stored::decode(&storage_key, &bytes).unwrap(), stored);
+    let tip = Tip {
+        id: settled.id,
+        version: settled.version,
+        last_sequence: 70_000,
+    };
+    assert_eq!(stored, Stored::Tip(tip));
+    // Nobody who expects a record may take it for one.
+    Record::decode(&storage_key, &bytes).unwrap_err();
+    // What is not finished is stored whole.
+    let sent = Record::of(&life[1].operation, 17);
+    assert_eq!(Stored::of(sent.clone()), Stored::Record(sent));
 }
 
 /// The chunk that holds a life.

@@ -6,6 +6,7 @@
 mod bank_client;
 mod bank_down;
 mod books;
+mod damaged_index;
 mod data_directory;
 mod differential;
 mod fuzz_corpus;

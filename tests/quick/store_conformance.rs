@@ -18,7 +18,6 @@ use holdfast_local::{LocalOptions, LocalStore};
 use holdfast_simulator::SimulatedStore;
 use holdfast_simulator::store::Medium;
 use holdfast_tests::AnyStore;
-use holdfast_tests::raw_database;
 use holdfast_tests::sample::{key, key_of, mark, request};
 
 fn at(ms: u64) -> Timestamp {
@@ -631,34 +630,6 @@ async fn lingering_payments_are_found_after_a_restart_however_long_ago_they_bega
 }
 
 /// What the set says is unfinished must be there: without it, its payment would rest for ever and its key be new.
-#[tokio::test]
-async fn an_unfinished_payment_without_its_record_keeps_the_store_from_opening() {
-    let directory = tempfile::tempdir().unwrap();
-    let store = open(directory.path());
-    applied(&store, Life::new(9).admit(key("lost-record"))).await;
-    store.close().await.unwrap();
-    drop(store);
-
-    let database = raw_database(directory.path());
-    let records = database.open_tree("payments").unwrap();
-    let names: Vec<_> = records.iter().keys().map(Result::unwrap).collect();
-    assert_eq!(names.len(), 1);
-    records.remove(&names[0]).unwrap();
-    drop((records, database));
-
-    let options = LocalOptions {
-        directory: directory.path().to_owned(),
-        accept_older: false,
-        neighbours: Vec::new(),
-        cache_bytes: 16 << 20,
-    };
-    let refused = LocalStore::open(&options)
-        .map(drop)
-        .unwrap_err()
-        .to_string();
-    assert!(refused.contains("lost-record"), "{refused}");
-}
-
 /// A search for something rare looks at thousands of payments; nobody waits behind it.
 #[tokio::test]
 async fn a_read_that_looks_at_many_holds_up_no_other() {

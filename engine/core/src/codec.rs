@@ -37,10 +37,9 @@ impl ValueKind {
     /// The format version that this build writes. Every version up to it is read, but of ids, which are built again.
     pub const fn version(self) -> u8 {
         match self {
-            // Version 2 added the digest of the entry before, version 3 the bank, version 4 the tenure.
-            Self::Journal => 4,
-            // Version 2 added the bank, version 3 the tenure.
-            Self::Operation => 3,
+            // Of the journal, version 2 added the digest of the entry before, version 3 the bank, version 4 the tenure. Of
+            // an operation, version 2 added the bank, version 3 the tenure, and version 4 is a tip.
+            Self::Journal | Self::Operation => 4,
             // Version 2 has many of them.
             Self::Id => 2,
             Self::Unfinished | Self::Meta | Self::Contradiction | Self::Account | Self::Cursor => 1,

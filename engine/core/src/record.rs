@@ -1,4 +1,4 @@
-//! Stored values: the record of an operation, and journal entries in chunks. Every earlier version can still be read.
+//! Stored values: the record of an operation or the tip of its history, and journal entries in chunks. Every earlier version can still be read.
 
 use std::sync::Arc;
 
@@ -88,14 +88,13 @@ impl Record {
         }
     }
 
-    /// The operation's id.
-    pub const fn id(&self) -> OperationId {
-        self.id
-    }
-
-    /// The operation's version.
-    pub const fn version(&self) -> u64 {
-        self.version
+    /// Where its history ends.
+    pub const fn tip(&self) -> Tip {
+        Tip {
+            id: self.id,
+            version: self.version,
+            last_sequence: self.last_sequence,
+        }
     }
 
     /// The tenure that sent its last attempt, if that attempt is its latest state.
@@ -113,7 +112,100 @@ impl Record {
     /// # Errors
     /// When the record is too large.
     pub fn encode(&self, storage_key: &[u8]) -> Result<Vec<u8>, EncodeError> {
-        codec::encode(ValueKind::Operation, storage_key, self)
+        codec::encode_as(RECORD_VERSION, ValueKind::Operation, storage_key, self)
+    }
+
+    /// Reads the bytes that [`Self::encode`] wrote.
+    ///
+    /// # Errors
+    /// When the bytes are damaged, of another format, or those of a tip.
+    pub fn decode(storage_key: &[u8], bytes: &[u8]) -> Result<Self, DecodeError> {
+        match codec::version_of(bytes) {
+            Some(1) => {
+                let record: RecordV1 = codec::decode(ValueKind::Operation, storage_key, bytes)?;
+                Ok(record.into())
+            }
+            Some(found) if found > RECORD_VERSION => Err(DecodeError::UnknownVersion {
+                found,
+                newest: RECORD_VERSION,
+            }),
+            Some(_) | None => codec::decode(ValueKind::Operation, storage_key, bytes),
+        }
+    }
+}
+
+/// The version of the newest form of a record. The next one is that of a tip.
+const RECORD_VERSION: u8 = 3;
+
+/// The version of a tip.
+const TIP_VERSION: u8 = 4;
+
+/// The largest version of a finished operation of which only the tip is stored: to read the operation is to read so many entries of
+/// the journal.
+pub const TIP_OF_VERSION_MAX: u64 = 8;
+
+/// Where the history of an operation ends. The journal has everything else about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tip {
+    /// The operation's id.
+    pub id: OperationId,
+    /// Its version.
+    pub version: u64,
+    /// Sequence of its latest journal entry, which points to the earlier ones.
+    pub last_sequence: u64,
+}
+
+/// A value of `payments`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Stored {
+    /// All of an operation: one that is not finished, or that has a long history.
+    Record(Record),
+    /// Where to read it: one that is finished.
+    Tip(Tip),
+}
+
+impl Stored {
+    /// What is stored of a record.
+    pub fn of(record: Record) -> Self {
+        if record.state.name().is_final() && record.version <= TIP_OF_VERSION_MAX {
+            Self::Tip(record.tip())
+        } else {
+            Self::Record(record)
+        }
+    }
+
+    /// Where the history ends.
+    pub const fn tip(&self) -> Tip {
+        match self {
+            Self::Record(record) => record.tip(),
+            Self::Tip(tip) => *tip,
+        }
+    }
+
+    /// The same, now that the history has one entry more, which leaves the operation as it is.
+    #[must_use]
+    pub fn followed_by(self, sequence: u64) -> Self {
+        match self {
+            Self::Record(record) => Self::Record(Record {
+                last_sequence: sequence,
+                ..record
+            }),
+            Self::Tip(tip) => Self::Tip(Tip {
+                last_sequence: sequence,
+                ..tip
+            }),
+        }
+    }
+
+    /// Bytes to store under `storage_key`.
+    ///
+    /// # Errors
+    /// When the record is too large.
+    pub fn encode(&self, storage_key: &[u8]) -> Result<Vec<u8>, EncodeError> {
+        match self {
+            Self::Record(record) => record.encode(storage_key),
+            Self::Tip(tip) => codec::encode_as(TIP_VERSION, ValueKind::Operation, storage_key, tip),
+        }
     }
 
     /// Reads the bytes that [`Self::encode`] wrote.
@@ -121,11 +213,10 @@ impl Record {
     /// # Errors
     /// When the bytes are damaged or of another format.
     pub fn decode(storage_key: &[u8], bytes: &[u8]) -> Result<Self, DecodeError> {
-        if codec::version_of(bytes) == Some(1) {
-            return codec::decode::<RecordV1>(ValueKind::Operation, storage_key, bytes)
-                .map(Self::from);
+        if codec::version_of(bytes) == Some(TIP_VERSION) {
+            return codec::decode(ValueKind::Operation, storage_key, bytes).map(Self::Tip);
         }
-        codec::decode(ValueKind::Operation, storage_key, bytes)
+        Record::decode(storage_key, bytes).map(Self::Record)
     }
 }
 

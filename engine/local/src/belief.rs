@@ -3,7 +3,7 @@
 //! After a kill, everything that the index has written reached the operating system, and sled finds an earlier state of it that is
 //! whole. After a loss of power its pages survive out of order, and a key may be missing that was there: its payment would be
 //! charged again. So while the index is open for writing, a file beside it names the boot of the machine. If it is there at a
-//! start and names another boot, the index is built again from the journal.
+//! start and names another boot, the index is built again from the journal. So it is after damage was found in it.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -14,11 +14,16 @@ use crate::names::INDEX_OPEN;
 /// Where Linux says which boot this is.
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 
-/// Whether the index of a store may be believed.
-pub(crate) fn is_believed(store: &Path) -> io::Result<bool> {
+/// What the file says of an index that was found damaged: no boot has this name.
+const DAMAGED: &[u8] = b"damaged";
+
+/// Why the index of a store may not be believed; `None` if it may be.
+pub(crate) fn doubt(store: &Path) -> io::Result<Option<&'static str>> {
     match fs::read(store.join(INDEX_OPEN)) {
-        Ok(opened_in) => Ok(this_boot().is_some_and(|boot| boot.as_bytes() == opened_in)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
+        Ok(opened_in) if opened_in == DAMAGED => Ok(Some("it was found damaged")),
+        Ok(opened_in) if this_boot().is_some_and(|boot| boot.as_bytes() == opened_in) => Ok(None),
+        Ok(_) => Ok(Some("the machine stopped without closing it")),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }
 }
@@ -30,9 +35,18 @@ pub(crate) fn is_closed(store: &Path) -> bool {
 
 /// Says that the index is open for writing from now on. Before the first write.
 pub(crate) fn index_is_opened(store: &Path) -> io::Result<()> {
-    let mut file = File::create(store.join(INDEX_OPEN))?;
     // Where the boot is unknown, an index that was not closed is never believed.
-    file.write_all(this_boot().unwrap_or_default().as_bytes())?;
+    say(store, this_boot().unwrap_or_default().as_bytes())
+}
+
+/// Says that the index was found damaged: the next start builds it again.
+pub(crate) fn index_is_damaged(store: &Path) -> io::Result<()> {
+    say(store, DAMAGED)
+}
+
+fn say(store: &Path, what: &[u8]) -> io::Result<()> {
+    let mut file = File::create(store.join(INDEX_OPEN))?;
+    file.write_all(what)?;
     file.sync_all()?;
     File::open(store)?.sync_all()
 }

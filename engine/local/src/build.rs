@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use holdfast_core::codec::{self, ValueKind};
 use holdfast_core::journal::{Head, Replay, ReplayError, Replayed};
-use holdfast_core::record::{Record, sequence_key};
+use holdfast_core::record::{Record, Stored, sequence_key};
 use holdfast_core::{
     IdempotencyKey, JournalEntry, Operation, OperationId, OperationKey, Tenure, Timestamp,
 };
@@ -102,7 +102,7 @@ impl IndexBuilder {
 
     fn record(&self, operation: &Operation, latest: u64) -> Result<(), BuildError> {
         let storage_key = format::record_key(&operation.key);
-        let value = Record::of(operation, latest).encode(&storage_key)?;
+        let value = Stored::of(Record::of(operation, latest)).encode(&storage_key)?;
         self.trees.payments.insert(storage_key, value)?;
         Ok(())
     }
@@ -124,9 +124,10 @@ impl IndexBuilder {
         };
         let storage_key = format::record_key(&key);
         let bytes = self.trees.payments.get(&storage_key)?.ok_or_else(orphan)?;
-        let record = Record::decode(&storage_key, &bytes).map_err(|_| orphan())?;
-        let previous = record.last_sequence();
-        self.record(&record.into_operation(key), sequence)?;
+        let stored = Stored::decode(&storage_key, &bytes).map_err(|_| orphan())?;
+        let previous = stored.tip().last_sequence;
+        let value = stored.followed_by(sequence).encode(&storage_key)?;
+        self.trees.payments.insert(storage_key, value)?;
         if entry.is_contradiction() {
             let mark = format::contradiction_key(&entry.merchant, sequence);
             let value = codec::encode(ValueKind::Contradiction, &mark, &sequence)?;

@@ -31,7 +31,7 @@ impl Inner {
         let mut verdicts = Vec::with_capacity(batch.len());
         while verdicts.len() < batch.len() {
             let part = self.commit_part(&mut writer, &batch[verdicts.len()..]);
-            verdicts.extend(part.inspect_err(|_| self.poison())?);
+            verdicts.extend(self.doubting(part).inspect_err(|_| self.poison())?);
         }
         Ok(verdicts)
     }
@@ -43,7 +43,8 @@ impl Inner {
             memtable: &self.memtable,
             balances: &writer.balances,
         };
-        let mut standing = Standing::new(&self.trees, Some(newer), &banks, writer.head);
+        let mut standing =
+            Standing::new(&self.trees, &self.journal, Some(newer), &banks, writer.head);
         let mut frame = FrameBuilder::after(writer.head);
         let mut verdicts = Vec::with_capacity(batch.len());
         for step in batch {

@@ -60,6 +60,18 @@ pub enum LocalError {
     Encode(#[from] EncodeError),
 }
 
+impl LocalError {
+    /// Whether it says that the index is not what the journal leads to.
+    pub(crate) fn is_of_index(&self) -> bool {
+        match self {
+            Self::Read { tree, .. } | Self::Damaged { tree, .. } | Self::Missing { tree, .. } => {
+                !["journal", "cursors"].contains(tree)
+            }
+            _ => false,
+        }
+    }
+}
+
 impl From<LocalError> for StoreError {
     fn from(error: LocalError) -> Self {
         match error {

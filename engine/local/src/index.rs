@@ -9,9 +9,9 @@ use std::collections::BTreeSet;
 use holdfast_core::codec::{self, ValueKind};
 use holdfast_core::journal::{Head, operation_after};
 use holdfast_core::ledger::{self, LedgerError, Side, accounts_of};
-use holdfast_core::record::{LinkedEntry, Record};
+use holdfast_core::record::{LinkedEntry, Record, Stored};
 use holdfast_core::{
-    BankName, Guard, JournalEntry, OperationId, OperationKey, Refusal, Step, Timestamp,
+    BankName, Guard, JournalEntry, Operation, OperationId, OperationKey, Refusal, Step, Timestamp,
 };
 use holdfast_engine::store::Verdict;
 use serde::Serialize;
@@ -20,12 +20,13 @@ use crate::balance_cache::BalanceCache;
 use crate::changes::Changes;
 use crate::error::{LocalError, damaged, missing, read, written};
 use crate::format::{self, BalanceAt};
+use crate::history::Histories;
 use crate::ids;
-use crate::journal::FrameBuilder;
+use crate::journal::{FrameBuilder, Journal};
 use crate::memtable::Memtable;
 use crate::meta;
 use crate::trees::Trees;
-use crate::values::record_in;
+use crate::values::stored_in;
 
 /// An operation that was admitted.
 pub(crate) struct Admitted {
@@ -52,6 +53,8 @@ impl Newer<'_> {
 /// What stands: the trees, what is newer in memory, and what was changed since.
 pub(crate) struct Standing<'a> {
     trees: &'a Trees,
+    /// What of it is durable.
+    journal: &'a Journal,
     newer: Option<Newer<'a>>,
     /// The banks that are known.
     banks: &'a BTreeSet<BankName>,
@@ -68,12 +71,14 @@ type Moved = (Vec<u8>, BalanceAt);
 impl<'a> Standing<'a> {
     pub(crate) fn new(
         trees: &'a Trees,
+        journal: &'a Journal,
         newer: Option<Newer<'a>>,
         banks: &'a BTreeSet<BankName>,
         head: Head,
     ) -> Self {
         Self {
             trees,
+            journal,
             newer,
             banks,
             changes: Changes::after(head),
@@ -90,17 +95,22 @@ impl<'a> Standing<'a> {
         }
     }
 
-    fn record(&self, storage_key: &[u8]) -> Result<Option<Record>, LocalError> {
+    fn stored(&self, storage_key: &[u8]) -> Result<Option<Stored>, LocalError> {
         if let Some(record) = self.changes.records.get(storage_key) {
-            return Ok(Some(record.clone()));
+            return Ok(Some(Stored::Record(record.clone())));
         }
         if let Some(record) = self
             .newer
             .and_then(|newer| newer.memtable.record(storage_key))
         {
-            return Ok(Some(record));
+            return Ok(Some(Stored::Record(record)));
         }
-        record_in(&self.trees.payments, storage_key)
+        stored_in(&self.trees.payments, storage_key)
+    }
+
+    fn operation(&self, key: &OperationKey, stored: Stored) -> Result<Operation, LocalError> {
+        let record = Histories::new(self.journal).record(key, stored)?;
+        Ok(record.into_operation(key.clone()))
     }
 
     fn balance(&self, storage_key: &[u8]) -> Result<BalanceAt, LocalError> {
@@ -124,10 +134,11 @@ impl<'a> Standing<'a> {
         frame: &mut FrameBuilder,
     ) -> Result<Verdict, LocalError> {
         let storage_key = format::record_key(step.key());
-        let current = self.record(&storage_key)?;
-        let version = current.as_ref().map_or(0, Record::version);
-        if version != step.expected_version() {
-            let current = current.map(|record| Box::new(record.into_operation(step.key().clone())));
+        let stored = self.stored(&storage_key)?;
+        let current = stored.as_ref().map(Stored::tip);
+        if current.map_or(0, |tip| tip.version) != step.expected_version() {
+            let current = stored.map(|stored| self.operation(step.key(), stored));
+            let current = current.transpose()?.map(Box::new);
             return Ok(Verdict::Lost { current });
         }
         let has_room = step.guards.contains(&Guard::AccountsHaveRoom);
@@ -146,7 +157,7 @@ impl<'a> Standing<'a> {
                 Err(broken) => return Err(LocalError::Ledger(broken)),
             }
         }
-        let mut previous = current.as_ref().map(Record::last_sequence);
+        let mut previous = current.map(|tip| tip.last_sequence);
         for entry in &step.entries {
             let sequence = frame.push(LinkedEntry {
                 previous,
@@ -169,12 +180,13 @@ impl<'a> Standing<'a> {
     ) -> Result<(), LocalError> {
         let key = self.key_of(entry)?;
         let storage_key = format::record_key(&key);
-        let before = self.record(&storage_key)?;
+        let before = self.stored(&storage_key)?;
         let is_there = before
             .as_ref()
-            .is_some_and(|record| record.last_sequence() >= sequence);
+            .is_some_and(|stored| stored.tip().last_sequence >= sequence);
         if !is_there {
-            let before = before.map(|record| record.into_operation(key.clone()));
+            let before = before.map(|stored| self.operation(&key, stored));
+            let before = before.transpose()?;
             let operation = if entry.cause.is_note() {
                 before.ok_or_else(|| missing("payments", &entry.operation_id))?
             } else {
@@ -276,7 +288,8 @@ pub(crate) fn write(
     }
     ids::write(&trees.ids, &changes.ids)?;
     for (storage_key, record) in &changes.records {
-        insert(&trees.payments, storage_key, record.encode(storage_key)?)?;
+        let stored = Stored::of(record.clone());
+        insert(&trees.payments, storage_key, stored.encode(storage_key)?)?;
     }
     for (storage_key, balance) in &changes.balances {
         let value = format::encode_balance(storage_key, balance)?;

@@ -36,10 +36,8 @@ pub(crate) fn index_of(
     let path = store.join(INDEX);
     let reason = if !path.exists() {
         Some("it is missing")
-    } else if belief::is_believed(store).map_err(io("looking at the index"))? {
-        None
     } else {
-        Some("the machine stopped without closing it")
+        belief::doubt(store).map_err(io("looking at the index"))?
     };
     let opened = match reason {
         Some(reason) => Err(reason),
@@ -106,7 +104,8 @@ pub(crate) fn refuse_ahead(
     end: Head,
 ) -> Result<(), OpenProblem> {
     let path = store.join(INDEX);
-    if path.exists() && belief::is_believed(store).map_err(io("looking at the index"))? {
+    let doubt = belief::doubt(store).map_err(io("looking at the index"))?;
+    if path.exists() && doubt.is_none() {
         drop(try_index(options, store, &path, journal, end)?);
     }
     Ok(())
@@ -203,7 +202,7 @@ fn catch_up(trees: &Trees, journal: &Journal, mark: Head) -> Result<Head, LocalE
     while let Some(frame) = frames.next() {
         let banks = meta::load(&trees.meta, meta::BANKS)?;
         let after = head.sequence;
-        let mut standing = Standing::new(trees, None, &banks, head);
+        let mut standing = Standing::new(trees, journal, None, &banks, head);
         let mut sent_in = Tenure::NONE;
         let mut next = Some(frame);
         while let Some(frame) = next {

@@ -80,6 +80,23 @@ impl Inner {
         self.poisoned.store(true, Ordering::SeqCst);
     }
 
+    /// Hands a result on. If it says that the index is damaged, nothing more of it is believed, and the next start builds it
+    /// again.
+    pub(crate) fn doubting<T>(&self, result: Result<T, LocalError>) -> Result<T, LocalError> {
+        if let Err(error) = &result
+            && error.is_of_index()
+        {
+            self.poison();
+            let noted = belief::index_is_damaged(&self.data.join(STORE));
+            tracing::error!(
+                error = error as &dyn std::error::Error,
+                is_noted = noted.is_ok(),
+                "the index is damaged; the next start builds it again from the journal"
+            );
+        }
+        result
+    }
+
     pub(crate) fn ensure_usable(&self) -> Result<(), LocalError> {
         if self.poisoned.load(Ordering::SeqCst) {
             return Err(LocalError::Poisoned);

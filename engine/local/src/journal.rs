@@ -19,6 +19,9 @@ pub(crate) type JournalLog = Log<Directory>;
 /// Bytes of bodies that are read at once.
 const READ_BYTES: usize = 256 * 1024;
 
+/// Bytes of bodies that are read at once where a few entries are looked for: what is behind them is of no use.
+const BLOCK_BYTES: usize = 32 * 1024;
+
 /// Bytes before each chunk.
 const CHUNK_HEAD_BYTES: usize = 12;
 
@@ -216,19 +219,58 @@ impl Journal {
         }))
     }
 
+    /// The chunks from the one with an entry to the one with another, and what else is in their frames.
+    pub(crate) fn block(&self, from: u64, to: u64) -> Result<Block, LocalError> {
+        let mut block = Block {
+            chunks: Vec::new(),
+            next: from.max(1),
+        };
+        while block.next <= to {
+            let frames = self.0.frames(block.next, BLOCK_BYTES).map_err(unread)?;
+            let Some(last) = frames.last() else {
+                break;
+            };
+            block.next = last.next();
+            let chunks = frames.iter().flat_map(|frame| chunks_of(&frame.body));
+            block.chunks.extend(chunks);
+        }
+        Ok(block)
+    }
+
     /// The chunk with an entry, and the sequence of its first one.
     pub(crate) fn chunk_with(&self, sequence: u64) -> Result<(u64, Chunk), LocalError> {
         let frames = self.0.frames(sequence, 1).map_err(unread)?;
-        let chunks = frames
-            .first()
-            .map(|frame| chunks_of(&frame.body))
-            .unwrap_or_default();
-        let before = chunks
-            .into_iter()
-            .take_while(|(first, _)| *first <= sequence);
-        let (first, bytes) = before.last().ok_or_else(|| missing("journal", &sequence))?;
-        let chunk = decode_chunk(&first.to_be_bytes(), &bytes)?;
+        let block = frames.first().map(|frame| Block {
+            chunks: chunks_of(&frame.body),
+            next: frame.next(),
+        });
+        let block = block.ok_or_else(|| missing("journal", &sequence))?;
+        let chunk = block.chunk_with(sequence);
+        let (first, bytes) = chunk.ok_or_else(|| missing("journal", &sequence))?;
+        let chunk = decode_chunk(&first.to_be_bytes(), bytes)?;
         Ok((first, chunk))
+    }
+}
+
+/// Consecutive chunks.
+pub(crate) struct Block {
+    chunks: Chunks,
+    /// The first sequence behind them.
+    next: u64,
+}
+
+impl Block {
+    /// Whether it has an entry.
+    pub(crate) fn has(&self, sequence: u64) -> bool {
+        let from = self.chunks.first().map(|(first, _)| *first);
+        from.is_some_and(|first| first <= sequence) && sequence < self.next
+    }
+
+    /// The chunk with an entry, and the sequence of its first one.
+    pub(crate) fn chunk_with(&self, sequence: u64) -> Option<(u64, &[u8])> {
+        let behind = self.chunks.partition_point(|(first, _)| *first <= sequence);
+        let (first, bytes) = self.chunks.get(behind.checked_sub(1)?)?;
+        (sequence < self.next).then_some((*first, bytes))
     }
 }
 

@@ -22,6 +22,7 @@ mod disk_space;
 mod error;
 pub mod format;
 mod head_file;
+mod history;
 pub mod ids;
 mod index;
 mod indexer;

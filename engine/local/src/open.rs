@@ -3,17 +3,19 @@
 //! A store is created under another name, synced file by file, and only then renamed into place. A crash before that
 //! leaves a directory that the next start deletes, never half a store.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 
-use holdfast_core::Tenure;
 use holdfast_core::journal::{Digest, Head};
+use holdfast_core::{BankName, Tenure};
 use tokio::sync::watch;
 
 use crate::balance_cache::BalanceCache;
+use crate::belief;
 use crate::creation::{NewStore, journal_of};
 use crate::cursors::CursorFile;
 use crate::directory::{
@@ -21,6 +23,7 @@ use crate::directory::{
     take_lock, tighten,
 };
 use crate::disk_space::DiskSpace;
+use crate::error::LocalError;
 use crate::head_file::{self, Found, HeadFile, Note};
 use crate::indexer::Indexer;
 use crate::indexing::{BUILDING, index_of, tell};
@@ -75,15 +78,25 @@ fn open_in(options: &LocalOptions) -> Result<(Inner, Indexer), OpenProblem> {
     if !options.accept_older {
         check_note(noted_in(data)?, head_of(&log), 0)?;
     }
-    let (database, trees) = index_of(
-        options,
-        &store,
-        &journal,
-        head_of(&log),
-        &mut tell(BUILDING),
-    )?;
-    let stands: Head = meta::load(&trees.meta, meta::CHAIN_HEAD).map_err(OpenProblem::Content)?;
-    if stands != head_of(&log) {
+    let end = head_of(&log);
+    let open_index = || index_of(options, &store, &journal, end, &mut tell(BUILDING));
+    let mut opened = open_index()?;
+    let mut found = FromIndex::read(&opened.1, &journal);
+    if let Err(error) = &found
+        && error.is_of_index()
+    {
+        tracing::warn!(
+            error = error as &dyn std::error::Error,
+            "the index is damaged"
+        );
+        belief::index_is_damaged(&store).map_err(io("giving up the index"))?;
+        drop(opened);
+        opened = open_index()?;
+        found = FromIndex::read(&opened.1, &journal);
+    }
+    let found = found.map_err(OpenProblem::Content)?;
+    let (database, trees) = opened;
+    if found.unfinished.head != end {
         let said = "its entries lead to another end than its frames say: it was rewritten";
         return Err(OpenProblem::Index(said.to_owned()));
     }
@@ -96,9 +109,36 @@ fn open_in(options: &LocalOptions) -> Result<(Inner, Indexer), OpenProblem> {
             database,
             trees,
         },
+        found,
         data,
         lock,
     )
+}
+
+/// What a start needs to know from the index.
+struct FromIndex {
+    unfinished: Unfinished,
+    /// The highest tenure that one of the unfinished was sent in.
+    sent_in: Tenure,
+    /// How far the head file is known to have got.
+    reached: u64,
+    /// The opening before this one.
+    tenure: Tenure,
+    banks: BTreeSet<BankName>,
+}
+
+impl FromIndex {
+    fn read(trees: &Trees, journal: &Journal) -> Result<Self, LocalError> {
+        let unfinished = unfinished::find(trees, journal)?;
+        Ok(Self {
+            // A retry of an unfinished payment without a record would be taken for a new one.
+            sent_in: unfinished::check_records(&trees.payments, &unfinished.live)?,
+            unfinished,
+            reached: meta::load(&trees.meta, meta::HEAD_NOTED)?,
+            tenure: meta::load(&trees.meta, meta::TENURE)?,
+            banks: meta::load(&trees.meta, meta::BANKS)?,
+        })
+    }
 }
 
 /// A store with its two parts.
@@ -124,6 +164,7 @@ fn head_of(log: &JournalLog) -> Head {
 fn assemble(
     options: &LocalOptions,
     opened: Opened,
+    found: FromIndex,
     data: &Path,
     lock: File,
 ) -> Result<(Inner, Indexer), OpenProblem> {
@@ -134,17 +175,20 @@ fn assemble(
     } = opened;
     let journal = Journal::new(log.reader());
     let place = File::open(data.join(LOCK)).map_err(io("opening the lock file"))?;
+    let FromIndex {
+        unfinished,
+        sent_in,
+        reached,
+        tenure,
+        banks,
+    } = found;
     let Unfinished {
         live,
         lingering,
         head,
         low_water,
         newest,
-    } = unfinished::find(&trees, &journal).map_err(OpenProblem::Content)?;
-    // A retry of an unfinished payment without a record would be taken for a new one.
-    let sent_in = unfinished::check_records(&trees.payments, &live);
-    let sent_in = sent_in.map_err(OpenProblem::Content)?;
-    let reached = meta::load(&trees.meta, meta::HEAD_NOTED).map_err(OpenProblem::Content)?;
+    } = unfinished;
     let noted = noted_in(data)?;
     let told = check_note(noted, head, reached);
     if let Err(problem) = &told
@@ -155,7 +199,7 @@ fn assemble(
     if !options.accept_older {
         told?;
     }
-    let tenure = begin_tenure(&trees, sent_in)?;
+    let tenure = begin_tenure(&trees, tenure.max(sent_in))?;
     let before = match noted {
         Found::Note(note) => note,
         Found::Nothing | Found::Unreadable => Note::default(),
@@ -177,7 +221,6 @@ fn assemble(
             Some(_) | None => HeadFile::create(data, note).map_err(noting)?,
         };
     sync_path(data)?;
-    let banks = meta::load(&trees.meta, meta::BANKS).map_err(OpenProblem::Content)?;
     let cursors = CursorFile::open(&data.join(STORE))?;
     let indexer = Indexer {
         low_water,
@@ -216,9 +259,8 @@ fn assemble(
 
 /// Numbers this opening, above every earlier one and above the tenure of every attempt that is unfinished. A number
 /// that is lost with the power is in the journal, if anything was marked with it.
-fn begin_tenure(trees: &Trees, sent_in: Tenure) -> Result<Tenure, OpenProblem> {
-    let before: Tenure = meta::load(&trees.meta, meta::TENURE).map_err(OpenProblem::Content)?;
-    let tenure = before.max(sent_in).next().ok_or(OpenProblem::NoTenure)?;
+fn begin_tenure(trees: &Trees, before: Tenure) -> Result<Tenure, OpenProblem> {
+    let tenure = before.next().ok_or(OpenProblem::NoTenure)?;
     let value =
         meta::encode(meta::TENURE, &tenure).map_err(|error| OpenProblem::Content(error.into()))?;
     trees.meta.insert(meta::TENURE, value).map_err(of_sled)?;

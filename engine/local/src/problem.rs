@@ -193,6 +193,11 @@ pub enum OpenProblem {
 impl From<BuildError> for OpenProblem {
     fn from(error: BuildError) -> Self {
         match error {
+            // A write to a tree: a full disk is no damage.
+            BuildError::Content(LocalError::Apply(error)) => match error.downcast() {
+                Ok(error) => of_sled(*error),
+                Err(error) => Self::Content(LocalError::Apply(error)),
+            },
             BuildError::Content(error) => Self::Content(error),
             BuildError::Write(error) => of_sled(error),
             BuildError::Replay { .. } | BuildError::Tenure(_) => Self::Index(error.to_string()),

@@ -6,57 +6,75 @@ use std::sync::PoisonError;
 
 use holdfast_core::codec::{self, ValueKind};
 use holdfast_core::ledger::Balance;
-use holdfast_core::record::{LinkedEntry, Record, sequence_key};
+use holdfast_core::record::{Stored, sequence_key};
 use holdfast_core::{
-    AccountId, Currency, IdempotencyKey, JournalEntry, Merchant, OperationId, OperationKey,
-    StateName,
+    AccountId, Currency, IdempotencyKey, JournalEntry, Merchant, Operation, OperationId,
+    OperationKey, StateName,
 };
 use holdfast_engine::store::{LIST_SCAN_MAX, Page, Query};
 
 use crate::error::{LocalError, damaged, missing, printable, read};
 use crate::format::{self, BalanceAt};
+use crate::history::Histories;
 use crate::ids;
 use crate::inner::Inner;
-use crate::values::{decode_chunk, record_in};
+use crate::values::{decode_chunk, stored_in};
 
 impl Inner {
-    pub(crate) fn record(&self, key: &OperationKey) -> Result<Option<Record>, LocalError> {
+    /// What is known of a key without the journal.
+    pub(crate) fn stored(&self, key: &OperationKey) -> Result<Option<Stored>, LocalError> {
         let storage_key = format::record_key(key);
         if let Some(record) = self.memtable.record(&storage_key) {
-            return Ok(Some(record));
+            return Ok(Some(Stored::Record(record)));
         }
-        record_in(&self.trees.payments, &storage_key)
+        stored_in(&self.trees.payments, &storage_key)
     }
 
-    pub(crate) fn record_by_id(
+    /// The operation of a key, and of what is known of it.
+    pub(crate) fn operation(
+        &self,
+        key: OperationKey,
+        stored: Stored,
+    ) -> Result<Operation, LocalError> {
+        let record = Histories::new(&self.journal).record(&key, stored)?;
+        Ok(record.into_operation(key))
+    }
+
+    fn find(
+        &self,
+        histories: &mut Histories<'_>,
+        key: OperationKey,
+    ) -> Result<Operation, LocalError> {
+        let stored = self.stored(&key)?;
+        let stored = stored.ok_or_else(|| missing("payments", &key.idempotency_key))?;
+        Ok(histories.record(&key, stored)?.into_operation(key))
+    }
+
+    /// The key of an id.
+    pub(crate) fn key_by_id(
         &self,
         merchant: &Merchant,
         id: OperationId,
-    ) -> Result<Option<(OperationKey, Record)>, LocalError> {
+    ) -> Result<Option<OperationKey>, LocalError> {
         let id_key = format::id_key(merchant, id);
         let idempotency_key = match self.memtable.idempotency_key(&id_key) {
-            Some(idempotency_key) => idempotency_key,
-            None => match ids::find(&self.trees.ids, &id_key)? {
-                Some(idempotency_key) => idempotency_key,
-                None => return Ok(None),
-            },
+            Some(idempotency_key) => Some(idempotency_key),
+            None => ids::find(&self.trees.ids, &id_key)?,
         };
-        self.record_of_id(merchant, idempotency_key).map(Some)
-    }
-
-    fn record_of_id(
-        &self,
-        merchant: &Merchant,
-        idempotency_key: IdempotencyKey,
-    ) -> Result<(OperationKey, Record), LocalError> {
-        let key = OperationKey {
+        Ok(idempotency_key.map(|idempotency_key| OperationKey {
             merchant: merchant.clone(),
             idempotency_key,
-        };
-        let record = self
-            .record(&key)?
-            .ok_or_else(|| missing("payments", &key.idempotency_key))?;
-        Ok((key, record))
+        }))
+    }
+
+    pub(crate) fn operation_by_id(
+        &self,
+        merchant: &Merchant,
+        id: OperationId,
+    ) -> Result<Option<Operation>, LocalError> {
+        let key = self.key_by_id(merchant, id)?;
+        key.map(|key| self.find(&mut Histories::new(&self.journal), key))
+            .transpose()
     }
 
     /// The merchants that have payments: one index lookup for each.
@@ -97,7 +115,9 @@ impl Inner {
             merchant: query.merchant.clone(),
             idempotency_key,
         };
-        let found = self.record(&key)?.map(|record| record.into_operation(key));
+        let stored = self.stored(&key)?;
+        let found = stored.map(|stored| self.operation(key, stored));
+        let found = found.transpose()?;
         Ok(Page {
             operations: found
                 .into_iter()
@@ -121,11 +141,9 @@ impl Inner {
         };
         let mut page = Page::default();
         let full_scan = candidates.len() == LIST_SCAN_MAX;
+        let mut histories = Histories::newest_first(&self.journal);
         for (examined, key) in candidates.into_iter().enumerate() {
-            let record = self
-                .record(&key)?
-                .ok_or_else(|| missing("payments", &key.idempotency_key))?;
-            let payment = record.into_operation(key);
+            let payment = self.find(&mut histories, key)?;
             let id = payment.id;
             if query.wants(&payment) {
                 if page.operations.len() == query.limit {
@@ -153,13 +171,17 @@ impl Inner {
         );
         let mut page = Page::default();
         let mut last_examined = None;
+        let mut histories = Histories::newest_first(&self.journal);
         for (examined, item) in self.newest_first(&lower, &upper).enumerate() {
             if examined == LIST_SCAN_MAX {
                 page.next_before = last_examined;
                 break;
             }
-            let (key, record) = self.record_of_id(&query.merchant, item?)?;
-            let payment = record.into_operation(key);
+            let key = OperationKey {
+                merchant: query.merchant.clone(),
+                idempotency_key: item?,
+            };
+            let payment = self.find(&mut histories, key)?;
             last_examined = Some(payment.id);
             if !query.wants(&payment) {
                 continue;
@@ -211,21 +233,13 @@ impl Inner {
         merchant: &Merchant,
         id: OperationId,
     ) -> Result<Option<Vec<(u64, JournalEntry)>>, LocalError> {
-        let Some((_, record)) = self.record_by_id(merchant, id)? else {
+        let Some(key) = self.key_by_id(merchant, id)? else {
             return Ok(None);
         };
-        let mut entries = Vec::new();
-        let mut next = Some(record.last_sequence());
-        while let Some(sequence) = next {
-            let LinkedEntry { previous, entry } = self.entry(sequence)?;
-            if previous.is_some_and(|previous| previous >= sequence) {
-                return Err(missing("journal", &format!("the entry before {sequence}")));
-            }
-            entries.push((sequence, entry));
-            next = previous;
-        }
-        entries.reverse();
-        Ok(Some(entries))
+        let stored = self.stored(&key)?;
+        let stored = stored.ok_or_else(|| missing("payments", &key.idempotency_key))?;
+        let last = stored.tip().last_sequence;
+        Histories::new(&self.journal).up_to(last).map(Some)
     }
 
     pub(crate) fn contradictions(
@@ -256,9 +270,10 @@ impl Inner {
                 .map_err(damaged("contradictions", &storage_key))?;
             sequences.insert(sequence);
         }
+        let mut histories = Histories::new(&self.journal);
         let found = sequences.into_iter().take(limit);
         found
-            .map(|sequence| Ok((sequence, self.entry(sequence)?.entry)))
+            .map(|sequence| Ok((sequence, histories.entry(sequence)?.entry)))
             .collect()
     }
 
@@ -320,13 +335,5 @@ impl Inner {
             }
         }
         Ok(entries)
-    }
-
-    fn entry(&self, sequence: u64) -> Result<LinkedEntry, LocalError> {
-        let (first, chunk) = self.journal.chunk_with(sequence)?;
-        usize::try_from(sequence - first)
-            .ok()
-            .and_then(|index| chunk.entries.into_iter().nth(index))
-            .ok_or_else(|| missing("journal", &sequence))
     }
 }

@@ -7,6 +7,7 @@ use std::sync::{Arc, PoisonError};
 
 use async_trait::async_trait;
 use holdfast_core::ledger::Balance;
+use holdfast_core::record::Stored;
 use holdfast_core::{
     AccountId, BankName, Currency, JournalEntry, Merchant, Operation, OperationId, OperationKey,
     Step, Tenure, Timestamp,
@@ -113,7 +114,7 @@ impl LocalStore {
         let seen = off_the_workers(move || {
             // Held also when nobody waits for the result any more.
             let _turn = turn;
-            look(&inner)
+            inner.doubting(look(&inner))
         })
         .await?;
         self.inner.ensure_usable()?;
@@ -182,9 +183,18 @@ impl Log for LocalStore {
 
     async fn get(&self, key: &OperationKey) -> Result<Option<Operation>, StoreError> {
         self.inner.ensure_usable()?;
-        let record = self.inner.record(key)?;
+        let stored = self.inner.doubting(self.inner.stored(key))?;
         self.inner.ensure_usable()?;
-        Ok(record.map(|record| record.into_operation(key.clone())))
+        match stored {
+            None => Ok(None),
+            Some(Stored::Record(record)) => Ok(Some(record.into_operation(key.clone()))),
+            // The journal is read elsewhere: nobody waits for the disk here.
+            Some(stored) => {
+                let key = key.clone();
+                let read = move |inner: &Inner| inner.operation(key, stored);
+                self.look(&self.turns.lookups, read).await.map(Some)
+            }
+        }
     }
 
     async fn entries(
@@ -258,12 +268,10 @@ impl Views for LocalStore {
         id: OperationId,
     ) -> Result<Option<Operation>, StoreError> {
         let merchant = merchant.clone();
-        let found = self
-            .look(&self.turns.lookups, move |inner| {
-                inner.record_by_id(&merchant, id)
-            })
-            .await?;
-        Ok(found.map(|(key, record)| record.into_operation(key)))
+        self.look(&self.turns.lookups, move |inner| {
+            inner.operation_by_id(&merchant, id)
+        })
+        .await
     }
 
     async fn list(&self, query: &Query) -> Result<Page, StoreError> {

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use holdfast_core::codec::{self, ValueKind};
 use holdfast_core::journal::Head;
-use holdfast_core::record::{LinkedEntry, sequence_key};
+use holdfast_core::record::{LinkedEntry, Stored, sequence_key};
 use holdfast_core::{OperationId, OperationKey, Tenure, Timestamp};
 
 use crate::error::{LocalError, damaged, missing, printable, read};
@@ -17,7 +17,7 @@ use crate::format;
 use crate::journal::Journal;
 use crate::meta;
 use crate::trees::Trees;
-use crate::values::{decode_chunk, record_in};
+use crate::values::{decode_chunk, stored_in};
 
 /// An unfinished operation.
 #[derive(Debug, Clone)]
@@ -35,10 +35,13 @@ pub(crate) fn check_records(
     let mut sent_in = Tenure::NONE;
     for (id, live) in live {
         let storage_key = format::record_key(&live.key);
-        let record = record_in(payments, &storage_key)?;
-        let record = record.filter(|record| record.id() == *id);
-        let record = record.ok_or_else(|| missing("payments", &printable(&storage_key)))?;
-        sent_in = sent_in.max(record.sent_in().unwrap_or_default());
+        let stored = stored_in(payments, &storage_key)?;
+        let stored = stored.filter(|stored| stored.tip().id == *id);
+        match stored.ok_or_else(|| missing("payments", &printable(&storage_key)))? {
+            Stored::Record(record) => sent_in = sent_in.max(record.sent_in().unwrap_or_default()),
+            // It is finished, and its bank is watched.
+            Stored::Tip(_) => {}
+        }
     }
     Ok(sent_in)
 }
@@ -61,6 +64,9 @@ pub(crate) fn find(trees: &Trees, journal: &Journal) -> Result<Unfinished, Local
     // A store without a mark is read from its first entry on.
     let low_water = meta::load::<u64>(meta, meta::LOW_WATER)?.max(1);
     let head: Head = meta::load(meta, meta::CHAIN_HEAD)?;
+    if low_water > head.sequence + 1 {
+        return Err(missing("meta", &low_water));
+    }
     let mut live = BTreeMap::new();
     for item in unfinished {
         let (storage_key, bytes) = read(item, "unfinished")?;

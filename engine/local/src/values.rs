@@ -1,16 +1,16 @@
 //! Reading stored values, naming the one that is damaged.
 
-use holdfast_core::record::{Chunk, Record};
+use holdfast_core::record::{Chunk, Stored};
 
 use crate::error::{LocalError, damaged, read};
 
-/// The record under a key of `payments`.
-pub(crate) fn record_in(
+/// What `payments` has under a key.
+pub(crate) fn stored_in(
     payments: &sled::Tree,
     storage_key: &[u8],
-) -> Result<Option<Record>, LocalError> {
+) -> Result<Option<Stored>, LocalError> {
     read(payments.get(storage_key), "payments")?
-        .map(|bytes| Record::decode(storage_key, &bytes).map_err(damaged("payments", storage_key)))
+        .map(|bytes| Stored::decode(storage_key, &bytes).map_err(damaged("payments", storage_key)))
         .transpose()
 }
 

@@ -4,12 +4,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use holdfast_core::codec::{self, ValueKind};
-use holdfast_core::journal::Head;
-use holdfast_core::record::{Chunk, Record};
-use holdfast_core::{Merchant, Timestamp};
-use holdfast_local::format::{
-    account_of, contradiction_key, decode_balance, encode_balance, key_of,
-};
+use holdfast_core::journal::{Head, operation_after};
+use holdfast_core::record::{Chunk, LinkedEntry, Record, Stored, Tip};
+use holdfast_core::{Merchant, Operation, OperationId, Timestamp};
+use holdfast_local::format::{account_of, contradiction_key, decode_balance, encode_balance};
 use holdfast_local::ids;
 use holdfast_tests::{raw_journal, write_raw_journal};
 
@@ -27,6 +25,32 @@ fn tree(database: &sled::Db, name: &str) -> sled::Tree {
 
 fn first(database: &sled::Db, name: &str) -> (sled::IVec, sled::IVec) {
     tree(database, name).first().unwrap().unwrap()
+}
+
+fn tip_of(bytes: &[u8], storage_key: &[u8]) -> Tip {
+    Stored::decode(storage_key, bytes).unwrap().tip()
+}
+
+fn put(database: &sled::Db, storage_key: &[u8], stored: &Stored) {
+    let value = stored.encode(storage_key).unwrap();
+    tree(database, "payments")
+        .insert(storage_key, value)
+        .unwrap();
+}
+
+/// What the journal says of a payment, and its last entry.
+fn payment_of(data: &Path, id: OperationId) -> (Operation, u64) {
+    let mut found = None;
+    for (first, bytes, _) in raw_journal(data) {
+        let chunk = Chunk::decode(&first.to_be_bytes(), &bytes).unwrap();
+        for (sequence, LinkedEntry { entry, .. }) in (first..).zip(chunk.entries) {
+            if entry.operation_id == id && !entry.cause.is_note() {
+                let before = found.as_ref().map(|(payment, _)| payment);
+                found = Some((operation_after(before, &entry).unwrap(), sequence));
+            }
+        }
+    }
+    found.unwrap()
 }
 
 /// The journal with something changed. `anew` says whether every digest after it is computed anew.
@@ -54,7 +78,7 @@ fn rewrite(data: &Path, anew: bool, change: fn(&mut Vec<Chunk>)) {
     write_raw_journal(data, &written);
 }
 
-pub(crate) const DAMAGES: [Damage; 20] = [
+pub(crate) const DAMAGES: [Damage; 21] = [
     (
         "a record is gone",
         "payments",
@@ -70,14 +94,25 @@ pub(crate) const DAMAGES: [Damage; 20] = [
         "journal leads to",
         |database, _| {
             let (storage_key, bytes) = first(database, "payments");
-            let record = Record::decode(&storage_key, &bytes).unwrap();
-            let last = record.last_sequence();
-            let mut payment = record.into_operation(key_of(&storage_key).unwrap());
+            let tip = tip_of(&bytes, &storage_key);
+            let version = tip.version + 1;
+            put(database, &storage_key, &Stored::Tip(Tip { version, ..tip }));
+        },
+    ),
+    (
+        "a record that is stored whole says something else",
+        "payments",
+        "journal leads to",
+        |database, data| {
+            // As earlier versions of the record stored it.
+            let (storage_key, bytes) = first(database, "payments");
+            let (mut payment, last) = payment_of(data, tip_of(&bytes, &storage_key).id);
             payment.updated_at = Timestamp::from_unix_ms(1);
-            let value = Record::of(&payment, last).encode(&storage_key).unwrap();
-            tree(database, "payments")
-                .insert(storage_key, value)
-                .unwrap();
+            put(
+                database,
+                &storage_key,
+                &Stored::Record(Record::of(&payment, last)),
+            );
         },
     ),
     (
@@ -86,12 +121,18 @@ pub(crate) const DAMAGES: [Damage; 20] = [
         "has no entry",
         |database, _| {
             let (storage_key, bytes) = first(database, "payments");
-            let record = Record::decode(&storage_key, &bytes).unwrap();
-            let payment = record.into_operation(key_of(&storage_key).unwrap());
+            let tip = tip_of(&bytes, &storage_key);
             let mut other = storage_key.to_vec();
             other.push(b'x');
-            let value = Record::of(&payment, 1).encode(&other).unwrap();
-            tree(database, "payments").insert(other, value).unwrap();
+            let last_sequence = 1;
+            put(
+                database,
+                &other,
+                &Stored::Tip(Tip {
+                    last_sequence,
+                    ..tip
+                }),
+            );
         },
     ),
     (
@@ -215,12 +256,18 @@ pub(crate) const DAMAGES: [Damage; 20] = [
         |database, _| {
             // As many records as the journal admits, and not the same.
             let (storage_key, bytes) = first(database, "payments");
-            let record = Record::decode(&storage_key, &bytes).unwrap();
-            let payment = record.into_operation(key_of(&storage_key).unwrap());
+            let tip = tip_of(&bytes, &storage_key);
             let mut other = storage_key.to_vec();
             other.push(b'x');
-            let value = Record::of(&payment, 9_999).encode(&other).unwrap();
-            tree(database, "payments").insert(other, value).unwrap();
+            let last_sequence = 9_999;
+            put(
+                database,
+                &other,
+                &Stored::Tip(Tip {
+                    last_sequence,
+                    ..tip
+                }),
+            );
             tree(database, "payments").remove(storage_key).unwrap();
         },
     ),
@@ -230,13 +277,16 @@ pub(crate) const DAMAGES: [Damage; 20] = [
         "the record says",
         |database, _| {
             let (storage_key, bytes) = first(database, "payments");
-            let record = Record::decode(&storage_key, &bytes).unwrap();
-            let last = record.last_sequence() - 1;
-            let payment = record.into_operation(key_of(&storage_key).unwrap());
-            let value = Record::of(&payment, last).encode(&storage_key).unwrap();
-            tree(database, "payments")
-                .insert(storage_key, value)
-                .unwrap();
+            let tip = tip_of(&bytes, &storage_key);
+            let last_sequence = tip.last_sequence - 1;
+            put(
+                database,
+                &storage_key,
+                &Stored::Tip(Tip {
+                    last_sequence,
+                    ..tip
+                }),
+            );
         },
     ),
     (
@@ -270,13 +320,16 @@ pub(crate) const DAMAGES: [Damage; 20] = [
         "beyond its latest",
         |database, _| {
             let (storage_key, bytes) = tree(database, "payments").last().unwrap().unwrap();
-            let record = Record::decode(&storage_key, &bytes).unwrap();
-            let last = record.last_sequence() - 1;
-            let payment = record.into_operation(key_of(&storage_key).unwrap());
-            let value = Record::of(&payment, last).encode(&storage_key).unwrap();
-            tree(database, "payments")
-                .insert(storage_key, value)
-                .unwrap();
+            let tip = tip_of(&bytes, &storage_key);
+            let last_sequence = tip.last_sequence - 1;
+            put(
+                database,
+                &storage_key,
+                &Stored::Tip(Tip {
+                    last_sequence,
+                    ..tip
+                }),
+            );
         },
     ),
     (

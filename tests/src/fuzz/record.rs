@@ -6,7 +6,7 @@ use holdfast_core::OperationKey;
 use holdfast_core::codec::{self, DecodeError, EncodeError, ValueKind};
 use holdfast_core::journal::Head;
 use holdfast_core::ledger::Balance;
-use holdfast_core::record::{Chunk, Record, sequence_key};
+use holdfast_core::record::{Chunk, Record, Stored, sequence_key};
 use holdfast_local::{format, ids};
 use serde::ser::{Serialize, SerializeTuple, Serializer};
 
@@ -38,7 +38,7 @@ pub fn record(input: &[u8]) {
         return;
     };
     keys(key);
-    let (version, kind) = (1 + (kind >> 7), kind & 0x7f);
+    let (version, kind) = (1 + (kind >> 6), kind & 0x3f);
     let kinds = [
         ValueKind::Operation,
         ValueKind::Id,
@@ -59,11 +59,12 @@ pub fn record(input: &[u8]) {
 fn read(kind: ValueKind, key: &[u8], bytes: &[u8]) {
     match kind {
         ValueKind::Operation => {
-            let Some(record) = again(
+            let stored = again(
                 bytes,
-                |bytes| Record::decode(key, bytes),
-                |record| record.encode(key),
-            ) else {
+                |bytes| Stored::decode(key, bytes),
+                |stored| stored.encode(key),
+            );
+            let Some(Stored::Record(record)) = stored else {
                 return;
             };
             if let Some(of) = format::key_of(key) {

@@ -15,6 +15,7 @@ pub mod disk;
 pub mod frame;
 mod header;
 mod log;
+mod positions;
 mod problem;
 mod read;
 mod scan;

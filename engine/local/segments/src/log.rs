@@ -277,11 +277,12 @@ impl<D: Disk> Log<D> {
             .write_all_at(&bytes, self.offset)
             .map_err(stopped("writing to the log"))?;
         self.file.sync().map_err(stopped("syncing the log"))?;
+        let here = self.offset;
         self.offset += bytes.len() as u64;
         self.next = frame.next();
         self.digest = frame.digest;
         self.is_closed = frame.entries == 0;
-        self.shared.durable_up_to(self.offset);
+        self.shared.is_durable(frame.first, here, self.offset);
         self.is_stopped = false;
         Ok(())
     }

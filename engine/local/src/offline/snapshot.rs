@@ -103,6 +103,8 @@ pub struct Snapshot {
     pub(crate) journal: Journal,
     /// The end of the journal.
     head: Head,
+    /// Up to where an index had the journal that ends before; else 0.
+    pub(crate) indexed: u64,
     pub(crate) trees: Trees,
     pub(crate) tree_names: Vec<String>,
     pub(crate) cursors: Result<Positions, DecodeError>,
@@ -192,12 +194,24 @@ impl Original {
         let journal = Journal::new(reader);
         let digest = Digest::from_bytes(digest);
         let head = Head { sequence, digest };
-        let opened = index_of(&options, &scratch, &journal, head, &mut tell(BUILDING));
+        let open = |accept_older| {
+            let options = LocalOptions {
+                accept_older,
+                ..options.clone()
+            };
+            index_of(&options, &scratch, &journal, head, &mut tell(BUILDING))
+        };
+        // An index that has more than the journal is a finding, and the rest is held against one that was built anew.
+        let (opened, indexed) = match open(false) {
+            Err(OpenProblem::Lost { noted, .. }) => (open(true), noted),
+            opened => (opened, 0),
+        };
         let (database, trees) = opened.map_err(SnapshotError::Open)?;
         let names = database.tree_names();
         Ok(Snapshot {
             journal,
             head,
+            indexed,
             noted: directory::noted_in(&data).map_err(SnapshotError::Open)?,
             trees,
             cursors: cursors::read(&store).map_err(unread(&store))?,

@@ -211,8 +211,15 @@ impl Verifier<'_> {
         }
     }
 
-    /// Checks the head file against the store.
-    pub(super) fn note(&mut self, noted: Found) {
+    /// Checks the head file against the store, and how far the index had got.
+    pub(super) fn note(&mut self, noted: Found, indexed: u64) {
+        let found = self.report.head.sequence;
+        if indexed > found {
+            let problem = format!(
+                "the journal ends at entry {found}, and the index had this one, which was durable"
+            );
+            self.find("journal", indexed.to_string(), problem, LOST);
+        }
         let reached = match meta::load(&self.trees.meta, meta::HEAD_NOTED) {
             Ok(reached) => reached,
             Err(error) => return self.find("meta", "head_noted", error.to_string(), DAMAGED),

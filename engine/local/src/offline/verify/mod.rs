@@ -29,7 +29,7 @@ pub fn verify(
     }
     verifier.trees(snapshot.head().sequence);
     verifier.cursors(&snapshot.cursors);
-    verifier.note(snapshot.noted);
+    verifier.note(snapshot.noted, snapshot.indexed);
     verifier.report
 }
 

@@ -1,7 +1,7 @@
 //! Checks the records and the index of their ids, one by one.
 
-use holdfast_core::record::Record;
-use holdfast_core::{IdempotencyKey, Operation, OperationId, OperationKey};
+use holdfast_core::record::Stored;
+use holdfast_core::{IdempotencyKey, Merchant, OperationId, OperationKey};
 
 use super::journal::causes;
 use super::verifier::{DAMAGED, INDEX_WRONG, Phase, RECORD_EXTRA, SetDigest, UNKNOWN, Verifier};
@@ -24,8 +24,8 @@ impl Verifier<'_> {
             self.tell(Phase::Records, count, total);
             let shown = printable(&storage_key);
             // What cannot be decoded was named when the journal led to it, unless nothing does.
-            let record = match Record::decode(&storage_key, &bytes) {
-                Ok(record) => record,
+            let tip = match Stored::decode(&storage_key, &bytes) {
+                Ok(value) => value.tip(),
                 Err(error) => {
                     self.find("payments", shown, error.to_string(), DAMAGED);
                     continue;
@@ -40,11 +40,10 @@ impl Verifier<'_> {
                 );
                 continue;
             };
-            let payment = record.into_operation(key);
-            stored.add(&storage_key, payment.id);
-            if self.key_of(&payment).as_ref() != Some(&payment.key.idempotency_key) {
-                let id_key = format::id_key(&payment.key.merchant, payment.id);
-                let problem = format!("payment {} is not found under its id", payment.id);
+            stored.add(&storage_key, tip.id);
+            if self.key_of(&key.merchant, tip.id).as_ref() != Some(&key.idempotency_key) {
+                let id_key = format::id_key(&key.merchant, tip.id);
+                let problem = format!("payment {} is not found under its id", tip.id);
                 self.find("ids", printable(&id_key), problem, INDEX_WRONG);
             }
         }
@@ -59,15 +58,14 @@ impl Verifier<'_> {
         let mut named = false;
         // Ends at what cannot be read: sled would give the same error for ever.
         for (storage_key, bytes) in trees.payments.iter().map_while(Result::ok) {
-            let decoded = Record::decode(&storage_key, &bytes).ok();
-            let Some((record, key)) = decoded.zip(format::key_of(&storage_key)) else {
+            let decoded = Stored::decode(&storage_key, &bytes).ok();
+            let Some((stored, key)) = decoded.zip(format::key_of(&storage_key)) else {
                 continue;
             };
-            let sequence = record.last_sequence();
-            let payment = record.into_operation(key);
-            let id = payment.id;
+            let tip = stored.tip();
+            let (id, sequence) = (tip.id, tip.last_sequence);
             if self.entry_at(sequence) != Some(id)
-                || self.key_of(&payment).as_ref() != Some(&payment.key.idempotency_key)
+                || self.key_of(&key.merchant, id).as_ref() != Some(&key.idempotency_key)
             {
                 let problem = format!("payment {id} has no entry {sequence} under this key");
                 self.find("payments", printable(&storage_key), problem, RECORD_EXTRA);
@@ -81,8 +79,8 @@ impl Verifier<'_> {
     }
 
     /// The key that the index has for a payment's id.
-    fn key_of(&self, payment: &Operation) -> Option<IdempotencyKey> {
-        let id_key = format::id_key(&payment.key.merchant, payment.id);
+    fn key_of(&self, merchant: &Merchant, id: OperationId) -> Option<IdempotencyKey> {
+        let id_key = format::id_key(merchant, id);
         ids::find(&self.trees.ids, &id_key).ok()?
     }
 
@@ -121,8 +119,8 @@ impl Verifier<'_> {
             };
             let record_key = format::record_key(&key);
             let record = trees.payments.get(&record_key).ok().flatten();
-            let record = record.and_then(|bytes| Record::decode(&record_key, &bytes).ok());
-            if record.map(|record| record.into_operation(key).id) != Some(id) {
+            let stored = record.and_then(|bytes| Stored::decode(&record_key, &bytes).ok());
+            if stored.map(|stored| stored.tip().id) != Some(id) {
                 self.find(
                     "ids",
                     shown,
