@@ -34,10 +34,10 @@ pub(crate) fn index_of(
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<(sled::Db, Trees), OpenProblem> {
     let path = store.join(INDEX);
-    let reason = if !path.exists() {
-        Some("it is missing")
-    } else {
+    let reason = if path.exists() {
         belief::doubt(store).map_err(io("looking at the index"))?
+    } else {
+        Some("it is missing")
     };
     let opened = match reason {
         Some(reason) => Err(reason),
