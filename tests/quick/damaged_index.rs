@@ -7,14 +7,15 @@
 
 use std::path::Path;
 
-use holdfast_core::record::{Record, Stored, Tip};
+use holdfast_core::record::{Record, TIP_OF_VERSION_MAX};
 use holdfast_core::{
     BankTransactionId, Decision, Event, Evidence, Operation, OperationKey, Step, Timestamp,
     transition,
 };
 use holdfast_engine::source::SeededSource;
 use holdfast_engine::store::{Log, StoreError, Verdict, Views};
-use holdfast_local::{LocalOptions, LocalStore};
+use holdfast_local::format::record_key;
+use holdfast_local::{LocalOptions, LocalStore, tips};
 use holdfast_tests::raw_database;
 use holdfast_tests::sample::{key, mark, request};
 
@@ -69,20 +70,14 @@ async fn an_index_that_is_found_damaged_is_built_again_by_the_next_start() {
         |_, value| *value.last_mut().unwrap() ^= 1,
         // Right in itself, and about another entry, or another version.
         |storage_key, value| {
-            let tip = Stored::decode(storage_key, value).unwrap().tip();
-            let last_sequence = tip.last_sequence - 1;
-            *value = tip_as_stored(
-                storage_key,
-                Tip {
-                    last_sequence,
-                    ..tip
-                },
-            );
+            let mut block = tips::decode(storage_key, value).unwrap();
+            block.0[0].1.last_sequence -= 1;
+            *value = tips::encode(storage_key, &block).unwrap();
         },
         |storage_key, value| {
-            let tip = Stored::decode(storage_key, value).unwrap().tip();
-            let version = tip.version + 1;
-            *value = tip_as_stored(storage_key, Tip { version, ..tip });
+            let mut block = tips::decode(storage_key, value).unwrap();
+            block.0[0].1.version += 1;
+            *value = tips::encode(storage_key, &block).unwrap();
         },
     ];
     for damage in damages {
@@ -93,12 +88,12 @@ async fn an_index_that_is_found_damaged_is_built_again_by_the_next_start() {
         drop(store);
 
         let database = raw_database(directory.path());
-        let payments = database.open_tree("payments").unwrap();
-        let (storage_key, value) = payments.first().unwrap().unwrap();
+        let trees = database.open_tree("tips").unwrap();
+        let (storage_key, value) = trees.first().unwrap().unwrap();
         let mut value = value.to_vec();
         damage(&storage_key, &mut value);
-        payments.insert(storage_key, value).unwrap();
-        drop((payments, database));
+        trees.insert(storage_key, value).unwrap();
+        drop((trees, database));
 
         let store = open(directory.path());
         let error = store.get(&key("k")).await.unwrap_err();
@@ -114,16 +109,18 @@ async fn an_index_that_is_found_damaged_is_built_again_by_the_next_start() {
     }
 }
 
-fn tip_as_stored(storage_key: &[u8], tip: Tip) -> Vec<u8> {
-    Stored::Tip(tip).encode(storage_key).unwrap()
-}
-
 /// A payment that is admitted, sent and confirmed.
 async fn settle(store: &LocalStore, name: &str) -> Operation {
     let admitted = admit(key(name));
-    let now = admitted.operation.updated_at;
-    let sent = transition(&admitted.operation, &Event::Dispatch(mark()), now).unwrap();
-    applied(store, admitted.then(sent.clone())).await;
+    applied(store, admitted.clone()).await;
+    finish(store, &admitted.operation).await
+}
+
+/// Sends a payment, and has it confirmed.
+async fn finish(store: &LocalStore, payment: &Operation) -> Operation {
+    let now = payment.updated_at;
+    let sent = transition(payment, &Event::Dispatch(mark()), now).unwrap();
+    applied(store, sent.clone()).await;
     let decided = Event::Decided {
         decision: Decision::Confirmed {
             bank_transaction_id: BankTransactionId::new("b_1").unwrap(),
@@ -135,28 +132,81 @@ async fn settle(store: &LocalStore, name: &str) -> Operation {
     settled.operation
 }
 
-/// What earlier builds stored whole is read as it is, and replaced when something more happens to it.
+/// What a kill may leave between two writes: a payment that ended has its tip, and its record still, as it was before.
 #[tokio::test]
-async fn finished_payments_that_are_stored_whole_are_read_as_ever() {
+async fn a_record_that_its_tip_has_overtaken_is_removed() {
     let directory = tempfile::tempdir().unwrap();
     let store = open(directory.path());
-    let settled = settle(&store, "k").await;
+    let admitted = admit(key("k"));
+    applied(&store, admitted.clone()).await;
+    store.close().await.unwrap();
+    drop(store);
+    let index = directory.path().join("store/index");
+    let mark = meta_of(directory.path());
+    let store = open(directory.path());
+    let settled = finish(&store, &admitted.operation).await;
+    store.close().await.unwrap();
+    drop(store);
+    assert!(index.exists());
+    let database = raw_database(directory.path());
+    let payments = database.open_tree("payments").unwrap();
+    assert!(payments.is_empty(), "it ended, so it has a tip");
+    let storage_key = record_key(&settled.key);
+    let before = Record::of(&admitted.operation, 1);
+    payments
+        .insert(&storage_key, before.encode(&storage_key).unwrap())
+        .unwrap();
+    let meta = database.open_tree("meta").unwrap();
+    for (name, value) in &mark {
+        meta.insert(name, value.clone()).unwrap();
+    }
+    drop((meta, payments, database));
+
+    let store = open(directory.path());
+    assert_eq!(store.get(&key("k")).await.unwrap(), Some(settled.clone()));
     store.close().await.unwrap();
     drop(store);
     let database = raw_database(directory.path());
-    let payments = database.open_tree("payments").unwrap();
-    let (storage_key, value) = payments.first().unwrap().unwrap();
-    let tip = Stored::decode(&storage_key, &value).unwrap().tip();
-    let whole = Stored::Record(Record::of(&settled, tip.last_sequence));
-    payments
-        .insert(&storage_key, whole.encode(&storage_key).unwrap())
-        .unwrap();
-    drop((payments, database));
+    assert!(database.open_tree("payments").unwrap().is_empty());
+}
+
+/// The mark of an index, and where it looks for unfinished payments from.
+fn meta_of(directory: &Path) -> Vec<(&'static str, sled::IVec)> {
+    let database = raw_database(directory);
+    let meta = database.open_tree("meta").unwrap();
+    let names = ["chain_head", "low_water"].into_iter();
+    names
+        .filter_map(|name| Some((name, meta.get(name).unwrap()?)))
+        .collect()
+}
+
+/// A payment with many attempts is stored whole, so that it is read at once.
+#[tokio::test]
+async fn a_finished_payment_with_a_long_history_is_stored_whole() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path());
+    let mut payment = admit(key("k")).operation;
+    applied(&store, admit(key("k"))).await;
+    for n in 0..TIP_OF_VERSION_MAX {
+        let next_at = Timestamp::from_unix_ms(2_000 + n);
+        let sent = transition(&payment, &Event::Dispatch(mark()), payment.updated_at).unwrap();
+        let event = Event::HeldBack { next_at };
+        let held = transition(&sent.operation, &event, payment.updated_at).unwrap();
+        payment = held.operation.clone();
+        applied(&store, sent).await;
+        applied(&store, held).await;
+    }
+    let settled = finish(&store, &payment).await;
+    assert!(settled.version > TIP_OF_VERSION_MAX);
+    store.close().await.unwrap();
+    drop(store);
+    let database = raw_database(directory.path());
+    assert_eq!(database.open_tree("payments").unwrap().len(), 1);
+    assert!(database.open_tree("tips").unwrap().is_empty());
+    drop(database);
     let store = open(directory.path());
     assert_eq!(store.get(&key("k")).await.unwrap(), Some(settled.clone()));
     let merchant = &settled.key.merchant;
-    let found = store.find(merchant, settled.id).await.unwrap();
-    assert_eq!(found, Some(settled.clone()));
     let history = store.history(merchant, settled.id).await.unwrap().unwrap();
-    assert_eq!(history.len(), 3);
+    assert_eq!(history.len() as u64, settled.version);
 }

@@ -49,7 +49,7 @@ fn a_store_of_a_newer_format_is_refused_and_its_version_named() {
     let message = said(directory.path());
     let named = format!("format version {}", STORE_FORMAT + 1);
     assert!(message.contains(&named), "{message}");
-    assert!(message.contains("knows versions up to 5"), "{message}");
+    assert!(message.contains("knows versions up to 6"), "{message}");
     mark(
         directory.path(),
         Some(&format!("holdfast store format {STORE_FORMAT}")),
@@ -61,14 +61,17 @@ fn a_store_of_a_newer_format_is_refused_and_its_version_named() {
 }
 
 #[test]
-fn an_index_without_a_readable_mark_is_built_again() {
+fn an_index_of_an_earlier_format_or_without_a_readable_mark_is_built_again() {
     let directory = tempfile::tempdir().unwrap();
     drop(open(directory.path()).unwrap());
-    mark(directory.path(), None);
-    drop(open(directory.path()).unwrap());
-    let database = raw_database(directory.path());
-    let mark = database.open_tree("meta").unwrap().get("format").unwrap();
-    assert!(mark.is_some());
+    let current = format!("holdfast store format {STORE_FORMAT}");
+    for other in [None, Some("holdfast store format 5")] {
+        mark(directory.path(), other);
+        drop(open(directory.path()).unwrap());
+        let database = raw_database(directory.path());
+        let mark = database.open_tree("meta").unwrap().get("format").unwrap();
+        assert_eq!(mark.unwrap(), current.as_bytes(), "{other:?}");
+    }
 }
 
 #[test]

@@ -21,10 +21,12 @@ use holdfast_core::{
     JournalEntry, Mark, Operation, OperationId, OperatorName, Resolution, ResolvedOutcome, State,
     Step, Timestamp, transition,
 };
+use holdfast_local::blocks::Block;
 use holdfast_local::format::{
     BalanceAt, account_key, account_of, decode_balance, encode_balance, id_key, record_key,
 };
-use holdfast_local::ids::{self, Block};
+use holdfast_local::ids;
+use holdfast_local::tips;
 use holdfast_tests::sample::{key, mark, request};
 
 const BEGAN: u64 = 1_767_225_600_000;
@@ -203,26 +205,29 @@ fn the_record_of_version_3_is_written_and_read_as_ever() {
 }
 
 #[test]
-fn the_tip_is_written_and_read_as_ever() {
+fn tips_are_written_and_read_as_ever() {
     let life = sent_life();
-    let settled = &life[5].operation;
-    let storage_key = record_key(&settled.key);
-    let stored = Stored::of(Record::of(settled, 70_000));
-    let current = stored.encode(&storage_key).unwrap();
-    let bytes = golden("tip-v4.hex", &current);
-    assert_eq!(bytes, current, "the same value gives the same bytes");
-    assert_eq!(Stored::decode(&storage_key, &bytes).unwrap(), stored);
+    let resolved = &life[5].operation;
+    let stored = Stored::of(Record::of(resolved, 70_000));
     let tip = Tip {
-        id: settled.id,
-        version: settled.version,
+        id: resolved.id,
+        version: resolved.version,
         last_sequence: 70_000,
     };
     assert_eq!(stored, Stored::Tip(tip));
-    // Nobody who expects a record may take it for one.
-    Record::decode(&storage_key, &bytes).unwrap_err();
     // What is not finished is stored whole.
     let sent = Record::of(&life[1].operation, 17);
     assert_eq!(Stored::of(sent.clone()), Stored::Record(sent));
+    let other = key("the-next-one").idempotency_key;
+    let block = Block(vec![
+        (resolved.key.idempotency_key.clone(), tip),
+        (other, Tip { version: 3, ..tip }),
+    ]);
+    let storage_key = record_key(&resolved.key);
+    let current = tips::encode(&storage_key, &block).unwrap();
+    let bytes = golden("tips-v1.hex", &current);
+    assert_eq!(bytes, current, "the same value gives the same bytes");
+    assert_eq!(tips::decode(&storage_key, &bytes).unwrap(), block);
 }
 
 /// The chunk that holds a life.

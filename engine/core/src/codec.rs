@@ -17,6 +17,8 @@ const HEADER_BYTES: usize = 5;
 pub enum ValueKind {
     /// An operation's record.
     Operation,
+    /// Tips of histories, by idempotency key.
+    Tip,
     /// From operation ids to idempotency keys.
     Id,
     /// Consecutive journal entries.
@@ -37,18 +39,25 @@ impl ValueKind {
     /// The format version that this build writes. Every version up to it is read, but of ids, which are built again.
     pub const fn version(self) -> u8 {
         match self {
-            // Of the journal, version 2 added the digest of the entry before, version 3 the bank, version 4 the tenure. Of
-            // an operation, version 2 added the bank, version 3 the tenure, and version 4 is a tip.
-            Self::Journal | Self::Operation => 4,
+            // Version 2 added the digest of the entry before, version 3 the bank, version 4 the tenure.
+            Self::Journal => 4,
+            // Version 2 added the bank, version 3 the tenure.
+            Self::Operation => 3,
             // Version 2 has many of them.
             Self::Id => 2,
-            Self::Unfinished | Self::Meta | Self::Contradiction | Self::Account | Self::Cursor => 1,
+            Self::Tip
+            | Self::Unfinished
+            | Self::Meta
+            | Self::Contradiction
+            | Self::Account
+            | Self::Cursor => 1,
         }
     }
 
     const fn tag(self) -> u8 {
         match self {
             Self::Operation => b'p',
+            Self::Tip => b't',
             Self::Id => b'i',
             Self::Journal => b'j',
             Self::Unfinished => b'u',

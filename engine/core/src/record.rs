@@ -112,33 +112,21 @@ impl Record {
     /// # Errors
     /// When the record is too large.
     pub fn encode(&self, storage_key: &[u8]) -> Result<Vec<u8>, EncodeError> {
-        codec::encode_as(RECORD_VERSION, ValueKind::Operation, storage_key, self)
+        codec::encode(ValueKind::Operation, storage_key, self)
     }
 
     /// Reads the bytes that [`Self::encode`] wrote.
     ///
     /// # Errors
-    /// When the bytes are damaged, of another format, or those of a tip.
+    /// When the bytes are damaged or of another format.
     pub fn decode(storage_key: &[u8], bytes: &[u8]) -> Result<Self, DecodeError> {
-        match codec::version_of(bytes) {
-            Some(1) => {
-                let record: RecordV1 = codec::decode(ValueKind::Operation, storage_key, bytes)?;
-                Ok(record.into())
-            }
-            Some(found) if found > RECORD_VERSION => Err(DecodeError::UnknownVersion {
-                found,
-                newest: RECORD_VERSION,
-            }),
-            Some(_) | None => codec::decode(ValueKind::Operation, storage_key, bytes),
+        if codec::version_of(bytes) == Some(1) {
+            return codec::decode::<RecordV1>(ValueKind::Operation, storage_key, bytes)
+                .map(Self::from);
         }
+        codec::decode(ValueKind::Operation, storage_key, bytes)
     }
 }
-
-/// The version of the newest form of a record. The next one is that of a tip.
-const RECORD_VERSION: u8 = 3;
-
-/// The version of a tip.
-const TIP_VERSION: u8 = 4;
 
 /// The largest version of a finished operation of which only the tip is stored: to read the operation is to read so many entries of
 /// the journal.
@@ -155,7 +143,7 @@ pub struct Tip {
     pub last_sequence: u64,
 }
 
-/// A value of `payments`.
+/// What is stored of an operation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Stored {
     /// All of an operation: one that is not finished, or that has a long history.
@@ -180,43 +168,6 @@ impl Stored {
             Self::Record(record) => record.tip(),
             Self::Tip(tip) => *tip,
         }
-    }
-
-    /// The same, now that the history has one entry more, which leaves the operation as it is.
-    #[must_use]
-    pub fn followed_by(self, sequence: u64) -> Self {
-        match self {
-            Self::Record(record) => Self::Record(Record {
-                last_sequence: sequence,
-                ..record
-            }),
-            Self::Tip(tip) => Self::Tip(Tip {
-                last_sequence: sequence,
-                ..tip
-            }),
-        }
-    }
-
-    /// Bytes to store under `storage_key`.
-    ///
-    /// # Errors
-    /// When the record is too large.
-    pub fn encode(&self, storage_key: &[u8]) -> Result<Vec<u8>, EncodeError> {
-        match self {
-            Self::Record(record) => record.encode(storage_key),
-            Self::Tip(tip) => codec::encode_as(TIP_VERSION, ValueKind::Operation, storage_key, tip),
-        }
-    }
-
-    /// Reads the bytes that [`Self::encode`] wrote.
-    ///
-    /// # Errors
-    /// When the bytes are damaged or of another format.
-    pub fn decode(storage_key: &[u8], bytes: &[u8]) -> Result<Self, DecodeError> {
-        if codec::version_of(bytes) == Some(TIP_VERSION) {
-            return codec::decode(ValueKind::Operation, storage_key, bytes).map(Self::Tip);
-        }
-        Record::decode(storage_key, bytes).map(Self::Record)
     }
 }
 

@@ -4,21 +4,23 @@ use std::collections::{BTreeMap, HashMap};
 
 use holdfast_core::codec::{self, ValueKind};
 use holdfast_core::journal::{Head, Replay, ReplayError, Replayed};
-use holdfast_core::record::{Record, Stored, sequence_key};
+use holdfast_core::record::{Record, Stored, Tip, sequence_key};
 use holdfast_core::{
     IdempotencyKey, JournalEntry, Operation, OperationId, OperationKey, Tenure, Timestamp,
 };
 
+use crate::blocks;
 use crate::error::LocalError;
 use crate::format::{self, BalanceAt, STORE_FORMAT};
-use crate::ids;
+use crate::ids::Ids;
 use crate::journal::Journal;
 use crate::meta;
+use crate::tips::Tips;
 use crate::trees::Trees;
-use crate::values::decode_chunk;
+use crate::values::{decode_chunk, stored_in};
 
-/// Ids that are written at once.
-const ADMITTED_MAX: usize = 4_096;
+/// Ids, and tips, that are written at once.
+const WRITTEN_AT_ONCE: usize = 4_096;
 
 /// Why no index could be built.
 #[derive(Debug, thiserror::Error)]
@@ -48,6 +50,8 @@ pub(crate) struct IndexBuilder {
     latest: HashMap<OperationId, u64>,
     /// Ids that are not written yet.
     admitted: BTreeMap<Vec<u8>, IdempotencyKey>,
+    /// Tips that are not written yet.
+    tips: BTreeMap<Vec<u8>, Tip>,
     /// The newest time of an entry.
     pub(crate) newest: Timestamp,
 }
@@ -59,6 +63,7 @@ impl IndexBuilder {
             replay: Replay::default(),
             latest: HashMap::new(),
             admitted: BTreeMap::new(),
+            tips: BTreeMap::new(),
             newest: Timestamp::default(),
         }
     }
@@ -83,7 +88,7 @@ impl IndexBuilder {
             let id_key = format::id_key(&entry.merchant, id);
             self.admitted
                 .insert(id_key, admission.idempotency_key.clone());
-            if self.admitted.len() >= ADMITTED_MAX {
+            if self.admitted.len() >= WRITTEN_AT_ONCE {
                 self.write_ids()?;
             }
         }
@@ -100,15 +105,33 @@ impl IndexBuilder {
         Ok(previous)
     }
 
-    fn record(&self, operation: &Operation, latest: u64) -> Result<(), BuildError> {
-        let storage_key = format::record_key(&operation.key);
-        let value = Stored::of(Record::of(operation, latest)).encode(&storage_key)?;
-        self.trees.payments.insert(storage_key, value)?;
+    fn store(&mut self, storage_key: Vec<u8>, stored: Stored) -> Result<(), BuildError> {
+        match stored {
+            Stored::Record(record) => {
+                let value = record.encode(&storage_key)?;
+                self.trees.payments.insert(storage_key, value)?;
+            }
+            Stored::Tip(tip) => {
+                self.tips.insert(storage_key, tip);
+                if self.tips.len() >= WRITTEN_AT_ONCE {
+                    self.write_tips()?;
+                }
+            }
+        }
         Ok(())
     }
 
+    fn record(&mut self, operation: &Operation, latest: u64) -> Result<(), BuildError> {
+        let storage_key = format::record_key(&operation.key);
+        self.store(storage_key, Stored::of(Record::of(operation, latest)))
+    }
+
     /// Adds a note to the end of a finished operation's history; returns the previous end.
-    fn follow_up(&self, sequence: u64, entry: &JournalEntry) -> Result<Option<u64>, BuildError> {
+    fn follow_up(
+        &mut self,
+        sequence: u64,
+        entry: &JournalEntry,
+    ) -> Result<Option<u64>, BuildError> {
         let orphan = || BuildError::Replay {
             sequence,
             source: ReplayError::NotOpen(entry.operation_id),
@@ -116,18 +139,28 @@ impl IndexBuilder {
         let id_key = format::id_key(&entry.merchant, entry.operation_id);
         let idempotency_key = match self.admitted.get(&id_key) {
             Some(idempotency_key) => idempotency_key.clone(),
-            None => ids::find(&self.trees.ids, &id_key)?.ok_or_else(orphan)?,
+            None => blocks::find::<Ids>(&self.trees.ids, &id_key)?.ok_or_else(orphan)?,
         };
         let key = OperationKey {
             merchant: entry.merchant.clone(),
             idempotency_key,
         };
         let storage_key = format::record_key(&key);
-        let bytes = self.trees.payments.get(&storage_key)?.ok_or_else(orphan)?;
-        let stored = Stored::decode(&storage_key, &bytes).map_err(|_| orphan())?;
+        let stored = match self.tips.get(&storage_key) {
+            Some(tip) => Stored::Tip(*tip),
+            None => stored_in(&self.trees, &storage_key)?.ok_or_else(orphan)?,
+        };
         let previous = stored.tip().last_sequence;
-        let value = stored.followed_by(sequence).encode(&storage_key)?;
-        self.trees.payments.insert(storage_key, value)?;
+        let stored = match stored {
+            Stored::Tip(tip) => Stored::Tip(Tip {
+                last_sequence: sequence,
+                ..tip
+            }),
+            Stored::Record(record) => {
+                Stored::Record(Record::of(&record.into_operation(key), sequence))
+            }
+        };
+        self.store(storage_key, stored)?;
         if entry.is_contradiction() {
             let mark = format::contradiction_key(&entry.merchant, sequence);
             let value = codec::encode(ValueKind::Contradiction, &mark, &sequence)?;
@@ -137,7 +170,11 @@ impl IndexBuilder {
     }
 
     fn write_ids(&mut self) -> Result<(), LocalError> {
-        ids::write(&self.trees.ids, &std::mem::take(&mut self.admitted))
+        blocks::write::<Ids>(&self.trees.ids, &std::mem::take(&mut self.admitted))
+    }
+
+    fn write_tips(&mut self) -> Result<(), LocalError> {
+        blocks::write::<Tips>(&self.trees.tips, &std::mem::take(&mut self.tips))
     }
 
     /// Takes all of a journal, from where this index has got. `progress` gets how many entries are in it.
@@ -160,10 +197,13 @@ impl IndexBuilder {
     /// Writes what is known only at the end, and whose index it is.
     pub(crate) fn finish(mut self, log: [u8; 16]) -> Result<Trees, BuildError> {
         self.write_ids()?;
+        self.write_tips()?;
         let trees = &self.trees;
         for operation in self.replay.all_open() {
             let latest = self.latest.get(&operation.id).copied().unwrap_or_default();
-            self.record(operation, latest)?;
+            let storage_key = format::record_key(&operation.key);
+            let value = Record::of(operation, latest).encode(&storage_key)?;
+            trees.payments.insert(storage_key, value)?;
         }
         let open = self
             .replay

@@ -12,8 +12,9 @@ use holdfast_core::{AccountId, Currency, IdempotencyKey, Merchant, OperationId, 
 ///
 /// Version 2 added balances and the hash chain; a store of version 1 gets both when it is opened. Version 3 added the
 /// names of banks, to records, journal and `meta`; version 4 added tenures and the tree of cursors. Version 5 has the journal in
-/// a log of its own, and the trees are an index over it. Values of earlier versions stay as they are.
-pub const STORE_FORMAT: u32 = 5;
+/// a log of its own, and the trees are an index over it; version 6 has tips of finished payments in that index, in blocks. Values of
+/// earlier versions stay as they are.
+pub const STORE_FORMAT: u32 = 6;
 
 /// The last version with the journal in a tree.
 pub const TREES_ALONE: u32 = 4;

@@ -4,7 +4,7 @@
 //! a kill the index may have more than its mark says, and never less: following the journal from the mark once more leads to
 //! the same values, for each of them says up to which entry it goes.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use holdfast_core::codec::{self, ValueKind};
 use holdfast_core::journal::{Head, operation_after};
@@ -17,14 +17,16 @@ use holdfast_engine::store::Verdict;
 use serde::Serialize;
 
 use crate::balance_cache::BalanceCache;
+use crate::blocks;
 use crate::changes::Changes;
 use crate::error::{LocalError, damaged, missing, read, written};
 use crate::format::{self, BalanceAt};
 use crate::history::Histories;
-use crate::ids;
+use crate::ids::Ids;
 use crate::journal::{FrameBuilder, Journal};
 use crate::memtable::Memtable;
 use crate::meta;
+use crate::tips::Tips;
 use crate::trees::Trees;
 use crate::values::stored_in;
 
@@ -105,7 +107,7 @@ impl<'a> Standing<'a> {
         {
             return Ok(Some(Stored::Record(record)));
         }
-        stored_in(&self.trees.payments, storage_key)
+        stored_in(self.trees, storage_key)
     }
 
     fn operation(&self, key: &OperationKey, stored: Stored) -> Result<Operation, LocalError> {
@@ -209,7 +211,7 @@ impl<'a> Standing<'a> {
         } else if let Some(key) = self.changes.ids.get(&id_key) {
             key.clone()
         } else {
-            let found = ids::find(&self.trees.ids, &id_key)?;
+            let found = blocks::find::<Ids>(&self.trees.ids, &id_key)?;
             found.ok_or_else(|| missing("ids", &entry.operation_id))?
         };
         Ok(OperationKey {
@@ -286,11 +288,8 @@ pub(crate) fn write(
         let value = codec::encode(ValueKind::Contradiction, mark_key, sequence)?;
         insert(&trees.contradictions, mark_key, value)?;
     }
-    ids::write(&trees.ids, &changes.ids)?;
-    for (storage_key, record) in &changes.records {
-        let stored = Stored::of(record.clone());
-        insert(&trees.payments, storage_key, stored.encode(storage_key)?)?;
-    }
+    blocks::write::<Ids>(&trees.ids, &changes.ids)?;
+    write_records(trees, &changes.records)?;
     for (storage_key, balance) in &changes.balances {
         let value = format::encode_balance(storage_key, balance)?;
         insert(&trees.accounts, storage_key, value)?;
@@ -304,6 +303,28 @@ pub(crate) fn write(
         let mut banks: BTreeSet<BankName> = meta::load(&trees.meta, meta::BANKS)?;
         banks.extend(changes.banks.iter().cloned());
         put(trees, meta::BANKS, &banks)?;
+    }
+    Ok(())
+}
+
+fn write_records(trees: &Trees, records: &BTreeMap<Vec<u8>, Record>) -> Result<(), LocalError> {
+    let mut tips = BTreeMap::new();
+    for (storage_key, record) in records {
+        match Stored::of(record.clone()) {
+            Stored::Record(record) => {
+                insert(&trees.payments, storage_key, record.encode(storage_key)?)?;
+            }
+            Stored::Tip(tip) => {
+                tips.insert(storage_key, tip);
+            }
+        }
+    }
+    blocks::write::<Tips>(&trees.tips, tips.iter().map(|(key, tip)| (*key, tip)))?;
+    for storage_key in tips.into_keys() {
+        // Most of them ended before a table was written, and never were there.
+        if read(trees.payments.contains_key(storage_key), "payments")? {
+            written(trees.payments.remove(storage_key))?;
+        }
     }
     Ok(())
 }

@@ -16,6 +16,7 @@ use crate::build::IndexBuilder;
 use crate::database;
 use crate::directory::sync_store;
 use crate::error::LocalError;
+use crate::format::STORE_FORMAT;
 use crate::index::{self, Standing};
 use crate::journal::Journal;
 use crate::meta;
@@ -127,7 +128,8 @@ fn try_index(
         Err(problem) => return Err(problem),
     };
     match database::format_of(&database) {
-        Ok(_) => {}
+        Ok(STORE_FORMAT) => {}
+        Ok(_) => return Ok(Err("it has an earlier format")),
         Err(OpenProblem::NoFormatMark) => return Ok(Err("it has no format mark")),
         Err(problem) => return Err(problem),
     }

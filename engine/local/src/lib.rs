@@ -11,6 +11,7 @@
 
 mod balance_cache;
 mod belief;
+pub mod blocks;
 mod build;
 mod changes;
 mod commit;
@@ -39,6 +40,7 @@ mod options;
 mod problem;
 mod read;
 mod store;
+pub mod tips;
 mod trees;
 mod unfinished;
 mod values;

@@ -132,7 +132,7 @@ impl FromIndex {
         let unfinished = unfinished::find(trees, journal)?;
         Ok(Self {
             // A retry of an unfinished payment without a record would be taken for a new one.
-            sent_in: unfinished::check_records(&trees.payments, &unfinished.live)?,
+            sent_in: unfinished::check_records(trees, &unfinished.live)?,
             unfinished,
             reached: meta::load(&trees.meta, meta::HEAD_NOTED)?,
             tenure: meta::load(&trees.meta, meta::TENURE)?,

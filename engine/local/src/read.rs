@@ -13,10 +13,11 @@ use holdfast_core::{
 };
 use holdfast_engine::store::{LIST_SCAN_MAX, Page, Query};
 
+use crate::blocks;
 use crate::error::{LocalError, damaged, missing, printable, read};
 use crate::format::{self, BalanceAt};
 use crate::history::Histories;
-use crate::ids;
+use crate::ids::Ids;
 use crate::inner::Inner;
 use crate::values::{decode_chunk, stored_in};
 
@@ -27,7 +28,7 @@ impl Inner {
         if let Some(record) = self.memtable.record(&storage_key) {
             return Ok(Some(Stored::Record(record)));
         }
-        stored_in(&self.trees.payments, &storage_key)
+        stored_in(&self.trees, &storage_key)
     }
 
     /// The operation of a key, and of what is known of it.
@@ -59,7 +60,7 @@ impl Inner {
         let id_key = format::id_key(merchant, id);
         let idempotency_key = match self.memtable.idempotency_key(&id_key) {
             Some(idempotency_key) => Some(idempotency_key),
-            None => ids::find(&self.trees.ids, &id_key)?,
+            None => blocks::find::<Ids>(&self.trees.ids, &id_key)?,
         };
         Ok(idempotency_key.map(|idempotency_key| OperationKey {
             merchant: merchant.clone(),
@@ -207,7 +208,7 @@ impl Inner {
         } else {
             Vec::new()
         };
-        let stored = ids::newest_first(&self.trees.ids, lower.to_vec(), upper.to_vec());
+        let stored = blocks::last_first::<Ids>(&self.trees.ids, lower.to_vec(), upper.to_vec());
         let mut stored = stored.peekable();
         std::iter::from_fn(move || {
             let in_memory = newer.last().map(|(id_key, _)| id_key);

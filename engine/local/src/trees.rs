@@ -23,8 +23,10 @@ macro_rules! trees {
 }
 
 trees!(
-    /// Records, by merchant and idempotency key.
+    /// Records of payments that are not finished or have a long history, by merchant and idempotency key.
     payments,
+    /// Tips of the other ones, in blocks.
+    tips,
     /// Idempotency keys, by merchant and id.
     ids,
     /// Operations that have been unfinished for long.

@@ -29,13 +29,13 @@ pub(crate) struct Live {
 
 /// Every unfinished payment must have its record. Returns the highest tenure that one of them was sent in.
 pub(crate) fn check_records(
-    payments: &sled::Tree,
+    trees: &Trees,
     live: &BTreeMap<OperationId, Live>,
 ) -> Result<Tenure, LocalError> {
     let mut sent_in = Tenure::NONE;
     for (id, live) in live {
         let storage_key = format::record_key(&live.key);
-        let stored = stored_in(payments, &storage_key)?;
+        let stored = stored_in(trees, &storage_key)?;
         let stored = stored.filter(|stored| stored.tip().id == *id);
         match stored.ok_or_else(|| missing("payments", &printable(&storage_key)))? {
             Stored::Record(record) => sent_in = sent_in.max(record.sent_in().unwrap_or_default()),

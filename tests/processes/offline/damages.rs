@@ -5,10 +5,12 @@ use std::path::Path;
 
 use holdfast_core::codec::{self, ValueKind};
 use holdfast_core::journal::{Head, operation_after};
-use holdfast_core::record::{Chunk, LinkedEntry, Record, Stored, Tip};
-use holdfast_core::{Merchant, Operation, OperationId, Timestamp};
-use holdfast_local::format::{account_of, contradiction_key, decode_balance, encode_balance};
-use holdfast_local::ids;
+use holdfast_core::record::{Chunk, LinkedEntry, Record, Tip};
+use holdfast_core::{IdempotencyKey, Merchant, Operation, OperationId, Timestamp};
+use holdfast_local::format::{
+    account_of, contradiction_key, decode_balance, encode_balance, record_key,
+};
+use holdfast_local::{ids, tips};
 use holdfast_tests::{raw_journal, write_raw_journal};
 
 /// What is done to a store, in which tree it must be found, and what must be said of it.
@@ -27,15 +29,67 @@ fn first(database: &sled::Db, name: &str) -> (sled::IVec, sled::IVec) {
     tree(database, name).first().unwrap().unwrap()
 }
 
-fn tip_of(bytes: &[u8], storage_key: &[u8]) -> Tip {
-    Stored::decode(storage_key, bytes).unwrap().tip()
+/// Changes the blocks of tips: each tip gets what is made of it; `None` leaves it as it is.
+fn change_tips(
+    database: &sled::Db,
+    mut change: impl FnMut(&IdempotencyKey, Tip) -> Option<(IdempotencyKey, Tip)>,
+) {
+    let tips = tree(database, "tips");
+    for item in &tips {
+        let (storage_key, bytes) = item.unwrap();
+        let mut block = tips::decode(&storage_key, &bytes).unwrap();
+        for entry in &mut block.0 {
+            if let Some(other) = change(&entry.0, entry.1) {
+                *entry = other;
+            }
+        }
+        block.0.sort_by(|(one, _), (other, _)| one.cmp(other));
+        let value = tips::encode(&storage_key, &block).unwrap();
+        tips.insert(storage_key, value).unwrap();
+    }
 }
 
-fn put(database: &sled::Db, storage_key: &[u8], stored: &Stored) {
-    let value = stored.encode(storage_key).unwrap();
-    tree(database, "payments")
-        .insert(storage_key, value)
-        .unwrap();
+/// Changes the first tip, or the one with the highest last entry.
+fn change_tip(database: &sled::Db, which: Which, change: impl Fn(Tip) -> Tip) {
+    let mut last = 0;
+    change_tips(database, |_, tip| {
+        last = last.max(tip.last_sequence);
+        None
+    });
+    let mut is_done = false;
+    change_tips(database, |key, tip| {
+        let is_it = match which {
+            Which::First => !is_done,
+            Which::Last => tip.last_sequence == last,
+        };
+        is_done = is_done || is_it;
+        is_it.then(|| (key.clone(), change(tip)))
+    });
+}
+
+#[derive(Clone, Copy)]
+enum Which {
+    First,
+    Last,
+}
+
+fn first_tip(database: &sled::Db) -> (Vec<u8>, IdempotencyKey, Tip) {
+    let (storage_key, bytes) = first(database, "tips");
+    let block = tips::decode(&storage_key, &bytes).unwrap();
+    let (key, tip) = block.0[0].clone();
+    (storage_key.to_vec(), key, tip)
+}
+
+/// A tip beside the others, under a key that is its block's and one letter more.
+fn put_tip(database: &sled::Db, tip: Tip) {
+    let (storage_key, key, _) = first_tip(database);
+    let tips = tree(database, "tips");
+    let mut block = tips::decode(&storage_key, &tips.get(&storage_key).unwrap().unwrap()).unwrap();
+    let other = IdempotencyKey::new(&format!("{}x", key.as_str())).unwrap();
+    block.0.push((other, tip));
+    block.0.sort_by(|(one, _), (other, _)| one.cmp(other));
+    let value = tips::encode(&storage_key, &block).unwrap();
+    tips.insert(storage_key, value).unwrap();
 }
 
 /// What the journal says of a payment, and its last entry.
@@ -84,8 +138,11 @@ pub(crate) const DAMAGES: [Damage; 21] = [
         "payments",
         "no record of",
         |database, _| {
-            let (key, _) = first(database, "payments");
-            tree(database, "payments").remove(key).unwrap();
+            let (storage_key, bytes) = first(database, "tips");
+            let mut block = tips::decode(&storage_key, &bytes).unwrap();
+            block.0.remove(0);
+            let value = tips::encode(&storage_key, &block).unwrap();
+            tree(database, "tips").insert(storage_key, value).unwrap();
         },
     ),
     (
@@ -93,10 +150,10 @@ pub(crate) const DAMAGES: [Damage; 21] = [
         "payments",
         "journal leads to",
         |database, _| {
-            let (storage_key, bytes) = first(database, "payments");
-            let tip = tip_of(&bytes, &storage_key);
-            let version = tip.version + 1;
-            put(database, &storage_key, &Stored::Tip(Tip { version, ..tip }));
+            change_tip(database, Which::First, |tip| Tip {
+                version: tip.version + 1,
+                ..tip
+            });
         },
     ),
     (
@@ -104,34 +161,28 @@ pub(crate) const DAMAGES: [Damage; 21] = [
         "payments",
         "journal leads to",
         |database, data| {
-            // As earlier versions of the record stored it.
-            let (storage_key, bytes) = first(database, "payments");
-            let (mut payment, last) = payment_of(data, tip_of(&bytes, &storage_key).id);
+            let (_, _, tip) = first_tip(database);
+            let (mut payment, last) = payment_of(data, tip.id);
             payment.updated_at = Timestamp::from_unix_ms(1);
-            put(
-                database,
-                &storage_key,
-                &Stored::Record(Record::of(&payment, last)),
-            );
+            let storage_key = record_key(&payment.key);
+            let value = Record::of(&payment, last).encode(&storage_key).unwrap();
+            tree(database, "payments")
+                .insert(storage_key, value)
+                .unwrap();
         },
     ),
     (
         "a record without a history",
-        "payments",
+        "tips",
         "has no entry",
         |database, _| {
-            let (storage_key, bytes) = first(database, "payments");
-            let tip = tip_of(&bytes, &storage_key);
-            let mut other = storage_key.to_vec();
-            other.push(b'x');
-            let last_sequence = 1;
-            put(
+            let (_, _, tip) = first_tip(database);
+            put_tip(
                 database,
-                &other,
-                &Stored::Tip(Tip {
-                    last_sequence,
+                Tip {
+                    last_sequence: 1,
                     ..tip
-                }),
+                },
             );
         },
     ),
@@ -243,32 +294,32 @@ pub(crate) const DAMAGES: [Damage; 21] = [
         "payments",
         "checksum",
         |database, _| {
-            let (key, bytes) = first(database, "payments");
+            let (key, bytes) = first(database, "tips");
             let mut bytes = bytes.to_vec();
             *bytes.last_mut().unwrap() ^= 1;
-            tree(database, "payments").insert(key, bytes).unwrap();
+            tree(database, "tips").insert(key, bytes).unwrap();
         },
     ),
     (
         "a record was taken for another",
-        "payments",
+        "tips",
         "has no entry",
         |database, _| {
             // As many records as the journal admits, and not the same.
-            let (storage_key, bytes) = first(database, "payments");
-            let tip = tip_of(&bytes, &storage_key);
-            let mut other = storage_key.to_vec();
-            other.push(b'x');
-            let last_sequence = 9_999;
-            put(
-                database,
-                &other,
-                &Stored::Tip(Tip {
-                    last_sequence,
-                    ..tip
-                }),
-            );
-            tree(database, "payments").remove(storage_key).unwrap();
+            let (_, first, _) = first_tip(database);
+            change_tips(database, |key, tip| {
+                let other = IdempotencyKey::new(&format!("{}x", key.as_str())).unwrap();
+                let last_sequence = 9_999;
+                (*key == first).then(|| {
+                    (
+                        other,
+                        Tip {
+                            last_sequence,
+                            ..tip
+                        },
+                    )
+                })
+            });
         },
     ),
     (
@@ -276,17 +327,10 @@ pub(crate) const DAMAGES: [Damage; 21] = [
         "payments",
         "the record says",
         |database, _| {
-            let (storage_key, bytes) = first(database, "payments");
-            let tip = tip_of(&bytes, &storage_key);
-            let last_sequence = tip.last_sequence - 1;
-            put(
-                database,
-                &storage_key,
-                &Stored::Tip(Tip {
-                    last_sequence,
-                    ..tip
-                }),
-            );
+            change_tip(database, Which::First, |tip| Tip {
+                last_sequence: tip.last_sequence - 1,
+                ..tip
+            });
         },
     ),
     (
@@ -319,17 +363,10 @@ pub(crate) const DAMAGES: [Damage; 21] = [
         "payments",
         "beyond its latest",
         |database, _| {
-            let (storage_key, bytes) = tree(database, "payments").last().unwrap().unwrap();
-            let tip = tip_of(&bytes, &storage_key);
-            let last_sequence = tip.last_sequence - 1;
-            put(
-                database,
-                &storage_key,
-                &Stored::Tip(Tip {
-                    last_sequence,
-                    ..tip
-                }),
-            );
+            change_tip(database, Which::Last, |tip| Tip {
+                last_sequence: tip.last_sequence - 1,
+                ..tip
+            });
         },
     ),
     (

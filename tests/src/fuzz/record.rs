@@ -6,8 +6,8 @@ use holdfast_core::OperationKey;
 use holdfast_core::codec::{self, DecodeError, EncodeError, ValueKind};
 use holdfast_core::journal::Head;
 use holdfast_core::ledger::Balance;
-use holdfast_core::record::{Chunk, Record, Stored, sequence_key};
-use holdfast_local::{format, ids};
+use holdfast_core::record::{Chunk, Record, sequence_key};
+use holdfast_local::{format, ids, tips};
 use serde::ser::{Serialize, SerializeTuple, Serializer};
 
 /// Bytes that are written as they are: what a body would be if it were any bytes.
@@ -48,6 +48,7 @@ pub fn record(input: &[u8]) {
         ValueKind::Contradiction,
         ValueKind::Account,
         ValueKind::Cursor,
+        ValueKind::Tip,
     ];
     let kind = kinds[usize::from(kind) % kinds.len()];
     read(kind, key, value);
@@ -59,12 +60,11 @@ pub fn record(input: &[u8]) {
 fn read(kind: ValueKind, key: &[u8], bytes: &[u8]) {
     match kind {
         ValueKind::Operation => {
-            let stored = again(
+            let Some(record) = again(
                 bytes,
-                |bytes| Stored::decode(key, bytes),
-                |stored| stored.encode(key),
-            );
-            let Some(Stored::Record(record)) = stored else {
+                |bytes| Record::decode(key, bytes),
+                |record| record.encode(key),
+            ) else {
                 return;
             };
             if let Some(of) = format::key_of(key) {
@@ -72,6 +72,13 @@ fn read(kind: ValueKind, key: &[u8], bytes: &[u8]) {
                 let payment = record.clone().into_operation(of);
                 assert_eq!(Record::of(&payment, last_sequence), record);
             }
+        }
+        ValueKind::Tip => {
+            again(
+                bytes,
+                |bytes| tips::decode(key, bytes),
+                |block| tips::encode(key, block),
+            );
         }
         ValueKind::Id => {
             again(

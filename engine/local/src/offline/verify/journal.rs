@@ -9,6 +9,7 @@ use super::verifier::{
 };
 use crate::error::printable;
 use crate::format;
+use crate::values::stored_in;
 
 impl Verifier<'_> {
     pub(super) fn journal(&mut self, total: u64) {
@@ -136,17 +137,13 @@ impl Verifier<'_> {
     fn record(&mut self, payment: &Operation, latest: u64, finished: bool) {
         let storage_key = format::record_key(&payment.key);
         let shown = printable(&storage_key);
-        let stored = match self.trees.payments.get(&storage_key) {
-            Ok(Some(bytes)) => Stored::decode(&storage_key, &bytes),
+        let stored = match stored_in(self.trees, &storage_key) {
+            Ok(Some(stored)) => stored,
             Ok(None) => {
                 let problem = format!("no record of payment {}", payment.id);
                 return self.find("payments", shown, problem, RECORD_LOST);
             }
-            Err(error) => return self.find("payments", shown, error.to_string(), DAMAGED),
-        };
-        let stored = match stored {
-            Ok(stored) => stored,
-            Err(error) => return self.find("payments", shown, error.to_string(), DAMAGED),
+            Err(error) => return self.find("payments", shown, causes(&error), DAMAGED),
         };
         let told = stored.tip().last_sequence;
         if told > latest && finished {

@@ -1,43 +1,38 @@
 //! Checks the records and the index of their ids, one by one.
 
-use holdfast_core::record::Stored;
+use holdfast_core::record::{Record, Tip};
 use holdfast_core::{IdempotencyKey, Merchant, OperationId, OperationKey};
 
 use super::journal::causes;
 use super::verifier::{DAMAGED, INDEX_WRONG, Phase, RECORD_EXTRA, SetDigest, UNKNOWN, Verifier};
-use crate::error::printable;
+use crate::blocks;
+use crate::error::{LocalError, damaged, printable, read};
 use crate::format;
-use crate::ids;
+use crate::ids::Ids;
+use crate::tips::Tips;
+use crate::trees::Trees;
+use crate::values::stored_in;
 
 impl Verifier<'_> {
-    /// Every record must have a history and be found by its id.
+    /// Every record and every tip must have a history and be found by its id.
     pub(super) fn records(&mut self) {
-        let (trees, total) = (self.trees, self.report.payments);
+        let total = self.report.payments;
         let mut count = 0;
         let mut stored = SetDigest::default();
-        for item in &trees.payments {
-            let Ok((storage_key, bytes)) = item else {
-                self.find("payments", "?", "cannot be read", DAMAGED);
-                break;
-            };
+        for item in tips_in(self.trees) {
             count += 1;
             self.tell(Phase::Records, count, total);
-            let shown = printable(&storage_key);
-            // What cannot be decoded was named when the journal led to it, unless nothing does.
-            let tip = match Stored::decode(&storage_key, &bytes) {
-                Ok(value) => value.tip(),
+            let (tree, storage_key, tip) = match item {
+                Ok(found) => found,
+                // What cannot be decoded was named when the journal led to it, unless nothing does.
                 Err(error) => {
-                    self.find("payments", shown, error.to_string(), DAMAGED);
+                    self.find("payments", "?", causes(&error), DAMAGED);
                     continue;
                 }
             };
             let Some(key) = format::key_of(&storage_key) else {
-                self.find(
-                    "payments",
-                    shown,
-                    "is not a valid merchant and key",
-                    UNKNOWN,
-                );
+                let shown = printable(&storage_key);
+                self.find(tree, shown, "is not a valid merchant and key", UNKNOWN);
                 continue;
             };
             stored.add(&storage_key, tip.id);
@@ -52,23 +47,19 @@ impl Verifier<'_> {
         }
     }
 
-    /// Reports the records that the journal does not have.
+    /// Reports the records and tips that the journal does not have.
     fn extra_records(&mut self) {
-        let trees = self.trees;
         let mut named = false;
-        // Ends at what cannot be read: sled would give the same error for ever.
-        for (storage_key, bytes) in trees.payments.iter().map_while(Result::ok) {
-            let decoded = Stored::decode(&storage_key, &bytes).ok();
-            let Some((stored, key)) = decoded.zip(format::key_of(&storage_key)) else {
+        for (tree, storage_key, tip) in tips_in(self.trees).filter_map(Result::ok) {
+            let Some(key) = format::key_of(&storage_key) else {
                 continue;
             };
-            let tip = stored.tip();
             let (id, sequence) = (tip.id, tip.last_sequence);
             if self.entry_at(sequence) != Some(id)
                 || self.key_of(&key.merchant, id).as_ref() != Some(&key.idempotency_key)
             {
                 let problem = format!("payment {id} has no entry {sequence} under this key");
-                self.find("payments", printable(&storage_key), problem, RECORD_EXTRA);
+                self.find(tree, printable(&storage_key), problem, RECORD_EXTRA);
                 named = true;
             }
         }
@@ -81,7 +72,7 @@ impl Verifier<'_> {
     /// The key that the index has for a payment's id.
     fn key_of(&self, merchant: &Merchant, id: OperationId) -> Option<IdempotencyKey> {
         let id_key = format::id_key(merchant, id);
-        ids::find(&self.trees.ids, &id_key).ok()?
+        blocks::find::<Ids>(&self.trees.ids, &id_key).ok()?
     }
 
     /// Which payment an entry is about.
@@ -97,7 +88,7 @@ impl Verifier<'_> {
     pub(super) fn ids(&mut self) {
         let (trees, total) = (self.trees, self.report.payments);
         let mut count = 0;
-        for item in ids::all(&trees.ids) {
+        for item in blocks::all::<Ids>(&trees.ids) {
             let (storage_key, key) = match item {
                 Ok(item) => item,
                 Err(error) => {
@@ -118,8 +109,7 @@ impl Verifier<'_> {
                 idempotency_key: key,
             };
             let record_key = format::record_key(&key);
-            let record = trees.payments.get(&record_key).ok().flatten();
-            let stored = record.and_then(|bytes| Stored::decode(&record_key, &bytes).ok());
+            let stored = stored_in(trees, &record_key).ok().flatten();
             if stored.map(|stored| stored.tip().id) != Some(id) {
                 self.find(
                     "ids",
@@ -130,4 +120,25 @@ impl Verifier<'_> {
             }
         }
     }
+}
+
+/// Every record and every tip, with its tree and storage key. Ends at what sled cannot read: it would give the same error for ever.
+fn tips_in(
+    trees: &Trees,
+) -> impl Iterator<Item = Result<(&'static str, Vec<u8>, Tip), LocalError>> {
+    let mut is_over = false;
+    let records = trees.payments.iter().map_while(move |item| {
+        if is_over {
+            return None;
+        }
+        is_over = item.is_err();
+        Some(read(item, "payments").and_then(|(storage_key, bytes)| {
+            let record = Record::decode(&storage_key, &bytes);
+            let record = record.map_err(damaged("payments", &storage_key))?;
+            Ok(("payments", storage_key.to_vec(), record.tip()))
+        }))
+    });
+    let tips = blocks::all::<Tips>(&trees.tips)
+        .map(|item| item.map(|(storage_key, tip)| ("tips", storage_key, tip)));
+    records.chain(tips)
 }
