@@ -15,6 +15,7 @@ use holdfast_core::{
 use holdfast_engine::source::SeededSource;
 use holdfast_engine::store::{Log, StoreError, Verdict, Views};
 use holdfast_local::format::record_key;
+use holdfast_local::offline::{Original, verify};
 use holdfast_local::{LocalOptions, LocalStore, tips};
 use holdfast_tests::raw_database;
 use holdfast_tests::sample::{key, mark, request};
@@ -35,8 +36,13 @@ async fn applied(store: &LocalStore, step: Step) {
 }
 
 fn admit(key: OperationKey) -> Step {
+    admit_as(key, 9)
+}
+
+/// Different seeds give different ids.
+fn admit_as(key: OperationKey, seed: u8) -> Step {
     let now = Timestamp::from_unix_ms(1_000);
-    let id = SeededSource::new([9; 32]).operation_id(now);
+    let id = SeededSource::new([seed; 32]).operation_id(now);
     let received = Operation::received(id, key, request(7), now);
     transition(&received, &Event::Admit, now).unwrap()
 }
@@ -101,6 +107,16 @@ async fn an_index_that_is_found_damaged_is_built_again_by_the_next_start() {
         // An end in order may not make it believed again.
         store.close().await.unwrap_err();
         drop(store);
+        // Until then `verify` shows what is wrong.
+        let copy = Original::hold(directory.path()).unwrap();
+        let copy = copy.copy_into(tempfile::tempdir().unwrap()).unwrap();
+        let mut findings = Vec::new();
+        verify(&copy, &mut |found| findings.push(found), &mut |_, _, _| {});
+        assert!(
+            findings.iter().any(|found| found.tree == "payments"),
+            "{findings:?}"
+        );
+        drop(copy);
         for _ in 0..2 {
             let store = open(directory.path());
             assert_eq!(store.get(&key("k")).await.unwrap(), Some(settled.clone()));
@@ -111,7 +127,11 @@ async fn an_index_that_is_found_damaged_is_built_again_by_the_next_start() {
 
 /// A payment that is admitted, sent and confirmed.
 async fn settle(store: &LocalStore, name: &str) -> Operation {
-    let admitted = admit(key(name));
+    settle_as(store, name, 9).await
+}
+
+async fn settle_as(store: &LocalStore, name: &str, seed: u8) -> Operation {
+    let admitted = admit_as(key(name), seed);
     applied(store, admitted.clone()).await;
     finish(store, &admitted.operation).await
 }
@@ -130,6 +150,69 @@ async fn finish(store: &LocalStore, payment: &Operation) -> Operation {
     let settled = transition(&sent.operation, &decided, now).unwrap();
     applied(store, settled.clone()).await;
     settled.operation
+}
+
+/// Two payments of the same version whose tips were swapped: each value is right in itself.
+#[tokio::test]
+async fn the_history_of_another_payment_is_not_taken_for_ones_own() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path());
+    let one = settle(&store, "one").await;
+    let other = settle_as(&store, "two", 8).await;
+    store.close().await.unwrap();
+    drop(store);
+    for is_id_swapped in [false, true] {
+        let database = raw_database(directory.path());
+        let trees = database.open_tree("tips").unwrap();
+        let (storage_key, value) = trees.first().unwrap().unwrap();
+        let mut block = tips::decode(&storage_key, &value).unwrap();
+        let (first, second) = (block.0[0].1, block.0[1].1);
+        block.0[0].1.last_sequence = second.last_sequence;
+        block.0[1].1.last_sequence = first.last_sequence;
+        if is_id_swapped {
+            (block.0[0].1.id, block.0[1].1.id) = (second.id, first.id);
+        }
+        let value = tips::encode(&storage_key, &block).unwrap();
+        trees.insert(storage_key, value).unwrap();
+        drop((trees, database));
+        let store = open(directory.path());
+        let error = store.get(&key("one")).await.unwrap_err();
+        assert!(matches!(error, StoreError::Fatal(_)), "{error:?}");
+        drop(store);
+        let store = open(directory.path());
+        assert_eq!(store.get(&key("one")).await.unwrap(), Some(one.clone()));
+        assert_eq!(store.get(&key("two")).await.unwrap(), Some(other.clone()));
+        store.close().await.unwrap();
+    }
+}
+
+/// The truth about one payment cannot be read: that one is not answered for, and all others are.
+#[tokio::test]
+async fn damage_in_the_journal_concerns_the_payments_that_are_there() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path());
+    let one = settle(&store, "one").await;
+    settle_as(&store, "two", 8).await;
+    store.close().await.unwrap();
+    drop(store);
+    let segment = directory
+        .path()
+        .join("store/journal/00000000000000000001.segment");
+    let intact = std::fs::read(&segment).unwrap();
+    let store = open(directory.path());
+    // Not the last frame: a start would have found that.
+    let at = intact
+        .windows(3)
+        .rposition(|bytes| bytes == b"two")
+        .unwrap();
+    let mut damaged = intact.clone();
+    damaged[at] ^= 1;
+    std::fs::write(&segment, &damaged).unwrap();
+    let error = store.get(&key("two")).await.unwrap_err();
+    assert!(matches!(error, StoreError::Transient(_)), "{error:?}");
+    assert_eq!(store.get(&key("one")).await.unwrap(), Some(one));
+    applied(&store, admit_as(key("three"), 7)).await;
+    std::fs::write(&segment, &intact).unwrap();
 }
 
 /// What a kill may leave between two writes: a payment that ended has its tip, and its record still, as it was before.

@@ -629,7 +629,6 @@ async fn lingering_payments_are_found_after_a_restart_however_long_ago_they_bega
     }
 }
 
-/// What the set says is unfinished must be there: without it, its payment would rest for ever and its key be new.
 /// A search for something rare looks at thousands of payments; nobody waits behind it.
 #[tokio::test]
 async fn a_read_that_looks_at_many_holds_up_no_other() {

@@ -28,6 +28,11 @@ pub(crate) fn doubt(store: &Path) -> io::Result<Option<&'static str>> {
     }
 }
 
+/// Whether damage was found in the index.
+pub(crate) fn is_damaged(store: &Path) -> bool {
+    fs::read(store.join(INDEX_OPEN)).is_ok_and(|what| what == DAMAGED)
+}
+
 /// Whether the index was closed in order.
 pub(crate) fn is_closed(store: &Path) -> bool {
     !store.join(INDEX_OPEN).exists()

@@ -41,6 +41,9 @@ pub struct Block<K, V>(pub Vec<(K, V)>);
 
 type BlockOf<E> = Block<<E as Entries>::Key, <E as Entries>::Value>;
 
+/// A block by its storage key.
+type Found<E> = (Vec<u8>, BlockOf<E>);
+
 /// An entry by its storage key.
 type Entry<E> = (Vec<u8>, <E as Entries>::Value);
 
@@ -60,7 +63,7 @@ pub(crate) fn decode<E: Entries>(
 
 fn decoded<E: Entries>(
     item: sled::Result<(sled::IVec, sled::IVec)>,
-) -> Result<(Vec<u8>, BlockOf<E>), LocalError> {
+) -> Result<Found<E>, LocalError> {
     let (storage_key, bytes) = read(item, E::TREE)?;
     let block = decode::<E>(&storage_key, &bytes).map_err(damaged(E::TREE, &storage_key))?;
     Ok((storage_key.to_vec(), block))
@@ -88,7 +91,7 @@ fn is_of_same_merchant(one: &[u8], other: &[u8]) -> bool {
 fn block_of<E: Entries>(
     tree: &sled::Tree,
     storage_key: &[u8],
-) -> Result<Option<(Vec<u8>, BlockOf<E>)>, LocalError> {
+) -> Result<Option<Found<E>>, LocalError> {
     let Some(item) = tree.range(..=storage_key).next_back() else {
         return Ok(None);
     };

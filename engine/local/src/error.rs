@@ -28,6 +28,9 @@ pub enum LocalError {
         /// The reason.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// The history of one payment cannot be read. The others can.
+    #[error("the history of a payment cannot be read from the journal")]
+    History(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// A stored value is damaged.
     #[error("a value in {tree} under key {key} is damaged")]
     Damaged {
@@ -61,12 +64,16 @@ pub enum LocalError {
 }
 
 impl LocalError {
-    /// Whether it says that the index is not what the journal leads to.
-    pub(crate) fn is_of_index(&self) -> bool {
+    /// Whether it says that the index is not what the journal leads to. A disk that refuses says nothing about the index.
+    pub fn is_of_index(&self) -> bool {
+        let is_index = |tree: &str| !["journal", "cursors"].contains(&tree);
         match self {
-            Self::Read { tree, .. } | Self::Damaged { tree, .. } | Self::Missing { tree, .. } => {
-                !["journal", "cursors"].contains(tree)
+            Self::Damaged { tree, .. } | Self::Missing { tree, .. } => is_index(tree),
+            Self::Read { tree, source } => {
+                let sled = source.downcast_ref::<sled::Error>();
+                is_index(tree) && matches!(sled, Some(sled::Error::Corruption { .. }))
             }
+            Self::Ledger(_) => true,
             _ => false,
         }
     }
@@ -75,7 +82,7 @@ impl LocalError {
 impl From<LocalError> for StoreError {
     fn from(error: LocalError) -> Self {
         match error {
-            LocalError::Closed => Self::Transient(Box::new(error)),
+            LocalError::Closed | LocalError::History(_) => Self::Transient(Box::new(error)),
             LocalError::Apply(_) | LocalError::Sync(_) => Self::Ambiguous(Box::new(error)),
             LocalError::Poisoned
             | LocalError::Read { .. }

@@ -150,7 +150,7 @@ impl<'a> Standing<'a> {
             match self.moved(sequence, entry)? {
                 // What comes next is in no balance yet.
                 Ok(after) if entry.movement.is_some() && after.len() != 2 => {
-                    return Err(missing("journal", &sequence));
+                    return Err(missing("accounts", &sequence));
                 }
                 Ok(after) => self.changes.balances.extend(after),
                 Err(full @ LedgerError::Full { .. }) if has_room && is_first => {

@@ -42,7 +42,7 @@ impl Indexer {
                 }
                 Ok(())
             });
-            if let Err(error) = written {
+            if let Err(error) = inner.doubting(written) {
                 tracing::error!(
                     error = &error as &dyn std::error::Error,
                     "cannot index the journal"

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError, mpsc};
+use std::sync::{Mutex, MutexGuard, PoisonError, mpsc};
 
 use holdfast_core::journal::Head;
 use holdfast_core::{BankName, OperationId, Tenure, Timestamp};
@@ -59,6 +59,8 @@ pub(crate) struct Inner {
     pub(crate) noted: AtomicU64,
     /// The banks that attempts were sent to.
     pub(crate) banks: Mutex<BTreeSet<BankName>>,
+    /// Whether damage was found in the index. Held while that is noted, and while the index is declared closed.
+    pub(crate) is_doubted: Mutex<bool>,
     pub(crate) poisoned: AtomicBool,
     pub(crate) closed: AtomicBool,
 }
@@ -87,14 +89,34 @@ impl Inner {
             && error.is_of_index()
         {
             self.poison();
-            let noted = belief::index_is_damaged(&self.data.join(STORE));
+            let mut is_doubted = self.is_doubted();
+            *is_doubted = true;
+            let error = error as &dyn std::error::Error;
+            match belief::index_is_damaged(&self.data.join(STORE)) {
+                Ok(()) => tracing::error!(
+                    error,
+                    "the index is damaged; the next start builds it again from the journal"
+                ),
+                Err(unnoted) => tracing::error!(
+                    error,
+                    %unnoted,
+                    "the index is damaged, and this could not be noted; run `holdfast index rebuild`"
+                ),
+            }
+        }
+        if let Err(LocalError::History(error)) = &result {
             tracing::error!(
-                error = error as &dyn std::error::Error,
-                is_noted = noted.is_ok(),
-                "the index is damaged; the next start builds it again from the journal"
+                error = &**error as &dyn std::error::Error,
+                "the journal is damaged where the history of a payment is; it cannot be answered for"
             );
         }
         result
+    }
+
+    fn is_doubted(&self) -> MutexGuard<'_, bool> {
+        self.is_doubted
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn ensure_usable(&self) -> Result<(), LocalError> {
@@ -161,6 +183,10 @@ impl Inner {
         self.database.flush().map_err(not_synced)?;
         let store = self.data.join(STORE);
         directory::sync_store(&store.join(INDEX)).map_err(not_synced)?;
+        let is_doubted = self.is_doubted();
+        if *is_doubted {
+            return Err(LocalError::Poisoned);
+        }
         belief::index_is_closed(&store).map_err(not_synced)
     }
 }

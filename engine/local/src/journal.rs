@@ -225,8 +225,9 @@ impl Journal {
             chunks: Vec::new(),
             next: from.max(1),
         };
+        let bytes = if from == to { 1 } else { BLOCK_BYTES };
         while block.next <= to {
-            let frames = self.0.frames(block.next, BLOCK_BYTES).map_err(unread)?;
+            let frames = self.0.frames(block.next, bytes).map_err(unread)?;
             let Some(last) = frames.last() else {
                 break;
             };

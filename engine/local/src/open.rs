@@ -251,6 +251,7 @@ fn assemble(
         noted: AtomicU64::new(head.sequence),
         live: Mutex::new(live),
         appended: watch::Sender::new(head.sequence),
+        is_doubted: Mutex::new(false),
         poisoned: AtomicBool::new(false),
         closed: AtomicBool::new(false),
     };

@@ -73,9 +73,14 @@ impl Inner {
         merchant: &Merchant,
         id: OperationId,
     ) -> Result<Option<Operation>, LocalError> {
-        let key = self.key_by_id(merchant, id)?;
-        key.map(|key| self.find(&mut Histories::new(&self.journal), key))
-            .transpose()
+        let Some(key) = self.key_by_id(merchant, id)? else {
+            return Ok(None);
+        };
+        let found = self.find(&mut Histories::new(&self.journal), key)?;
+        if found.id != id {
+            return Err(missing("ids", &id));
+        }
+        Ok(Some(found))
     }
 
     /// The merchants that have payments: one index lookup for each.
@@ -239,8 +244,12 @@ impl Inner {
         };
         let stored = self.stored(&key)?;
         let stored = stored.ok_or_else(|| missing("payments", &key.idempotency_key))?;
-        let last = stored.tip().last_sequence;
-        Histories::new(&self.journal).up_to(last).map(Some)
+        let tip = stored.tip();
+        if tip.id != id {
+            return Err(missing("ids", &id));
+        }
+        let mut histories = Histories::new(&self.journal);
+        histories.up_to(id, tip.last_sequence).map(Some)
     }
 
     pub(crate) fn contradictions(

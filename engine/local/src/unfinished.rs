@@ -57,16 +57,11 @@ pub(crate) struct Unfinished {
     pub(crate) newest: Timestamp,
 }
 
-pub(crate) fn find(trees: &Trees, journal: &Journal) -> Result<Unfinished, LocalError> {
-    let Trees {
-        unfinished, meta, ..
-    } = trees;
-    // A store without a mark is read from its first entry on.
-    let low_water = meta::load::<u64>(meta, meta::LOW_WATER)?.max(1);
-    let head: Head = meta::load(meta, meta::CHAIN_HEAD)?;
-    if low_water > head.sequence + 1 {
-        return Err(missing("meta", &low_water));
-    }
+/// The operations that have been unfinished for long.
+fn lingering_in(
+    unfinished: &sled::Tree,
+    low_water: u64,
+) -> Result<BTreeMap<OperationId, Live>, LocalError> {
     let mut live = BTreeMap::new();
     for item in unfinished {
         let (storage_key, bytes) = read(item, "unfinished")?;
@@ -77,11 +72,29 @@ pub(crate) fn find(trees: &Trees, journal: &Journal) -> Result<Unfinished, Local
         let from = low_water;
         live.insert(id, Live { key, from });
     }
+    Ok(live)
+}
+
+pub(crate) fn find(trees: &Trees, journal: &Journal) -> Result<Unfinished, LocalError> {
+    let Trees {
+        unfinished, meta, ..
+    } = trees;
+    // A store without a mark is read from its first entry on.
+    let low_water = meta::load::<u64>(meta, meta::LOW_WATER)?.max(1);
+    let head: Head = meta::load(meta, meta::CHAIN_HEAD)?;
+    if low_water > head.sequence + 1 {
+        return Err(missing("meta", &low_water));
+    }
+    let mut live = lingering_in(unfinished, low_water)?;
     let lingering = live.keys().copied().collect();
     let mut next_sequence = low_water;
     let mut newest = Timestamp::default();
     for chunk in journal.chunks(low_water) {
         let (first, bytes) = chunk?;
+        if first < low_water {
+            // The mark is always where a chunk begins.
+            return Err(missing("meta", &low_water));
+        }
         if first != next_sequence {
             // The journal has no gaps: a missing entry was lost or removed.
             return Err(missing("journal", &next_sequence));

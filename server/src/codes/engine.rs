@@ -68,7 +68,11 @@ impl Coded for StoreError {
         if let Some(local) = source.downcast_ref::<LocalError>() {
             return local.code();
         }
-        if source.is::<RecordMissing>() || source.is::<RefusedUnasked>() {
+        // The index lacks it: an unfinished payment is in the journal.
+        if source.is::<RecordMissing>() {
+            return Code::IndexDamaged;
+        }
+        if source.is::<RefusedUnasked>() {
             return Code::Damaged;
         }
         Code::StoreFailed
@@ -79,7 +83,10 @@ impl Coded for LocalError {
     fn code(&self) -> Code {
         match self {
             Self::Moved(_) => Code::DirectoryMoved,
-            Self::Damaged { .. } | Self::Missing { .. } | Self::Ledger(_) => Code::Damaged,
+            of_index if of_index.is_of_index() => Code::IndexDamaged,
+            Self::Damaged { .. } | Self::Missing { .. } | Self::Ledger(_) | Self::History(_) => {
+                Code::Damaged
+            }
             Self::Poisoned
             | Self::Closed
             | Self::Apply(_)

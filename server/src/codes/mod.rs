@@ -92,6 +92,8 @@ codes! {
     DirectoryMoved = "HF0402",
     /// Holdfast has a bug
     Bug = "HF0403",
+    /// The index is damaged
+    IndexDamaged = "HF0404",
     /// The export file cannot be written
     ExportFile = "HF0501",
     /// The journal cannot be exported completely

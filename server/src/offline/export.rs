@@ -9,6 +9,7 @@ use clap::{ArgMatches, Args};
 use holdfast_core::JournalEntry;
 use holdfast_core::journal::Head;
 use holdfast_local::LocalError;
+use holdfast_local::OpenProblem;
 use holdfast_local::offline::SnapshotError;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -165,6 +166,11 @@ pub(crate) fn export(
             Origin::Directory(data) => {
                 let copy = snapshot(data, args.scratch.as_deref(), interrupts)?;
                 let told = copy.head();
+                if let Some(noted) = copy.lost() {
+                    let found = told.sequence;
+                    let lost = SnapshotError::Open(OpenProblem::Lost { noted, found });
+                    return Err(lost.into());
+                }
                 let journal = copy.journal().map(|entry| entry.map_err(ExportError::from));
                 write(journal, Some(told), target.file(), &failed)?
             }

@@ -186,6 +186,13 @@ impl<D: Disk> Reader<D> {
     ) -> Result<u64, ReadProblem> {
         let mut low = known.0.unwrap_or(HEADER_BYTES as u64);
         let mut high = known.1.unwrap_or(end);
+        // A large frame has more bytes than that.
+        if known.0.is_some()
+            && let Some(frame) = window.frame(segment, low)?
+            && frame.next() > sequence
+        {
+            return Ok(low);
+        }
         while high - low > NEAR_BYTES {
             let middle = low + (high - low) / 2;
             match window.next_frame(segment, middle, high)? {

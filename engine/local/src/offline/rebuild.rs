@@ -48,7 +48,8 @@ fn rebuild(data: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<u64, OpenP
     let journal = Journal::new(reader);
     // One that has more than the journal proves that something is lost.
     refuse_ahead(&options, &store, &journal, end)?;
-    belief::index_is_opened(&store).map_err(io("opening the index"))?;
+    // Whatever becomes of this, nobody believes the old one any more.
+    belief::index_is_damaged(&store).map_err(io("giving up the index"))?;
     remove(&store)?;
     let (database, trees) = index_of(&options, &store, &journal, end, progress)?;
     database.flush().map_err(of_sled)?;

@@ -14,6 +14,7 @@ use holdfast_core::journal::{Digest, Head};
 use holdfast_core::record::sequence_key;
 use holdfast_segments::disk::Directory;
 
+use crate::belief;
 use crate::cursors::{self, Positions};
 use crate::database;
 use crate::directory;
@@ -180,7 +181,8 @@ impl Original {
                 make_directory(&index_copy)?;
                 copy_directory(&index, &index_copy)?;
             }
-            if mark.is_file() {
+            // One that was found damaged is looked at as it is: a copy that is built again would show nothing.
+            if mark.is_file() && !belief::is_damaged(&store) {
                 copy_file(&mark, &mark_copy)?;
             }
         } else {
@@ -236,6 +238,15 @@ fn take_over(options: &LocalOptions, copy: &Path) -> Result<(), SnapshotError> {
 }
 
 impl Snapshot {
+    /// The last entry that an index had, if the journal ends before it: then the journal has lost entries.
+    pub const fn lost(&self) -> Option<u64> {
+        if self.indexed > self.head.sequence {
+            Some(self.indexed)
+        } else {
+            None
+        }
+    }
+
     /// The end of the journal.
     pub const fn head(&self) -> Head {
         self.head

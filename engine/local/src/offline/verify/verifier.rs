@@ -55,7 +55,8 @@ pub struct Report {
 }
 
 pub(super) const DAMAGED: &str = "The stored bytes were changed, by the disk or by another program. \
-     Restore the store from a backup or an export.";
+     If it is not in the journal, `holdfast index rebuild` \
+     makes it again; else restore the store from a backup or an export.";
 pub(super) const LOST: &str =
     "The newest payments are lost: a retry would count as a new payment and be charged again.";
 pub(super) const REWRITTEN: &str = "The journal was rewritten: an entry before this point was \
@@ -74,8 +75,7 @@ pub(super) const BALANCE_WRONG: &str =
 pub(super) const SUMS_WRONG: &str = "The sums of debits and credits differ.";
 pub(super) const UNKNOWN: &str =
     "Not part of a Holdfast store: another program wrote it, or a newer Holdfast.";
-pub(super) const MARK_LOST: &str =
-    "The store cannot be opened: a start would look for unfinished payments in the wrong place.";
+pub(super) const MARK_LOST: &str = "The next start would look for unfinished payments in the wrong place, so it will build the index again.";
 pub(super) const NOTE_WRONG: &str = "The newest payments may be missing. `serve` refuses the store without \
      --accept-older-store.";
 pub(super) const BANKS_WRONG: &str = "A start without --bank could use the simulated bank by mistake, or would be refused without need.";
