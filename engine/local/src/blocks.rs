@@ -338,7 +338,7 @@ pub(crate) mod tests {
             prop_assert_eq!(find::<E>(&tree, other).unwrap(), None);
         }
         // What is read of one block by another process, before the other half is written, is whole too.
-        for item in tree.iter() {
+        for item in &tree {
             let (_, block) = decoded::<E>(item).unwrap();
             prop_assert!(block.0.len() <= E::MOST);
             prop_assert!(block.0.is_sorted_by(|one, other| one.0 < other.0));
