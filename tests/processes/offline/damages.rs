@@ -310,15 +310,11 @@ pub(crate) const DAMAGES: [Damage; 21] = [
             change_tips(database, |key, tip| {
                 let other = IdempotencyKey::new(&format!("{}x", key.as_str())).unwrap();
                 let last_sequence = 9_999;
-                (*key == first).then(|| {
-                    (
-                        other,
-                        Tip {
-                            last_sequence,
-                            ..tip
-                        },
-                    )
-                })
+                let moved = Tip {
+                    last_sequence,
+                    ..tip
+                };
+                (*key == first).then_some((other, moved))
             });
         },
     ),
