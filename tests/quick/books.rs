@@ -19,23 +19,12 @@ use holdfast_core::{
 use holdfast_engine::source::SeededSource;
 use holdfast_engine::store::{Filter, Log, Query, Verdict, Views};
 use holdfast_local::format::{BalanceAt, account_key, encode_balance};
-use holdfast_local::{LocalOptions, LocalStore};
 use holdfast_simulator::SimulatedStore;
-use holdfast_tests::AnyStore;
 use holdfast_tests::sample::{key_of, mark, request};
+use holdfast_tests::{AnyStore, open_store as open};
 use holdfast_tests::{copy_directory, raw_database, raw_old_database, to_old_layout};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-
-fn open(directory: &std::path::Path) -> LocalStore {
-    let options = LocalOptions {
-        directory: directory.to_owned(),
-        accept_older: false,
-        neighbours: Vec::new(),
-        cache_bytes: 16 << 20,
-    };
-    LocalStore::open(&options).unwrap()
-}
 
 /// Random lives of payments, in batches.
 struct Lives {

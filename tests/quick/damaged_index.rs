@@ -16,19 +16,9 @@ use holdfast_engine::source::SeededSource;
 use holdfast_engine::store::{Log, StoreError, Verdict, Views};
 use holdfast_local::format::record_key;
 use holdfast_local::offline::{Original, verify};
-use holdfast_local::{LocalOptions, LocalStore, tips};
-use holdfast_tests::raw_database;
+use holdfast_local::{LocalStore, tips};
 use holdfast_tests::sample::{key, mark, request};
-
-fn open(directory: &Path) -> LocalStore {
-    let options = LocalOptions {
-        directory: directory.to_owned(),
-        accept_older: false,
-        neighbours: Vec::new(),
-        cache_bytes: 16 << 20,
-    };
-    LocalStore::open(&options).unwrap()
-}
+use holdfast_tests::{open_store as open, raw_database};
 
 async fn applied(store: &LocalStore, step: Step) {
     let verdicts = store.commit(vec![step]).await.unwrap();

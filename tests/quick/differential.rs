@@ -17,10 +17,9 @@ use holdfast_core::{
 };
 use holdfast_engine::source::SeededSource;
 use holdfast_engine::store::{Filter, Log, Query, Verdict};
-use holdfast_local::{LocalOptions, LocalStore};
 use holdfast_simulator::SimulatedStore;
-use holdfast_tests::AnyStore;
 use holdfast_tests::sample::{key_of, mark, request};
+use holdfast_tests::{AnyStore, open_store};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
@@ -280,16 +279,7 @@ async fn snapshot(store: &dyn AnyStore) -> String {
 async fn the_simulated_store_answers_as_the_real_one_does() {
     for seed in 0..3 {
         let directory = tempfile::tempdir().unwrap();
-        let options = LocalOptions {
-            directory: directory.path().to_owned(),
-            accept_older: false,
-            neighbours: Vec::new(),
-            cache_bytes: 16 << 20,
-        };
-        let (mut simulated, mut real) = (
-            SimulatedStore::default(),
-            LocalStore::open(&options).unwrap(),
-        );
+        let (mut simulated, mut real) = (SimulatedStore::default(), open_store(directory.path()));
         let mut run = Run {
             random: StdRng::seed_from_u64(seed),
             source: SeededSource::new([5; 32]),
@@ -309,7 +299,7 @@ async fn the_simulated_store_answers_as_the_real_one_does() {
                 simulated = simulated.reopen();
                 real.close().await.unwrap();
                 drop(real);
-                real = LocalStore::open(&options).unwrap();
+                real = open_store(directory.path());
             }
         }
         assert_eq!(snapshot(&simulated).await, snapshot(&real).await);

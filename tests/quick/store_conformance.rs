@@ -17,8 +17,8 @@ use holdfast_engine::store::{CursorName, Filter, Log, Page, Query, StoreError, V
 use holdfast_local::{LocalOptions, LocalStore};
 use holdfast_simulator::SimulatedStore;
 use holdfast_simulator::store::Medium;
-use holdfast_tests::AnyStore;
 use holdfast_tests::sample::{key, key_of, mark, request};
+use holdfast_tests::{AnyStore, open_store as open};
 
 fn at(ms: u64) -> Timestamp {
     Timestamp::from_unix_ms(ms)
@@ -577,16 +577,6 @@ async fn each_opening_of_the_embedded_store_begins_a_tenure_and_finds_the_cursor
 async fn each_opening_of_the_simulated_store_begins_a_tenure_and_finds_the_cursors() {
     let medium = Arc::new(Medium::default());
     begins_a_tenure(|| SimulatedStore::open(medium.clone(), None)).await;
-}
-
-fn open(directory: &std::path::Path) -> LocalStore {
-    let options = LocalOptions {
-        directory: directory.to_owned(),
-        accept_older: false,
-        neighbours: Vec::new(),
-        cache_bytes: 16 << 20,
-    };
-    LocalStore::open(&options).unwrap()
 }
 
 /// The set of unfinished payments is kept without an index write each; it must be found whole after
