@@ -88,6 +88,12 @@ impl Record {
         }
     }
 
+    /// The tip, if no more than that is stored.
+    pub fn tip_alone(&self) -> Option<Tip> {
+        let is_short = self.version <= TIP_OF_VERSION_MAX;
+        (self.state.name().is_final() && is_short).then(|| self.tip())
+    }
+
     /// Where its history ends.
     pub const fn tip(&self) -> Tip {
         Tip {
@@ -153,15 +159,6 @@ pub enum Stored {
 }
 
 impl Stored {
-    /// What is stored of a record.
-    pub fn of(record: Record) -> Self {
-        if record.state.name().is_final() && record.version <= TIP_OF_VERSION_MAX {
-            Self::Tip(record.tip())
-        } else {
-            Self::Record(record)
-        }
-    }
-
     /// Where the history ends.
     pub const fn tip(&self) -> Tip {
         match self {

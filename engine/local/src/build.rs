@@ -123,7 +123,9 @@ impl IndexBuilder {
 
     fn record(&mut self, operation: &Operation, latest: u64) -> Result<(), BuildError> {
         let storage_key = format::record_key(&operation.key);
-        self.store(storage_key, Stored::of(Record::of(operation, latest)))
+        let record = Record::of(operation, latest);
+        let tip = record.tip_alone().map(Stored::Tip);
+        self.store(storage_key, tip.unwrap_or(Stored::Record(record)))
     }
 
     /// Adds a note to the end of a finished operation's history; returns the previous end.

@@ -310,13 +310,10 @@ pub(crate) fn write(
 fn write_records(trees: &Trees, records: &BTreeMap<Vec<u8>, Record>) -> Result<(), LocalError> {
     let mut tips = BTreeMap::new();
     for (storage_key, record) in records {
-        match Stored::of(record.clone()) {
-            Stored::Record(record) => {
-                insert(&trees.payments, storage_key, record.encode(storage_key)?)?;
-            }
-            Stored::Tip(tip) => {
-                tips.insert(storage_key, tip);
-            }
+        if let Some(tip) = record.tip_alone() {
+            tips.insert(storage_key, tip);
+        } else {
+            insert(&trees.payments, storage_key, record.encode(storage_key)?)?;
         }
     }
     blocks::write::<Tips>(&trees.tips, tips.iter().map(|(key, tip)| (*key, tip)))?;
